@@ -1,0 +1,3 @@
+@main enum CommandLineToolMain {
+    static func main() {}
+}

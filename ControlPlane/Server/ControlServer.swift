@@ -1,0 +1,3 @@
+@main enum ControlServerMain {
+    static func main() {}
+}

@@ -1,0 +1,3 @@
+@main enum GatewayServerMain {
+    static func main() {}
+}

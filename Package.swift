@@ -1,0 +1,177 @@
+// swift-tools-version: 6.2
+// This manifest is the architecture diagram: one line a module, its arrows beside it. Tests/Tidy reads it.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
+
+func system(_ name: String, _ folder: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, path: "Shared/C/\(folder)", pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+func c(_ name: String, _ path: String) -> Target {
+    .target(name: name, path: path, cSettings: [.unsafeFlags(["-std=gnu2x", "-Wall", "-Wextra"])])
+}
+func module(_ plane: String, _ name: String, _ arrows: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: arrows, path: "\(plane)/\(name)", swiftSettings: strict)
+}
+func program(_ path: String, _ name: String, _ arrows: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: arrows, path: path, swiftSettings: strict)
+}
+func tests(_ name: String, _ arrows: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: arrows, path: "Tests/\(name)", swiftSettings: strict)
+}
+
+let package = Package(
+    name: "eclusa",
+    products: [
+        .executable(name: "eclusa", targets: ["CommandLineTool"]),
+        .executable(name: "eclusa-control", targets: ["ControlServer"]),
+        .executable(name: "eclusa-gateway", targets: ["GatewayServer"]),
+        .executable(name: "eclusa-stand-in", targets: ["StandInProvider"]),
+        .executable(name: "eclusa-bench", targets: ["Benchmarks"]),
+    ],
+    targets: [
+        // System libraries and shims
+        system("COpenSSL", "OpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
+        system("CPostgres", "Postgres", pkgConfig: "libpq", apt: "libpq-dev"),
+        system("CSQLite", "SQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        system("CZstd", "Zstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+        system("CSodium", "Sodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        c("CEventLoops", "Shared/C/EventLoops"),
+        c("CMigrations", "ControlPlane/Migrations"),
+
+        // Shared: what both planes import
+        module("Shared", "Domain"),
+        module("Shared", "JSONText"),
+        module("Shared", "Cryptography", ["COpenSSL", "CSodium"]),
+        module("Shared", "Contract", ["Domain", "Cryptography", "JSONText", "CZstd"]),
+        module("Shared", "Policy", ["Domain", "Contract"]),
+        module("Shared", "EventLoops", ["CEventLoops"]),
+        module("Shared", "Transport", ["EventLoops", "CEventLoops", "COpenSSL"]),
+        module("Shared", "HTTPWire"),
+        module("Shared", "Telemetry", ["JSONText"]),
+        module("Shared", "HTTPServing", ["HTTPWire", "Transport", "EventLoops", "Telemetry"]),
+        module("Shared", "HTTPCalling", ["HTTPWire", "Transport", "EventLoops", "Telemetry"]),
+        module("Shared", "Settings"),
+        module("Shared", "Lifecycle", ["EventLoops", "Telemetry", "CEventLoops"]),
+
+        // Control plane: layers, top to bottom
+        program("ControlPlane/Server", "ControlServer", [
+            "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing", "Transport",
+            "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
+        ]),
+        program("ControlPlane/CommandLine", "CommandLineTool", [
+            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Domain", "JSONText",
+            "Settings", "Telemetry", "Lifecycle",
+        ]),
+        module("ControlPlane", "API", [
+            "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "EventLoops", "Telemetry", "Contract",
+            "Cryptography", "Domain", "JSONText",
+        ]),
+        module("ControlPlane", "Ingest", ["Store", "Contract", "Cryptography", "Domain", "Telemetry"]),
+        module("ControlPlane", "Publishing", [
+            "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
+        ]),
+        module("ControlPlane", "Operations", [
+            "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
+        ]),
+        module("ControlPlane", "Store", ["PostgresDriver", "CMigrations", "Domain", "Contract", "Cryptography"]),
+        module("ControlPlane", "PostgresDriver", ["CPostgres", "EventLoops", "CEventLoops", "Telemetry"]),
+
+        // Data plane: the stages of a call, in the order a call meets them
+        program("DataPlane/Server", "GatewayServer", [
+            "Relay", "Metering", "Routing", "Admission", "Feed", "LocalStore", "Dialects", "HTTPServing",
+            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
+            "JSONText", "Settings", "Telemetry", "Lifecycle",
+        ]),
+        module("DataPlane", "Feed", [
+            "LocalStore", "Policy", "Contract", "Cryptography", "Domain", "JSONText", "HTTPCalling", "HTTPWire",
+            "Transport", "EventLoops", "Telemetry",
+        ]),
+        module("DataPlane", "LocalStore", ["CSQLite", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry"]),
+        module("DataPlane", "Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
+        module("DataPlane", "Routing", ["Policy", "Contract", "Domain"]),
+        module("DataPlane", "Dialects", ["Domain", "JSONText", "HTTPWire"]),
+        module("DataPlane", "Metering", [
+            "LocalStore", "Contract", "Cryptography", "Domain", "HTTPCalling", "HTTPWire", "EventLoops", "Telemetry",
+        ]),
+        module("DataPlane", "Relay", [
+            "Admission", "Routing", "Dialects", "Metering", "Feed", "HTTPServing", "HTTPCalling", "HTTPWire",
+            "Transport", "EventLoops", "Contract", "Policy", "Domain", "JSONText", "Telemetry",
+        ]),
+
+        // Tests, and the programs only tests and benches run
+        program("Tests/StandInProvider", "StandInProvider", [
+            "HTTPServing", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry", "Lifecycle",
+        ]),
+        program("Tests/Benchmarks", "Benchmarks", [
+            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry", "Lifecycle",
+        ]),
+        .target(
+            name: "TestSupport",
+            dependencies: ["PostgresDriver", "Store", "Contract", "Cryptography", "Domain", "EventLoops"],
+            path: "Tests/Support", swiftSettings: strict),
+        tests("DomainTests", ["Domain"]),
+        tests("JSONTextTests", ["JSONText"]),
+        tests("CryptographyTests", ["Cryptography", "JSONText"]),
+        tests("ContractTests", ["Contract", "Cryptography", "Domain"]),
+        tests("PolicyTests", ["Policy", "Contract", "Domain"]),
+        tests("EventLoopsTests", ["EventLoops", "TestSupport"]),
+        tests("TransportTests", ["Transport", "EventLoops", "Cryptography", "TestSupport"]),
+        tests("HTTPWireTests", ["HTTPWire"]),
+        tests("HTTPServingTests", ["HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport"]),
+        tests("HTTPCallingTests", [
+            "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport",
+        ]),
+        tests("TelemetryTests", ["Telemetry"]),
+        tests("SettingsTests", ["Settings"]),
+        tests("LifecycleTests", ["Lifecycle", "EventLoops", "Telemetry", "TestSupport"]),
+        tests("PostgresDriverTests", ["PostgresDriver", "EventLoops", "TestSupport"]),
+        tests("StoreTests", ["Store", "PostgresDriver", "Domain", "Contract", "Cryptography", "EventLoops", "TestSupport"]),
+        tests("OperationsTests", [
+            "Operations", "Store", "PostgresDriver", "Domain", "Cryptography", "EventLoops", "Telemetry", "TestSupport",
+        ]),
+        tests("PublishingTests", [
+            "Publishing", "Operations", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "EventLoops",
+            "Telemetry", "TestSupport",
+        ]),
+        tests("IngestTests", [
+            "Ingest", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
+            "TestSupport",
+        ]),
+        tests("APITests", [
+            "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing", "HTTPCalling",
+            "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Domain", "JSONText", "Telemetry",
+            "TestSupport",
+        ]),
+        tests("CommandLineTests", ["CommandLineTool", "Domain", "JSONText", "TestSupport"]),
+        tests("LocalStoreTests", ["LocalStore", "Contract", "Cryptography", "Domain", "EventLoops", "TestSupport"]),
+        tests("FeedTests", [
+            "Feed", "LocalStore", "Policy", "Contract", "Cryptography", "Domain", "JSONText", "HTTPCalling",
+            "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport",
+        ]),
+        tests("AdmissionTests", ["Admission", "Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
+        tests("RoutingTests", ["Routing", "Policy", "Contract", "Domain", "TestSupport"]),
+        tests("DialectsTests", ["Dialects", "Domain", "JSONText", "HTTPWire"]),
+        tests("MeteringTests", [
+            "Metering", "LocalStore", "Contract", "Cryptography", "Domain", "HTTPCalling", "HTTPServing", "HTTPWire",
+            "Transport", "EventLoops", "Telemetry", "TestSupport",
+        ]),
+        tests("RelayTests", [
+            "Relay", "Admission", "Routing", "Dialects", "Metering", "Feed", "LocalStore", "HTTPServing",
+            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
+            "JSONText", "Telemetry", "TestSupport",
+        ]),
+        tests("StandInProviderTests", [
+            "StandInProvider", "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText", "TestSupport",
+        ]),
+        tests("Tidy", []),
+    ]
+)

@@ -1,0 +1,3 @@
+@main enum BenchmarksMain {
+    static func main() {}
+}

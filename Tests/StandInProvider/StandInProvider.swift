@@ -1,0 +1,3 @@
+@main enum StandInProviderMain {
+    static func main() {}
+}
