@@ -63,57 +63,90 @@ let package = Package(
         module("Shared", "Lifecycle", ["EventLoops", "Telemetry", "CEventLoops"]),
 
         // Control plane: layers, top to bottom
-        program("ControlPlane/Server", "ControlServer", [
-            "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing", "Transport",
-            "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
-        ]),
-        program("ControlPlane/CommandLine", "CommandLineTool", [
-            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Domain", "JSONText",
-            "Settings", "Telemetry", "Lifecycle",
-        ]),
-        module("ControlPlane", "API", [
-            "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "EventLoops", "Telemetry", "Contract",
-            "Cryptography", "Domain", "JSONText",
-        ]),
+        program(
+            "ControlPlane/Server", "ControlServer",
+            [
+                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing",
+                "Transport",
+                "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
+            ]),
+        program(
+            "ControlPlane/CommandLine", "CommandLineTool",
+            [
+                "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Domain", "JSONText",
+                "Settings", "Telemetry", "Lifecycle",
+            ]),
+        module(
+            "ControlPlane", "API",
+            [
+                "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "EventLoops", "Telemetry",
+                "Contract",
+                "Cryptography", "Domain", "JSONText",
+            ]),
         module("ControlPlane", "Ingest", ["Store", "Contract", "Cryptography", "Domain", "Telemetry"]),
-        module("ControlPlane", "Publishing", [
-            "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
-        ]),
-        module("ControlPlane", "Operations", [
-            "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
-        ]),
-        module("ControlPlane", "Store", ["PostgresDriver", "CMigrations", "Domain", "Contract", "Cryptography"]),
+        module(
+            "ControlPlane", "Publishing",
+            [
+                "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
+            ]),
+        module(
+            "ControlPlane", "Operations",
+            [
+                "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
+            ]),
+        module(
+            "ControlPlane", "Store", ["PostgresDriver", "CMigrations", "Domain", "Contract", "Cryptography"]),
         module("ControlPlane", "PostgresDriver", ["CPostgres", "EventLoops", "CEventLoops", "Telemetry"]),
 
         // Data plane: the stages of a call, in the order a call meets them
-        program("DataPlane/Server", "GatewayServer", [
-            "Relay", "Metering", "Routing", "Admission", "Feed", "LocalStore", "Dialects", "HTTPServing",
-            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
-            "JSONText", "Settings", "Telemetry", "Lifecycle",
-        ]),
-        module("DataPlane", "Feed", [
-            "LocalStore", "Policy", "Contract", "Cryptography", "Domain", "JSONText", "HTTPCalling", "HTTPWire",
-            "Transport", "EventLoops", "Telemetry",
-        ]),
-        module("DataPlane", "LocalStore", ["CSQLite", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry"]),
+        program(
+            "DataPlane/Server", "GatewayServer",
+            [
+                "Relay", "Metering", "Routing", "Admission", "Feed", "LocalStore", "Dialects", "HTTPServing",
+                "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
+                "Domain",
+                "JSONText", "Settings", "Telemetry", "Lifecycle",
+            ]),
+        module(
+            "DataPlane", "Feed",
+            [
+                "LocalStore", "Policy", "Contract", "Cryptography", "Domain", "JSONText", "HTTPCalling",
+                "HTTPWire",
+                "Transport", "EventLoops", "Telemetry",
+            ]),
+        module(
+            "DataPlane", "LocalStore",
+            ["CSQLite", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry"]),
         module("DataPlane", "Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
         module("DataPlane", "Routing", ["Policy", "Contract", "Domain"]),
         module("DataPlane", "Dialects", ["Domain", "JSONText", "HTTPWire"]),
-        module("DataPlane", "Metering", [
-            "LocalStore", "Contract", "Cryptography", "Domain", "HTTPCalling", "HTTPWire", "EventLoops", "Telemetry",
-        ]),
-        module("DataPlane", "Relay", [
-            "Admission", "Routing", "Dialects", "Metering", "Feed", "HTTPServing", "HTTPCalling", "HTTPWire",
-            "Transport", "EventLoops", "Contract", "Policy", "Domain", "JSONText", "Telemetry",
-        ]),
+        module(
+            "DataPlane", "Metering",
+            [
+                "LocalStore", "Contract", "Cryptography", "Domain", "HTTPCalling", "HTTPWire", "EventLoops",
+                "Telemetry",
+            ]),
+        module(
+            "DataPlane", "Relay",
+            [
+                "Admission", "Routing", "Dialects", "Metering", "Feed", "HTTPServing", "HTTPCalling",
+                "HTTPWire",
+                "Transport", "EventLoops", "Contract", "Policy", "Domain", "JSONText", "Telemetry",
+            ]),
 
         // Tests, and the programs only tests and benches run
-        program("Tests/StandInProvider", "StandInProvider", [
-            "HTTPServing", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry", "Lifecycle",
-        ]),
-        program("Tests/Benchmarks", "Benchmarks", [
-            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry", "Lifecycle",
-        ]),
+        program(
+            "Tests/StandInProvider", "StandInProvider",
+            [
+                "HTTPServing", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry",
+                "Lifecycle",
+            ]),
+        program(
+            "Tests/Benchmarks", "Benchmarks",
+            [
+                "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry",
+                "Lifecycle",
+            ]),
         .target(
             name: "TestSupport",
             dependencies: ["PostgresDriver", "Store", "Contract", "Cryptography", "Domain", "EventLoops"],
@@ -126,52 +159,87 @@ let package = Package(
         tests("EventLoopsTests", ["EventLoops", "TestSupport"]),
         tests("TransportTests", ["Transport", "EventLoops", "Cryptography", "TestSupport"]),
         tests("HTTPWireTests", ["HTTPWire"]),
-        tests("HTTPServingTests", ["HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport"]),
-        tests("HTTPCallingTests", [
-            "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport",
-        ]),
+        tests(
+            "HTTPServingTests",
+            ["HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport"]),
+        tests(
+            "HTTPCallingTests",
+            [
+                "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry",
+                "TestSupport",
+            ]),
         tests("TelemetryTests", ["Telemetry"]),
         tests("SettingsTests", ["Settings"]),
         tests("LifecycleTests", ["Lifecycle", "EventLoops", "Telemetry", "TestSupport"]),
         tests("PostgresDriverTests", ["PostgresDriver", "EventLoops", "TestSupport"]),
-        tests("StoreTests", ["Store", "PostgresDriver", "Domain", "Contract", "Cryptography", "EventLoops", "TestSupport"]),
-        tests("OperationsTests", [
-            "Operations", "Store", "PostgresDriver", "Domain", "Cryptography", "EventLoops", "Telemetry", "TestSupport",
-        ]),
-        tests("PublishingTests", [
-            "Publishing", "Operations", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "EventLoops",
-            "Telemetry", "TestSupport",
-        ]),
-        tests("IngestTests", [
-            "Ingest", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
-            "TestSupport",
-        ]),
-        tests("APITests", [
-            "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing", "HTTPCalling",
-            "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Domain", "JSONText", "Telemetry",
-            "TestSupport",
-        ]),
+        tests(
+            "StoreTests",
+            ["Store", "PostgresDriver", "Domain", "Contract", "Cryptography", "EventLoops", "TestSupport"]),
+        tests(
+            "OperationsTests",
+            [
+                "Operations", "Store", "PostgresDriver", "Domain", "Cryptography", "EventLoops", "Telemetry",
+                "TestSupport",
+            ]),
+        tests(
+            "PublishingTests",
+            [
+                "Publishing", "Operations", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain",
+                "EventLoops",
+                "Telemetry", "TestSupport",
+            ]),
+        tests(
+            "IngestTests",
+            [
+                "Ingest", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "EventLoops",
+                "Telemetry",
+                "TestSupport",
+            ]),
+        tests(
+            "APITests",
+            [
+                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing",
+                "HTTPCalling",
+                "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Domain", "JSONText",
+                "Telemetry",
+                "TestSupport",
+            ]),
         tests("CommandLineTests", ["CommandLineTool", "Domain", "JSONText", "TestSupport"]),
-        tests("LocalStoreTests", ["LocalStore", "Contract", "Cryptography", "Domain", "EventLoops", "TestSupport"]),
-        tests("FeedTests", [
-            "Feed", "LocalStore", "Policy", "Contract", "Cryptography", "Domain", "JSONText", "HTTPCalling",
-            "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport",
-        ]),
-        tests("AdmissionTests", ["Admission", "Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
+        tests(
+            "LocalStoreTests",
+            ["LocalStore", "Contract", "Cryptography", "Domain", "EventLoops", "TestSupport"]),
+        tests(
+            "FeedTests",
+            [
+                "Feed", "LocalStore", "Policy", "Contract", "Cryptography", "Domain", "JSONText",
+                "HTTPCalling",
+                "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport",
+            ]),
+        tests(
+            "AdmissionTests", ["Admission", "Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("RoutingTests", ["Routing", "Policy", "Contract", "Domain", "TestSupport"]),
         tests("DialectsTests", ["Dialects", "Domain", "JSONText", "HTTPWire"]),
-        tests("MeteringTests", [
-            "Metering", "LocalStore", "Contract", "Cryptography", "Domain", "HTTPCalling", "HTTPServing", "HTTPWire",
-            "Transport", "EventLoops", "Telemetry", "TestSupport",
-        ]),
-        tests("RelayTests", [
-            "Relay", "Admission", "Routing", "Dialects", "Metering", "Feed", "LocalStore", "HTTPServing",
-            "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
-            "JSONText", "Telemetry", "TestSupport",
-        ]),
-        tests("StandInProviderTests", [
-            "StandInProvider", "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText", "TestSupport",
-        ]),
+        tests(
+            "MeteringTests",
+            [
+                "Metering", "LocalStore", "Contract", "Cryptography", "Domain", "HTTPCalling", "HTTPServing",
+                "HTTPWire",
+                "Transport", "EventLoops", "Telemetry", "TestSupport",
+            ]),
+        tests(
+            "RelayTests",
+            [
+                "Relay", "Admission", "Routing", "Dialects", "Metering", "Feed", "LocalStore", "HTTPServing",
+                "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
+                "Domain",
+                "JSONText", "Telemetry", "TestSupport",
+            ]),
+        tests(
+            "StandInProviderTests",
+            [
+                "StandInProvider", "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText",
+                "TestSupport",
+            ]),
         tests("Tidy", []),
     ]
 )

@@ -1,0 +1,83 @@
+# Eclusa. `make help` lists the targets; README.md shows the first five minutes.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CHECKED  := --explicit-target-dependency-import-check error
+RELEASE  := -c release --static-swift-stdlib -Xswiftc -cross-module-optimization
+PROGRAMS := eclusa eclusa-control eclusa-gateway eclusa-stand-in
+BIN      := .build/release
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+up: release ## install, build, start everything on this machine; Ctrl-C stops it
+	@exec $(BIN)/eclusa up $(ARGS)
+
+down: ## stop what a `make up` left running
+	@if [ -x $(BIN)/eclusa ]; then exec $(BIN)/eclusa down; else echo "nothing is built, so nothing runs"; fi
+
+reset: ## stop, and delete the data of `make up` (asks first; YES=1 answers)
+	@if [ -x $(BIN)/eclusa ]; then exec $(BIN)/eclusa reset $(if $(YES),--yes); else rm -rf .eclusa; fi
+
+dev: install ## rebuild and restart on every saved file (debug build)
+	@exec infrastructure/dev/loop
+
+# --- build -----------------------------------------------------------------------------------------------------------
+
+install:
+	@infrastructure/ci/install
+
+install-test:
+	@infrastructure/ci/install infrastructure/ci/packages.txt infrastructure/ci/packages-test.txt
+
+install-bench:
+	@infrastructure/ci/install infrastructure/ci/packages.txt infrastructure/ci/packages-bench.txt
+
+build: install ## debug build of everything
+	swift build $(CHECKED)
+
+release: install ## release build of the programs
+	@infrastructure/ci/build-release
+
+# --- test ------------------------------------------------------------------------------------------------------------
+
+test: install-test lint unit end-to-end ## every test: format, warnings, imports, tidy, unit, database, end to end
+	@echo "make test: all of it passed"
+
+lint: install ## format lint
+	@swift format lint --strict --parallel --recursive $$(git ls-files '*.swift')
+
+format: ## format the Swift sources in place
+	@swift format --in-place --parallel --recursive $$(git ls-files '*.swift')
+
+unit: install-test ## unit, contract, database and tidy tests, with the coverage gate
+	swift build --build-tests $(CHECKED) --enable-code-coverage
+	swift test --skip-build --parallel --enable-code-coverage --disable-xctest
+	@infrastructure/ci/coverage
+
+coverage: unit ## the coverage table and its gate
+
+end-to-end: release install-test ## real processes, real SDKs
+	@Tests/EndToEnd/run
+
+fuzz: install ## each fuzz target for SECONDS (60)
+	@Tests/Fuzz/run
+
+bench: install-bench ## the gateway against nginx on this machine, in the same minute
+	swift build $(RELEASE) --product eclusa-bench
+	@exec $(BIN)/eclusa-bench $(ARGS)
+
+schema: build ## rewrite ControlPlane/Migrations/schema.sql from the migrations
+	@infrastructure/dev/schema
+
+documents: build ## rewrite the generated documents: OpenAPI, errors, settings
+	@infrastructure/dev/documents
+
+clean: ## delete what was built (not the data of `make up`)
+	rm -rf .build .venv
+
+.PHONY: help up down reset dev install install-test install-bench build release test lint format unit coverage \
+	end-to-end fuzz bench schema documents clean
