@@ -1,0 +1,38 @@
+/// The typed IDs in use. Nouns that have no value in Domain get an empty marker here.
+package typealias TenantID = ID<Tenant>
+package typealias WorkspaceID = ID<Workspace>
+package typealias UserID = ID<User>
+package typealias ProviderID = ID<Provider>
+package typealias ModelID = ID<Model>
+package typealias PriceID = ID<Price>
+package typealias RouteID = ID<Route>
+package typealias KeyID = ID<Key>
+package typealias NodeID = ID<Node>
+package typealias JoinTokenID = ID<JoinToken>
+package typealias SessionID = ID<SessionNoun>
+package typealias BindingID = ID<BindingNoun>
+package typealias AuditEventID = ID<AuditEventNoun>
+package typealias UsageEventID = ID<UsageEventNoun>
+package typealias FleetKeyID = ID<FleetKeyNoun>
+
+extension Tenant: Identified { package static var idPrefix: StaticString { "tenant" } }
+extension Workspace: Identified { package static var idPrefix: StaticString { "ws" } }
+extension User: Identified { package static var idPrefix: StaticString { "user" } }
+extension Provider: Identified { package static var idPrefix: StaticString { "prov" } }
+extension Model: Identified { package static var idPrefix: StaticString { "model" } }
+extension Price: Identified { package static var idPrefix: StaticString { "price" } }
+extension Route: Identified { package static var idPrefix: StaticString { "route" } }
+extension Key: Identified { package static var idPrefix: StaticString { "key" } }
+extension Node: Identified { package static var idPrefix: StaticString { "node" } }
+extension JoinToken: Identified { package static var idPrefix: StaticString { "join" } }
+
+/// A sign-in session of the control plane.
+package enum SessionNoun: Identified { package static var idPrefix: StaticString { "sess" } }
+/// A role given to a user in a scope.
+package enum BindingNoun: Identified { package static var idPrefix: StaticString { "bind" } }
+/// One row of the audit log.
+package enum AuditEventNoun: Identified { package static var idPrefix: StaticString { "audit" } }
+/// One call's record of usage.
+package enum UsageEventNoun: Identified { package static var idPrefix: StaticString { "use" } }
+/// A symmetric key that seals provider credentials for every node of the fleet.
+package enum FleetKeyNoun: Identified { package static var idPrefix: StaticString { "fleet" } }

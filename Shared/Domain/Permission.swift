@@ -1,0 +1,66 @@
+/// Something an admin may do: `noun:verb`. Every route of the admin API names one.
+package enum Permission: String, Sendable, CaseIterable, Hashable {
+    case tenantsRead = "tenants:read"
+    case tenantsCreate = "tenants:create"
+    case tenantsUpdate = "tenants:update"
+    case tenantsSuspend = "tenants:suspend"
+    case tenantsDelete = "tenants:delete"
+    case workspacesRead = "workspaces:read"
+    case workspacesCreate = "workspaces:create"
+    case workspacesUpdate = "workspaces:update"
+    case workspacesDelete = "workspaces:delete"
+    case usersRead = "users:read"
+    case usersCreate = "users:create"
+    case usersUpdate = "users:update"
+    case usersDelete = "users:delete"
+    case rolesRead = "roles:read"
+    case bindingsRead = "bindings:read"
+    case bindingsCreate = "bindings:create"
+    case bindingsDelete = "bindings:delete"
+    case providersRead = "providers:read"
+    case providersCreate = "providers:create"
+    case providersUpdate = "providers:update"
+    case providersDelete = "providers:delete"
+    case providersTest = "providers:test"
+    case modelsRead = "models:read"
+    case modelsCreate = "models:create"
+    case modelsUpdate = "models:update"
+    case modelsDelete = "models:delete"
+    case pricesRead = "prices:read"
+    case pricesCreate = "prices:create"
+    case routesRead = "routes:read"
+    case routesCreate = "routes:create"
+    case routesUpdate = "routes:update"
+    case routesDelete = "routes:delete"
+    case keysRead = "keys:read"
+    case keysCreate = "keys:create"
+    case keysUpdate = "keys:update"
+    case keysRevoke = "keys:revoke"
+    case usageRead = "usage:read"
+    case auditRead = "audit:read"
+    case nodesRead = "nodes:read"
+    case nodesDrain = "nodes:drain"
+    case nodesRevoke = "nodes:revoke"
+    case joinTokensRead = "join-tokens:read"
+    case joinTokensCreate = "join-tokens:create"
+    case joinTokensDelete = "join-tokens:delete"
+    case snapshotsRead = "snapshots:read"
+    case snapshotsPublish = "snapshots:publish"
+    case settingsRead = "settings:read"
+    case settingsUpdate = "settings:update"
+
+    /// What stands before the colon: the noun in the plural.
+    package var noun: String { String(rawValue.prefix { $0 != ":" }) }
+    package var verb: String { String(rawValue.drop { $0 != ":" }.dropFirst()) }
+
+    /// Whether it only makes sense for the whole platform: a binding in a tenant never gives it.
+    package var isPlatformOnly: Bool {
+        switch self {
+        case .tenantsCreate, .tenantsSuspend, .nodesRead, .nodesDrain, .nodesRevoke, .joinTokensRead,
+            .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .settingsRead,
+            .settingsUpdate:
+            true
+        default: false
+        }
+    }
+}
