@@ -1,0 +1,42 @@
+/// Remembers the names of one object and refuses the second of two equal ones, escapes resolved.
+///
+/// 32 names without heap and a linear search over their hashes; beyond that a set, so hostile objects stay linear.
+struct SeenNames {
+    private static let inlineCapacity = 32
+    private var hashes = InlineArray<32, UInt64>(repeating: 0)
+    private var ranges = InlineArray<32, Range<Int>>(repeating: 0..<0)
+    private var count = 0
+    private var overflow: Set<[UInt8]>?
+
+    /// False when an equal name was inserted before. All names must come from one document.
+    mutating func insert(_ name: JSONStringText) -> Bool {
+        if overflow != nil { return overflow?.insert(name.withUTF8 { [UInt8]($0) }).inserted ?? false }
+        let hash = name.withUTF8 { Self.hash($0) }
+        for index in 0..<count where hashes[index] == hash {
+            if earlier(index, in: name.document).withUTF8({ name.equals($0) }) { return false }
+        }
+        if count == Self.inlineCapacity {
+            var all = Set<[UInt8]>(minimumCapacity: 2 * Self.inlineCapacity)
+            for index in 0..<count { all.insert(earlier(index, in: name.document).withUTF8 { [UInt8]($0) }) }
+            all.insert(name.withUTF8 { [UInt8]($0) })
+            overflow = all
+            return true
+        }
+        hashes[count] = hash
+        ranges[count] = name.range
+        count &+= 1
+        return true
+    }
+
+    private func earlier(_ index: Int, in document: UnsafeRawBufferPointer) -> JSONStringText {
+        // Resolving a name without escapes gives the same name: the flag need not be kept.
+        JSONStringText(document: document, range: ranges[index], hasEscapes: true)
+    }
+
+    /// Only narrows the search: equal hashes are compared byte by byte, so a forged collision gains nothing.
+    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var hash = UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return hash
+    }
+}
