@@ -50,7 +50,7 @@ let package = Package(
         // Shared: what both planes import
         module("Shared", "Domain"),
         module("Shared", "JSONText"),
-        module("Shared", "Cryptography", ["COpenSSL", "CSodium", "JSONText"]),
+        module("Shared", "Cryptography", ["COpenSSL", "CSodium"]),
         module("Shared", "Contract", ["Domain", "Cryptography", "JSONText", "CZstd"]),
         module("Shared", "Policy", ["Domain", "Contract"]),
         module("Shared", "EventLoops", ["CEventLoops"]),
@@ -116,7 +116,7 @@ let package = Package(
             ]),
         module(
             "DataPlane", "LocalStore",
-            ["CSQLite", "CEventLoops", "Cryptography", "EventLoops"]),
+            ["CSQLite", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry"]),
         module("DataPlane", "Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
         module("DataPlane", "Routing", ["Policy", "Contract", "Domain"]),
         module("DataPlane", "Dialects", ["Domain", "JSONText", "HTTPWire"]),
@@ -152,8 +152,8 @@ let package = Package(
             dependencies: ["PostgresDriver", "Store", "Contract", "Cryptography", "Domain", "EventLoops"],
             path: "Tests/Support", swiftSettings: strict),
         tests("DomainTests", ["Domain"]),
-        tests("JSONTextTests", ["JSONText", "TestSupport"]),
-        tests("CryptographyTests", ["Cryptography", "JSONText", "TestSupport"]),
+        tests("JSONTextTests", ["JSONText"]),
+        tests("CryptographyTests", ["Cryptography", "JSONText"]),
         tests("ContractTests", ["Contract", "Cryptography", "Domain"]),
         tests("PolicyTests", ["Policy", "Contract", "Domain"]),
         tests("EventLoopsTests", ["EventLoops", "TestSupport"]),

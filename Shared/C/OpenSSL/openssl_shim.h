@@ -20,7 +20,3 @@ static inline void eclusa_sha256_update(SHA256_CTX *context, const void *bytes, 
 }
 static inline void eclusa_sha256_final(unsigned char *digest, SHA256_CTX *context) { (void)SHA256_Final(digest, context); }
 #pragma GCC diagnostic pop
-
-// Macros that Swift's importer does not see.
-static const int eclusa_mbstring_utf8 = MBSTRING_UTF8;
-static inline void eclusa_openssl_free(void *memory) { OPENSSL_free(memory); }
