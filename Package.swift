@@ -116,7 +116,7 @@ let package = Package(
             ]),
         module(
             "DataPlane", "LocalStore",
-            ["CSQLite", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry"]),
+            ["CSQLite", "CEventLoops", "Cryptography", "EventLoops"]),
         module("DataPlane", "Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
         module("DataPlane", "Routing", ["Policy", "Contract", "Domain"]),
         module("DataPlane", "Dialects", ["Domain", "JSONText", "HTTPWire"]),

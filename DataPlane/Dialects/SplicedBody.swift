@@ -1,0 +1,19 @@
+/// A body as the pieces to send, in order: at most five, none copied. Borrows what the pieces borrow.
+package struct SplicedBody {
+    package private(set) var count = 0
+    /// All pieces together. Unit: bytes.
+    package private(set) var byteCount = 0
+    private var pieces = InlineArray<5, UnsafeRawBufferPointer>(repeating: .init(start: nil, count: 0))
+
+    init() {}
+
+    mutating func add(_ piece: UnsafeRawBufferPointer) {
+        pieces[count] = piece
+        count += 1
+        byteCount += piece.count
+    }
+
+    mutating func add(_ piece: Slice<UnsafeRawBufferPointer>) { add(UnsafeRawBufferPointer(rebasing: piece)) }
+
+    package subscript(index: Int) -> UnsafeRawBufferPointer { pieces[index] }
+}

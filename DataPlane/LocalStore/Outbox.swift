@@ -1,0 +1,168 @@
+import CEventLoops
+package import EventLoops
+import Glibc
+import Synchronization
+
+/// The node's durable queue of usage events: one writer thread, each commit taking whatever is queued.
+///
+/// Loops append through their own `OutboxPort`. Sealed batches are read and acknowledged through here, from any loop.
+/// Nothing is dropped: a refused write is kept in memory and tried again, a damaged file is renamed and kept.
+package final class Outbox: Sendable {
+    /// Whether calls that would be metered must be refused: the capacity is reached or the disk refuses writes.
+    package var isFull: Bool { shared.isFull.load(ordering: .relaxed) }
+    package var status: OutboxStatus { shared.status.withLock { $0 } }
+    package let capacityBytes: Int
+
+    private let shared: OutboxShared
+    private let thread: Mutex<ThreadHandle?>
+
+    /// Opens or creates the outbox in the folder and starts its writer thread. A damaged file is moved aside first.
+    ///
+    /// - Parameter alarm: called on the writer thread, or on this one while opening.
+    package init(
+        directory: DataDirectory, options: OutboxOptions = OutboxOptions(),
+        alarm: @escaping @Sendable (OutboxAlarm) -> Void
+    ) throws {
+        let shared = OutboxShared(memoryLimitBytes: options.memoryLimitBytes)
+        let file = try OutboxWriter.open(directory, options, alarm)
+        let writer = OutboxWriter(file, directory, options, shared, alarm)
+        // The thread takes the writer over; nobody else keeps it.
+        nonisolated(unsafe) let given = writer
+        self.shared = shared
+        capacityBytes = options.capacityBytes
+        thread = Mutex(spawnThread(name: "outbox") { given.run() })
+    }
+
+    /// A loop's own way in. Loop thread only.
+    package func port(for loop: EventLoop) -> OutboxPort { OutboxPort(loop: loop, shared: shared) }
+
+    /// Calls the body after every seal, on the writer thread; only the last body given counts.
+    package func onSeal(_ body: @escaping @Sendable () -> Void) {
+        shared.sealObserver.withLock { $0 = body }
+    }
+
+    /// A sealed batch that is not acknowledged yet, or nil.
+    package func batch(_ sequence: UInt64) async -> SealedBatch? {
+        await onWriter { try $0.batch(sequence) } ?? nil
+    }
+
+    /// Deletes the batches of this epoch up to and including this one; true when it is done.
+    package func acknowledge(epoch: UInt64, through sequence: UInt64) async -> Bool {
+        await onWriter { file in
+            guard file.epoch == epoch else { return }
+            try file.acknowledge(through: sequence)
+        } != nil
+    }
+
+    /// Seals what is committed now instead of at the next second.
+    package func sealNow() async -> Bool { await onWriter { try $0.seal() } != nil }
+
+    /// Renames the file, keeping it whole, and begins a new epoch: the control plane holds other content for this one.
+    package func retireEpoch(_ epoch: UInt64, reason: String) async -> Bool {
+        await withUnsafeContinuation { continuation in
+            shared.command { writer in
+                guard writer.file.epoch == epoch else { return continuation.resume(returning: true) }
+                continuation.resume(returning: writer.moveAside(reason: reason))
+            } refused: {
+                continuation.resume(returning: false)
+            }
+        }
+    }
+
+    /// Commits and seals everything appended so far, closes the file and ends the thread. Blocks; not on a loop.
+    package func close() {
+        shared.stop()
+        thread.withLock { handle in
+            handle?.join()
+            handle = nil
+        }
+    }
+
+    private func onWriter<Result: Sendable>(
+        _ body: @escaping @Sendable (OutboxFile) throws -> Result
+    ) async -> Result? {
+        await withUnsafeContinuation { continuation in
+            shared.command { writer in
+                continuation.resume(returning: writer.perform { try body($0) })
+            } refused: {
+                continuation.resume(returning: nil)
+            }
+        }
+    }
+}
+
+/// What the loops and the writer thread share.
+final class OutboxShared: Sendable {
+    struct Queue {
+        var records = PendingRecords()
+        var shares: [PortShare] = []
+        var commands: [@Sendable (OutboxWriter) -> Void] = []
+        var isStopping = false
+        var hasStopped = false
+
+        var isEmpty: Bool { records.isEmpty && commands.isEmpty }
+    }
+
+    let queue = Mutex(Queue())
+    let isFull = Atomic<Bool>(false)
+    let status = Mutex(OutboxStatus())
+    /// Bytes that may wait here while the disk refuses; the writer holds as many again.
+    private let memoryLimitBytes: Int
+    let sealObserver = Mutex<(@Sendable () -> Void)?>(nil)
+    /// Whether the writer waits for a wake: only then does an append pay for a system call.
+    private let isSleeping = Atomic<Bool>(false)
+    private let signal = loop_eventfd_create()
+
+    init(memoryLimitBytes: Int) { self.memoryLimitBytes = memoryLimitBytes }
+
+    deinit { Glibc.close(signal) }
+
+    /// Hands a loop's records over; false, and nothing is kept, when the writer has stopped or the memory limit is reached.
+    func hand(_ records: borrowing PendingRecords, from share: PortShare) -> Bool {
+        let isTaken = queue.withLock { queue in
+            if queue.hasStopped || queue.records.bytes.count > memoryLimitBytes { return false }
+            queue.records.append(records)
+            queue.shares.append(share)
+            return true
+        }
+        if isTaken { wake() }
+        return isTaken
+    }
+
+    func command(
+        _ body: @escaping @Sendable (OutboxWriter) -> Void, refused: @Sendable () -> Void
+    ) {
+        let isTaken = queue.withLock { queue in
+            if queue.isStopping { return false }
+            queue.commands.append(body)
+            return true
+        }
+        if isTaken { wake() } else { refused() }
+    }
+
+    func stop() {
+        queue.withLock { $0.isStopping = true }
+        wake()
+    }
+
+    private func wake() {
+        // Sequentially consistent with `sleep`: either this sees the flag, or the writer sees the queue.
+        guard isSleeping.load(ordering: .sequentiallyConsistent),
+            isSleeping.exchange(false, ordering: .sequentiallyConsistent)
+        else { return }
+        loop_eventfd_signal(signal)
+    }
+
+    /// Waits until something is queued or the time is over; writer thread only. No limit when nil.
+    func sleep(nanoseconds: Int64?) {
+        isSleeping.store(true, ordering: .sequentiallyConsistent)
+        if queue.withLock({ $0.isEmpty && !$0.isStopping }) {
+            var waiting = pollfd(fd: signal, events: Int16(POLLIN), revents: 0)
+            let milliseconds = nanoseconds.map { Int32(clamping: max(0, $0 + 999_999) / 1_000_000) } ?? -1
+            poll(&waiting, 1, milliseconds)
+        }
+        isSleeping.store(false, ordering: .sequentiallyConsistent)
+        var count: UInt64 = 0
+        _ = Glibc.read(signal, &count, 8)
+    }
+}

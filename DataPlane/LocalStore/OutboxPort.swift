@@ -1,0 +1,102 @@
+import EventLoops
+
+/// One loop's way into the outbox; created, used and released on that loop's thread.
+///
+/// Appends of one turn of the loop are handed over together, so the writer is woken once a turn at most, and answers
+/// come back together, so the loop is woken once a commit.
+package final class OutboxPort {
+    private let loop: EventLoop
+    private let shared: OutboxShared
+    private var records = PendingRecords()
+    /// Waiting for their commit, in order of appending; resumed from `firstWaiting` on.
+    private var waiting: [UnsafeContinuation<Bool, Never>?] = []
+    private var firstWaiting = 0
+    private var isHandingOver = false
+
+    init(loop: EventLoop, shared: OutboxShared) {
+        self.loop = loop
+        self.shared = shared
+    }
+
+    /// Appends the event that `encode` writes at the end of the buffer; returns when it is on disk as the durability
+    /// setting promises.
+    ///
+    /// False: not on disk. The event is kept in memory and tried again, unless the outbox was closed or its memory
+    /// limit is reached.
+    /// - Parameter cost: nano-USD, for the batch's total.
+    package func append(cost: Int64, encode: (inout [UInt8]) -> Void) async -> Bool {
+        records.append(cost: cost, encode: encode)
+        scheduleHandOver()
+        return await withUnsafeContinuation { waiting.append($0) }
+    }
+
+    /// Appends without waiting: for what may be lost when the node is killed now.
+    package func appendWithoutWaiting(cost: Int64, encode: (inout [UInt8]) -> Void) {
+        records.append(cost: cost, encode: encode)
+        waiting.append(nil)
+        scheduleHandOver()
+    }
+
+    private func scheduleHandOver() {
+        if isHandingOver { return }
+        isHandingOver = true
+        // Runs after the tasks that are ready in this turn: their appends go along.
+        let port = PortReference(port: self)
+        loop.execute { port.port.handOver() }
+    }
+
+    private func handOver() {
+        isHandingOver = false
+        let share = PortShare(loop: loop, port: PortReference(port: self), count: records.count)
+        let isTaken = shared.hand(records, from: share)
+        records.clear()
+        if !isTaken { complete(share.count, isDurable: false) }
+    }
+
+    func complete(_ count: Int, isDurable: Bool) {
+        for index in firstWaiting..<firstWaiting + count {
+            waiting[index]?.resume(returning: isDurable)
+            waiting[index] = nil
+        }
+        firstWaiting += count
+        if firstWaiting == waiting.count {
+            waiting.removeAll(keepingCapacity: true)
+            firstWaiting = 0
+        } else if firstWaiting > 4_096 {
+            waiting.removeFirst(firstWaiting)
+            firstWaiting = 0
+        }
+    }
+}
+
+/// A port named on another thread: only carried there and back, used on its loop alone.
+struct PortReference: @unchecked Sendable {
+    let port: OutboxPort
+}
+
+/// How many of the records of a commit came from one port.
+struct PortShare: Sendable {
+    let loop: EventLoop
+    let port: PortReference
+    var count: Int
+
+    func answer(isDurable: Bool) {
+        let port = port, count = count
+        loop.execute { port.port.complete(count, isDurable: isDurable) }
+    }
+
+    /// One share a port, so that a loop is woken once.
+    static func merged(_ shares: [PortShare]) -> [PortShare] {
+        var merged: [PortShare] = []
+        for share in shares {
+            if let index = merged.firstIndex(where: {
+                $0.loop === share.loop && $0.port.port === share.port.port
+            }) {
+                merged[index].count += share.count
+            } else {
+                merged.append(share)
+            }
+        }
+        return merged
+    }
+}

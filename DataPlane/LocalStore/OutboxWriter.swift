@@ -1,0 +1,213 @@
+import EventLoops
+import Synchronization
+
+/// The writer thread's loop: take what is queued, commit it, tell the loops, seal when it is time.
+final class OutboxWriter {
+    private(set) var file: OutboxFile
+    private let directory: DataDirectory
+    private let options: OutboxOptions
+    private let shared: OutboxShared
+    private let alarm: @Sendable (OutboxAlarm) -> Void
+
+    /// Taken from the queue; kept when the disk refuses.
+    private var records = PendingRecords()
+    private var shares: [PortShare] = []
+    private var commands: [@Sendable (OutboxWriter) -> Void] = []
+    private var sealDeadline: Int64?
+    private var retryAt: Int64?
+    private var isAlarmed = false
+    private var isAtCapacity = false
+    private var commits = 0
+    private var events = 0
+
+    init(
+        _ file: OutboxFile, _ directory: DataDirectory, _ options: OutboxOptions, _ shared: OutboxShared,
+        _ alarm: @escaping @Sendable (OutboxAlarm) -> Void
+    ) {
+        self.file = file
+        self.directory = directory
+        self.options = options
+        self.shared = shared
+        self.alarm = alarm
+        // Rows of an earlier run are sealed without waiting.
+        if file.state.unsealedEvents > 0 { sealDeadline = monotonicNanoseconds() }
+        publishStatus()
+    }
+
+    /// Opens the file; a damaged one is renamed, with an alarm, and a new one begun.
+    static func open(
+        _ directory: DataDirectory, _ options: OutboxOptions, _ alarm: @Sendable (OutboxAlarm) -> Void
+    ) throws -> OutboxFile {
+        do {
+            return try OutboxFile(directory: directory, options: options)
+        } catch  where error.kind == .corrupt {
+            let target = try directory.moveAside(OutboxFile.name, reason: "damaged")
+            alarm(.movedAside(to: target, reason: error.description))
+            return try OutboxFile(directory: directory, options: options)
+        }
+    }
+
+    func run() {
+        while true {
+            let isStopping = take()
+            for command in commands { command(self) }
+            commands.removeAll(keepingCapacity: true)
+            let now = monotonicNanoseconds()
+            if !records.isEmpty, isStopping || (retryAt ?? 0) <= now { commit(now) }
+            if let due = sealDeadline, isStopping || due <= now { seal(now) }
+            if isStopping, shared.queue.withLock({ $0.isEmpty }) { break }
+            shared.sleep(nanoseconds: [sealDeadline, retryAt].compactMap { $0 }.min().map { $0 - now })
+        }
+        finish()
+    }
+
+    /// Moves the queue here; whether the outbox is being closed.
+    private func take() -> Bool {
+        shared.queue.withLock { queue in
+            if records.isEmpty {
+                swap(&queue.records, &records)
+                swap(&queue.shares, &shares)
+            } else if records.bytes.count < options.memoryLimitBytes {
+                // The disk refuses: keep what came meanwhile, up to the limit.
+                records.append(queue.records)
+                shares += queue.shares
+                queue.records.clear()
+                queue.shares.removeAll(keepingCapacity: true)
+            }
+            swap(&queue.commands, &commands)
+            return queue.isStopping
+        }
+    }
+
+    private func commit(_ now: Int64) {
+        let sealedBefore = file.state.sealed.upperBound
+        guard attempt({ try $0.append(records) }) != nil else {
+            retryAt = now + options.retryAfterNanoseconds
+            answer(isDurable: false)
+            return
+        }
+        retryAt = nil
+        commits += 1
+        events += records.count
+        records.clear()
+        if file.state.unsealedEvents == 0 {
+            sealDeadline = nil
+        } else if sealDeadline == nil || file.state.sealed.upperBound != sealedBefore {
+            sealDeadline = now + options.sealAfterNanoseconds
+        }
+        publishStatus()
+        answer(isDurable: true)
+        if file.state.sealed.upperBound != sealedBefore { notifySealed() }
+    }
+
+    /// One wake per loop, whatever the number of its records.
+    private func answer(isDurable: Bool) {
+        for share in PortShare.merged(shares) { share.answer(isDurable: isDurable) }
+        shares.removeAll(keepingCapacity: true)
+    }
+
+    private func seal(_ now: Int64) {
+        guard attempt({ try $0.seal() }) != nil else {
+            sealDeadline = now + options.retryAfterNanoseconds
+            return
+        }
+        sealDeadline = nil
+        publishStatus()
+        notifySealed()
+    }
+
+    private func notifySealed() { shared.sealObserver.withLock { $0 }?() }
+
+    // MARK: When the disk refuses
+
+    /// As `attempt`, for what is not a commit or a seal.
+    func perform<Result>(_ body: (OutboxFile) throws -> Result) -> Result? {
+        defer { publishStatus() }
+        return attempt(body)
+    }
+
+    /// Runs the body on the file; nil when SQLite refused. A damaged file is moved aside and the body run once more.
+    private func attempt<Result>(_ body: (OutboxFile) throws -> Result) -> Result? {
+        do {
+            let result = try body(file)
+            setWriting(true, "")
+            return result
+        } catch let error as SQLiteError where error.kind == .corrupt {
+            guard moveAside(reason: "damaged: \(error.description)"), let result = try? body(file) else {
+                setWriting(false, error.description)
+                return nil
+            }
+            return result
+        } catch {
+            setWriting(false, "\(error)")
+            return nil
+        }
+    }
+
+    /// Renames the file and begins a new one with a new epoch; false when that fails, and the old file stays open.
+    func moveAside(reason: String) -> Bool {
+        file.shut()
+        let word = reason.hasPrefix("damaged") ? "damaged" : "retired"
+        do {
+            let target = try directory.moveAside(OutboxFile.name, reason: word)
+            file = try OutboxFile(directory: directory, options: options)
+            sealDeadline = nil
+            alarm(.movedAside(to: target, reason: reason))
+            publishStatus()
+            return true
+        } catch {
+            setWriting(false, "\(error)")
+            if let reopened = try? OutboxFile(directory: directory, options: options) { file = reopened }
+            return false
+        }
+    }
+
+    private func setWriting(_ isWriting: Bool, _ reason: String) {
+        let changed = shared.status.withLock { status in
+            defer { status.isWriting = isWriting }
+            return status.isWriting != isWriting
+        }
+        guard changed else { return }
+        alarm(isWriting ? .writingAgain : .writeFailed(reason))
+        updateFullness()
+    }
+
+    // MARK: Status
+
+    private func publishStatus() {
+        let state = file.state
+        shared.status.withLock { status in
+            status.epoch = file.epoch
+            status.bytes = state.bytes
+            status.unsealedEvents = state.unsealedEvents
+            status.sealedEvents = state.sealedEvents
+            status.sealed = state.sealed
+            status.commits = commits
+            status.events = events
+        }
+        updateFullness()
+    }
+
+    private func updateFullness() {
+        let bytes = file.state.bytes, capacity = options.capacityBytes
+        let isAtCapacity = bytes >= capacity
+        if isAtCapacity && !self.isAtCapacity { alarm(.full(bytes: bytes, capacity: capacity)) }
+        self.isAtCapacity = isAtCapacity
+        let isNearlyFull = bytes >= capacity / 5 * 4
+        if isNearlyFull != isAlarmed {
+            isAlarmed = isNearlyFull
+            alarm(isNearlyFull ? .nearlyFull(bytes: bytes, capacity: capacity) : .roomAgain)
+        }
+        let isWriting = shared.status.withLock { $0.isWriting }
+        shared.isFull.store(isAtCapacity || !isWriting, ordering: .relaxed)
+    }
+
+    private func finish() {
+        let rest = shared.queue.withLock { queue in
+            queue.hasStopped = true
+            return queue.shares
+        }
+        for share in PortShare.merged(rest) { share.answer(isDurable: false) }
+        file.shut()
+    }
+}

@@ -1,0 +1,127 @@
+import CEventLoops
+import EventLoops
+import Glibc
+
+extension Connection {
+    /// Receives in one turn before other connections go first; a fast peer cannot hold the loop.
+    private static let fillsPerTurn = 32
+    /// Room worth a system call: with less, what is buffered moves to the front first.
+    private static let worthReceiving = 4 * 1024
+
+    /// Bytes received and not consumed. Valid until the next `fill`, `consume` or `close`.
+    package var buffered: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: buffer.map { UnsafeRawPointer($0 + start) }, count: end &- start)
+    }
+
+    /// Waits for at least one more byte; false at the end of the stream. Throws `.tooLarge` when
+    /// `maximumBuffered` bytes are waiting to be consumed.
+    package func fill() async throws(TransportError) -> Bool {
+        if end &- start >= maximumBuffered { throw .tooLarge }
+        try await takeTurn()
+        while true {
+            if !isReadable { await waitReadable() }
+            if fate != .open { throw fate.error }
+            makeRoom()
+            let wanted = min(capacity &- end, maximumBuffered &- (end &- start))
+            let count = loop_receive(descriptor, buffer.unsafelyUnwrapped + end, wanted)
+            if count > 0 {
+                end &+= count
+                // Fewer than asked for: the socket is empty, and the next byte is a new edge. Once the peer has
+                // hung up there is no further edge.
+                if count < wanted && !peerHungUp { isReadable = false }
+                return true
+            }
+            if count == 0 {
+                peerHungUp = true
+                return false
+            }
+            try receiveFailed(errno: Int32(-count))
+        }
+    }
+
+    /// Receives until `count` bytes are buffered. Throws `.endOfStream` when the peer ends before, `.tooLarge`
+    /// when `count` is more than `maximumBuffered`.
+    package func fill(until count: Int) async throws(TransportError) {
+        while end &- start < count {
+            if try await !fill() { throw .endOfStream }
+        }
+    }
+
+    /// Drops the first `count` received bytes; there must be as many.
+    package func consume(_ count: Int) {
+        precondition(count >= 0 && count <= end &- start, "consumes more than was received")
+        start &+= count
+        if start == end {
+            start = 0
+            end = 0
+        }
+    }
+
+    /// Gives the buffer back to the loop if nothing is in it; `fill` does so too before it waits.
+    package func releaseBufferIfEmpty() {
+        if start == end { releaseBuffer() }
+    }
+
+    /// Makes one buffer large enough for `count` received bytes (at most `maximumBuffered`), so that a body of
+    /// known length is not moved again and again.
+    package func reserveBuffer(_ count: Int) {
+        let wanted = min(count, maximumBuffered)
+        if wanted > max(capacity, BlockPool.blockSize) { grow(to: wanted) }
+    }
+
+    private func takeTurn() async throws(TransportError) {
+        if fillTurn != loop.turn {
+            fillTurn = loop.turn
+            fillsThisTurn = 0
+            return
+        }
+        fillsThisTurn &+= 1
+        if fillsThisTurn < Self.fillsPerTurn { return }
+        await loop.yieldTurn()
+        fillTurn = loop.turn
+        fillsThisTurn = 0
+    }
+
+    func receiveFailed(errno: Int32) throws(TransportError) {
+        switch errno {
+        case EAGAIN: isReadable = false
+        case EINTR: break
+        default: throw .reset
+        }
+    }
+
+    /// At least one byte of room after `end`, more if that is cheap.
+    func makeRoom() {
+        if buffer == nil {
+            buffer = loop.blocks.take()
+            capacity = BlockPool.blockSize
+            return
+        }
+        if capacity &- end >= Self.worthReceiving { return }
+        if start > 0 {
+            let count = end &- start
+            memmove(buffer.unsafelyUnwrapped, buffer.unsafelyUnwrapped + start, count)
+            start = 0
+            end = count
+        }
+        if end == capacity { grow(to: min(capacity * 2, maximumBuffered)) }
+    }
+
+    private func grow(to size: Int) {
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        let count = end &- start
+        if let buffer { larger.copyMemory(from: buffer + start, byteCount: count) }
+        releaseBuffer()
+        buffer = larger
+        capacity = size
+        start = 0
+        end = count
+    }
+
+    func releaseBuffer() {
+        guard let old = buffer else { return }
+        buffer = nil
+        if capacity == BlockPool.blockSize { loop.blocks.give(old) } else { old.deallocate() }
+        capacity = 0
+    }
+}

@@ -1,0 +1,86 @@
+import CEventLoops
+package import EventLoops
+import Glibc
+
+/// Accepts connections on one loop. Loop thread.
+package final class Listener: Channel {
+    private static let backlog: Int32 = 1024
+    private static let acceptsPerTurn = 64
+    /// How long nothing is accepted when the process is out of descriptors or memory.
+    static let pauseNanoseconds: Int64 = 100_000_000
+
+    private let loop: EventLoop
+    private let descriptor: Int32
+    private let tls: TLSContext?
+    private let accepted: (Connection) -> Void
+    private var registration = Registration.none
+    private var pause: Timer?
+    /// What it is bound to; tells the port when that was given as 0.
+    package let localAddress: SocketAddress
+    /// Times that accepting was paused for want of descriptors or memory.
+    package private(set) var timesPaused = 0
+
+    /// Listens at `address` and hands every connection to `accepted`; with `tls` once its handshake is done.
+    /// With `reusePort` several listeners (one a loop) share the address and the kernel spreads the connections.
+    package init(
+        loop: EventLoop, address: SocketAddress, reusePort: Bool = false, tls: TLSContext? = nil,
+        accepted: @escaping (Connection) -> Void
+    ) throws(SystemError) {
+        self.loop = loop
+        self.tls = tls
+        self.accepted = accepted
+        var raw = address.raw
+        descriptor = try SystemError.check(loop_listen(&raw, reusePort ? 1 : 0, Self.backlog), "listen")
+        let result = loop_local_address(descriptor, &raw)
+        localAddress = SocketAddress(raw)
+        do {
+            _ = try SystemError.check(result, "getsockname")
+            // Level-triggered: what is not accepted in this turn is reported again in the next.
+            registration = try loop.register(self, descriptor: descriptor, for: .readable)
+        } catch {
+            closeDescriptor(descriptor)
+            throw error
+        }
+    }
+
+    deinit { close() }
+
+    /// Stops listening; connections that were handed out are not affected. Harmless when closed.
+    package func close() {
+        pause?.cancel()
+        pause = nil
+        loop.close(registration)
+        registration = .none
+    }
+
+    package func onEvents(_ ready: Readiness) {
+        for _ in 0..<Self.acceptsPerTurn where registration != .none {
+            var raw = loop_address()
+            let result = loop_accept(descriptor, &raw)
+            if result >= 0 {
+                accept(result, SocketAddress(raw))
+                continue
+            }
+            switch -result {
+            case EAGAIN: return
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: return pauseAccepting()
+            default: continue  // the connection died in the queue: accept(2) says to carry on
+            }
+        }
+    }
+
+    private func accept(_ descriptor: Int32, _ peer: SocketAddress) {
+        guard let connection = try? Connection(loop: loop, descriptor: descriptor, peer: peer) else { return }
+        accepted(connection)
+    }
+
+    /// Connections stay in the kernel's queue meanwhile; without this the level-triggered event would spin.
+    private func pauseAccepting() {
+        timesPaused += 1
+        loop.modify(registration, for: [])
+        pause = loop.schedule(afterNanoseconds: Self.pauseNanoseconds) { [unowned self] in
+            pause = nil
+            loop.modify(registration, for: .readable)
+        }
+    }
+}
