@@ -1,0 +1,73 @@
+import CPostgres
+
+package enum TransactionMode: Sendable {
+    /// READ COMMITTED.
+    case readWrite
+    /// SERIALIZABLE: as if one after the other; expect to be run again.
+    case serializable
+    /// REPEATABLE READ, READ ONLY: every statement sees the same moment.
+    case readOnlySnapshot
+
+    var begin: String {
+        switch self {
+        case .readWrite: "begin isolation level read committed"
+        case .serializable: "begin isolation level serializable"
+        case .readOnlySnapshot: "begin isolation level repeatable read read only"
+        }
+    }
+}
+
+/// One attempt at a transaction.
+enum Transaction {
+    static let maximumAttempts = 3
+
+    struct Failure: Error {
+        let error: any Error
+        /// The server did nothing, for a reason that may be gone the next time.
+        let mayRunAgain: Bool
+    }
+
+    static func run<T>(
+        _ mode: TransactionMode, on connection: PostgresConnection,
+        _ body: (PostgresConnection) async throws -> T
+    ) async -> Result<T, Failure> {
+        connection.transactionFailure = nil
+        do {
+            try connection.checkCancellation()
+            try await connection.command(mode.begin)
+            let value = try await body(connection)
+            // COMMIT of a failed transaction would be answered with a silent ROLLBACK.
+            if connection.isBroken || connection.isInFailedTransaction {
+                throw connection.transactionFailure
+                    ?? PostgresError(.misuse, privateDetail: "the transaction had failed")
+            }
+            try connection.checkCancellation()
+            try await commit(connection)
+            return .success(value)
+        } catch {
+            // The body may have turned the database's error into its own: what the connection saw decides.
+            let cause = connection.transactionFailure ?? error as? PostgresError
+            let mayRunAgain = cause.map { isTransient($0, connection) } ?? false
+            if !connection.isBroken && connection.isInTransaction {
+                try? await connection.command("rollback")  // if this fails, the pool closes the connection
+            }
+            return .failure(Failure(error: error, mayRunAgain: mayRunAgain))
+        }
+    }
+
+    private static func commit(_ connection: PostgresConnection) async throws(PostgresError) {
+        do {
+            try await connection.command("commit")
+        } catch {
+            var error = error
+            error.outcomeIsUnknown = connection.isBroken
+            connection.transactionFailure = error
+            throw error
+        }
+    }
+
+    private static func isTransient(_ error: PostgresError, _ connection: PostgresConnection) -> Bool {
+        if error.outcomeIsUnknown { return false }
+        return error.isRetryable || error.isStalePlan || (connection.isBroken && error.isUnavailable)
+    }
+}
