@@ -1,1 +1,93 @@
+// The SQL of the migrations, embedded, so that a program carries the schema it expects.
 #include "CMigrations.h"
+
+static const char m0001[] = {
+#embed "0001_create_tenants.sql"
+};
+static const char m0002[] = {
+#embed "0002_create_workspaces.sql"
+};
+static const char m0003[] = {
+#embed "0003_create_users.sql"
+};
+static const char m0004[] = {
+#embed "0004_create_members.sql"
+};
+static const char m0005[] = {
+#embed "0005_create_bindings.sql"
+};
+static const char m0006[] = {
+#embed "0006_create_sessions.sql"
+};
+static const char m0007[] = {
+#embed "0007_create_platform_secrets.sql"
+};
+static const char m0008[] = {
+#embed "0008_create_providers.sql"
+};
+static const char m0009[] = {
+#embed "0009_create_models.sql"
+};
+static const char m0010[] = {
+#embed "0010_create_prices.sql"
+};
+static const char m0011[] = {
+#embed "0011_create_routes.sql"
+};
+static const char m0012[] = {
+#embed "0012_create_keys.sql"
+};
+static const char m0013[] = {
+#embed "0013_create_nodes.sql"
+};
+static const char m0014[] = {
+#embed "0014_create_join_tokens.sql"
+};
+static const char m0015[] = {
+#embed "0015_create_snapshots.sql"
+};
+static const char m0016[] = {
+#embed "0016_stamp_changes.sql"
+};
+static const char m0017[] = {
+#embed "0017_create_usage_batches.sql"
+};
+static const char m0018[] = {
+#embed "0018_create_usage_events.sql"
+};
+static const char m0019[] = {
+#embed "0019_create_usage_rollups.sql"
+};
+static const char m0020[] = {
+#embed "0020_create_audit_events.sql"
+};
+static const char m0021[] = {
+#embed "0021_create_idempotency_keys.sql"
+};
+
+static const struct migration all[] = {
+    {"0001_create_tenants", m0001, sizeof m0001},
+    {"0002_create_workspaces", m0002, sizeof m0002},
+    {"0003_create_users", m0003, sizeof m0003},
+    {"0004_create_members", m0004, sizeof m0004},
+    {"0005_create_bindings", m0005, sizeof m0005},
+    {"0006_create_sessions", m0006, sizeof m0006},
+    {"0007_create_platform_secrets", m0007, sizeof m0007},
+    {"0008_create_providers", m0008, sizeof m0008},
+    {"0009_create_models", m0009, sizeof m0009},
+    {"0010_create_prices", m0010, sizeof m0010},
+    {"0011_create_routes", m0011, sizeof m0011},
+    {"0012_create_keys", m0012, sizeof m0012},
+    {"0013_create_nodes", m0013, sizeof m0013},
+    {"0014_create_join_tokens", m0014, sizeof m0014},
+    {"0015_create_snapshots", m0015, sizeof m0015},
+    {"0016_stamp_changes", m0016, sizeof m0016},
+    {"0017_create_usage_batches", m0017, sizeof m0017},
+    {"0018_create_usage_events", m0018, sizeof m0018},
+    {"0019_create_usage_rollups", m0019, sizeof m0019},
+    {"0020_create_audit_events", m0020, sizeof m0020},
+    {"0021_create_idempotency_keys", m0021, sizeof m0021},
+};
+
+const struct migration *const migrations = all;
+const size_t migration_count = sizeof all / sizeof *all;

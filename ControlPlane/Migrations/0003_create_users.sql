@@ -1,0 +1,20 @@
+-- A person who signs in. Platform-wide: the same person may be a member of any number of tenants.
+create table users (
+    id                   uuid         not null,
+    email                text         not null,
+    name                 text         not null,
+    password_hash        text,                   -- argon2id in PHC form; null: no sign-in by password
+    password_changed_at  timestamptz,
+    status               text         not null,
+    created_at           timestamptz  not null,
+    updated_at           timestamptz  not null,
+
+    constraint users_pkey                      primary key (id),
+    constraint user_email_fits                 check (octet_length(email) between 3 and 254),
+    constraint user_name_fits                  check (octet_length(name) between 1 and 200),
+    constraint user_password_is_hashed         check (password_hash like '$argon2id$%'),
+    constraint user_status_is_known            check (status in ('active', 'disabled'))
+);
+
+-- Addresses are shown as they were written and compared in lowercase.
+create unique index user_email_is_unique on users (lower(email));

@@ -1,0 +1,45 @@
+-- An upstream account. Of a tenant, or (in the platform's own tenant) shared by all.
+create table providers (
+    tenant_id          uuid         not null,
+    id                 uuid         not null,
+    name               text         not null,
+    kind               text         not null,
+    base_url           text         not null,
+    headers            jsonb        not null,      -- [[name, value], …] in order; never credentials
+    connect_ms         integer      not null,
+    first_byte_ms      integer      not null,
+    between_chunks_ms  integer      not null,
+    total_ms           integer      not null,
+    enabled            boolean      not null,
+    created_at         timestamptz  not null,
+    updated_at         timestamptz  not null,
+
+    constraint providers_pkey                  primary key (tenant_id, id),
+    constraint provider_belongs_to_a_tenant    foreign key (tenant_id) references tenants (id),
+    constraint provider_name_is_unique         unique (tenant_id, name),
+    constraint provider_name_is_a_slug         check (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+    constraint provider_kind_fits              check (octet_length(kind) between 1 and 63),
+    constraint provider_base_url_fits          check (octet_length(base_url) between 1 and 512),
+    constraint provider_headers_are_a_list     check (jsonb_typeof(headers) = 'array'),
+    constraint provider_timeouts_are_positive  check (least(connect_ms, first_byte_ms,
+                                                            between_chunks_ms, total_ms) > 0)
+);
+
+-- Credentials apart from what is read all the time; sealed, several of one provider share its calls by
+-- weight.
+create table provider_credentials (
+    tenant_id    uuid         not null,
+    provider_id  uuid         not null,
+    position     smallint     not null,
+    sealed       bytea        not null,
+    hint         text         not null,            -- the last characters, so that people can tell two apart
+    weight       integer      not null default 100,
+    created_at   timestamptz  not null,
+
+    constraint provider_credentials_pkey       primary key (tenant_id, provider_id, position),
+    constraint credential_is_of_a_provider     foreign key (tenant_id, provider_id)
+                                               references providers (tenant_id, id) on delete cascade,
+    constraint credential_is_sealed            check (octet_length(sealed) between 1 and 16384),
+    constraint credential_hint_is_short        check (octet_length(hint) <= 16),
+    constraint credential_weight_is_positive   check (weight between 1 and 1000)
+);

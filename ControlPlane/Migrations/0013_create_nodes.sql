@@ -1,0 +1,51 @@
+-- Which nodes run what: tenants and nodes of one group belong together.
+create table node_groups (
+    name        text         not null,
+    created_at  timestamptz  not null,
+
+    constraint node_groups_pkey                primary key (name),
+    constraint node_group_name_is_a_slug       check (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')
+);
+
+insert into node_groups (name, created_at) values ('default', 'epoch');
+
+-- A gateway process identity: whoever holds the private half of identity_key.
+create table nodes (
+    id                uuid         not null,
+    node_group        text         not null default 'default',
+    name              text         not null,
+    region            text         not null,
+    status            text         not null,
+    identity_key      bytea        not null,       -- Ed25519
+    sealing_key       bytea        not null,       -- X25519: the fleet key is sealed to it
+    software_version  text         not null,
+    joined_at         timestamptz  not null,
+
+    constraint nodes_pkey                      primary key (id),
+    constraint node_group_exists               foreign key (node_group) references node_groups (name),
+    constraint node_identity_is_unique         unique (identity_key),
+    constraint node_name_is_a_slug             check (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+    constraint node_region_is_a_slug           check (region ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+    constraint node_status_is_known            check (status in ('active', 'draining', 'revoked')),
+    constraint node_keys_are_32_bytes          check (octet_length(identity_key) = 32
+                                                      and octet_length(sealing_key) = 32),
+    constraint node_software_version_fits      check (octet_length(software_version) <= 64)
+);
+
+-- What each node last said of itself; rewritten every few seconds, so apart from the node and with room to
+-- do it in place.
+create table node_reports (
+    node_id           uuid         not null,
+    seen_at           timestamptz  not null,
+    running_epoch     bigint,
+    running_counter   bigint,
+    lag_milliseconds  bigint       not null default 0,
+    outbox_depth      bigint       not null default 0,
+    failed_stage      text,                        -- where the newest snapshot was refused, and why
+    failed_reason     text,
+
+    constraint node_reports_pkey               primary key (node_id),
+    constraint node_report_is_of_a_node        foreign key (node_id) references nodes (id) on delete cascade,
+    constraint node_report_texts_fit           check (octet_length(failed_stage) <= 64
+                                                      and octet_length(failed_reason) <= 2048)
+) with (fillfactor = 50);

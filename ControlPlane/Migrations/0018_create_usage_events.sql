@@ -1,0 +1,53 @@
+-- One row a call, by the day it began. No primary key and no foreign keys: exactly-once is the batch's
+-- business, usage outlives what it names, and COPY pays for every index.
+create table usage_events (
+    tenant_id            uuid         not null,
+    id                   uuid         not null,
+    started_at           timestamptz  not null,
+    workspace_id         uuid         not null,
+    key_id               uuid         not null,
+    route_id             uuid,
+    provider_id          uuid,
+    model_id             uuid,
+    price_id             uuid,
+    node_id              uuid         not null,
+    latency_us           bigint       not null,
+    first_byte_us        bigint,
+    input_tokens         bigint       not null,
+    cached_input_tokens  bigint       not null,
+    cache_write_tokens   bigint       not null,
+    output_tokens        bigint       not null,
+    reasoning_tokens     bigint       not null,
+    cost_nanos           bigint       not null,    -- nano-USD
+    cost_state           text         not null,
+    status_code          smallint     not null,
+    streamed             boolean      not null,
+    ending               text         not null,
+    error_code           text
+) partition by range (started_at);
+
+create index usage_events_by_tenant on usage_events (tenant_id, started_at desc, id desc);
+
+-- Clocks can be wrong by years: such rows are kept here, instead of a partition for every day somebody
+-- invents.
+create table usage_events_default partition of usage_events default;
+
+-- Makes the partition of one UTC day, if it is missing; true when it did. Created apart and attached,
+-- because ATTACH lets COPY go on, where CREATE … PARTITION OF would stop the whole table.
+create function create_usage_partition(day date) returns boolean language plpgsql as $$
+declare
+    partition text := 'usage_events_' || to_char(day, 'YYYYMMDD');
+begin
+    if to_regclass(partition) is not null then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('eclusa.usage_partition', 0));
+    if to_regclass(partition) is not null then
+        return false;
+    end if;
+    execute format('create table %I (like usage_events including defaults including constraints)', partition);
+    execute format('alter table usage_events attach partition %I for values from (%L) to (%L)', partition,
+                   day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+    return true;
+end
+$$;
