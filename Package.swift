@@ -157,7 +157,7 @@ let package = Package(
         tests("ContractTests", ["Contract", "Cryptography", "Domain"]),
         tests("PolicyTests", ["Policy", "Contract", "Domain"]),
         tests("EventLoopsTests", ["EventLoops", "TestSupport"]),
-        tests("TransportTests", ["Transport", "EventLoops", "Cryptography", "TestSupport"]),
+        tests("TransportTests", ["Transport", "EventLoops", "CEventLoops", "COpenSSL", "Cryptography", "TestSupport"]),
         tests("HTTPWireTests", ["HTTPWire"]),
         tests(
             "HTTPServingTests",

@@ -18,6 +18,7 @@ extension Connection {
     package func fill() async throws(TransportError) -> Bool {
         if end &- start >= maximumBuffered { throw .tooLarge }
         try await takeTurn()
+        if let tls { return try await fillSecure(tls) }
         while true {
             if !isReadable { await waitReadable() }
             if fate != .open { throw fate.error }

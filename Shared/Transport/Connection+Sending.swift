@@ -8,6 +8,7 @@ extension Connection {
     package func send(
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
     ) async throws(TransportError) {
+        if let tls { return try await sendSecure(tls, first, second) }
         var head = first
         var tail = second
         while true {
@@ -39,6 +40,7 @@ extension Connection {
     /// Tells the peer that nothing more is sent; receiving goes on.
     package func shutdownWrite() {
         guard fate == .open else { return }
+        tls?.sayGoodbye()
         _ = loop_shutdown_write(descriptor)
     }
 

@@ -22,6 +22,8 @@ package final class Connection: Channel, TimerOwner {
     let descriptor: Int32
     private var registration = Registration.none
     private var deadline: Timer?
+    /// Present from the beginning of a handshake on.
+    var tls: TLSSession?
 
     // The receive buffer: a block of the loop's pool, or a larger piece of its own. Received: start..<end.
     var buffer: UnsafeMutableRawPointer?
@@ -109,6 +111,10 @@ package final class Connection: Channel, TimerOwner {
     /// reset. Harmless when closed.
     package func close() {
         guard fate != .closed else { return }
+        if let tls {
+            if fate == .open { tls.sayGoodbye() }
+            tls.cut()
+        }
         end(.closed)
         deadline?.cancel()
         deadline = nil

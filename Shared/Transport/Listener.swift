@@ -8,6 +8,8 @@ package final class Listener: Channel {
     private static let acceptsPerTurn = 64
     /// How long nothing is accepted when the process is out of descriptors or memory.
     static let pauseNanoseconds: Int64 = 100_000_000
+    private static let handshakesAtOnce = 1024
+    private static let handshakeNanoseconds: Int64 = 10_000_000_000
 
     private let loop: EventLoop
     private let descriptor: Int32
@@ -15,10 +17,14 @@ package final class Listener: Channel {
     private let accepted: (Connection) -> Void
     private var registration = Registration.none
     private var pause: Timer?
+    private var handshaking: [ObjectIdentifier: Connection] = [:]
     /// What it is bound to; tells the port when that was given as 0.
     package let localAddress: SocketAddress
     /// Times that accepting was paused for want of descriptors or memory.
     package private(set) var timesPaused = 0
+
+    /// Connections dropped because their handshake failed, took longer than 10 s, or too many were under way.
+    package private(set) var handshakesFailed = 0
 
     /// Listens at `address` and hands every connection to `accepted`; with `tls` once its handshake is done.
     /// With `reusePort` several listeners (one a loop) share the address and the kernel spreads the connections.
@@ -45,8 +51,10 @@ package final class Listener: Channel {
 
     deinit { close() }
 
-    /// Stops listening; connections that were handed out are not affected. Harmless when closed.
+    /// Stops listening and drops connections whose handshake is under way; those that were handed out are not
+    /// affected. Harmless when closed.
     package func close() {
+        for connection in handshaking.values { connection.abort() }
         pause?.cancel()
         pause = nil
         loop.close(registration)
@@ -71,7 +79,29 @@ package final class Listener: Channel {
 
     private func accept(_ descriptor: Int32, _ peer: SocketAddress) {
         guard let connection = try? Connection(loop: loop, descriptor: descriptor, peer: peer) else { return }
-        accepted(connection)
+        guard let tls else { return accepted(connection) }
+        guard handshaking.count < Self.handshakesAtOnce else {
+            handshakesFailed += 1
+            return connection.close()
+        }
+        handshaking[ObjectIdentifier(connection)] = connection
+        loop.spawn { [weak self] in
+            connection.setDeadline(afterNanoseconds: Self.handshakeNanoseconds)
+            let isDone: Bool
+            do {
+                try await connection.acceptTLS(tls)
+                connection.setDeadline(afterNanoseconds: 0)
+                isDone = true
+            } catch { isDone = false }
+            self?.handshakeEnded(connection, isDone: isDone)
+        }
+    }
+
+    private func handshakeEnded(_ connection: Connection, isDone: Bool) {
+        handshaking[ObjectIdentifier(connection)] = nil
+        if isDone && registration != .none { return accepted(connection) }
+        if !isDone { handshakesFailed += 1 }
+        connection.close()
     }
 
     /// Connections stay in the kernel's queue meanwhile; without this the level-triggered event would spin.

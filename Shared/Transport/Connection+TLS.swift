@@ -1,0 +1,107 @@
+import COpenSSL
+import EventLoops
+
+extension Connection {
+    /// The largest TLS record's content.
+    private static let recordSize = 16 * 1024
+
+    /// True when what is sent and received is protected.
+    package var isSecure: Bool { tls != nil }
+
+    /// Raw Ed25519 public key (32 bytes) of the peer's verified certificate: for a server the client certificate,
+    /// when one was asked for and given. Nil without one, or when its key is of another kind.
+    package var peerCertificateKey: [UInt8]? { tls?.peerCertificateKey }
+
+    /// What ALPN (RFC 7301) agreed on; nil without TLS or agreement.
+    package var negotiatedProtocol: String? { tls?.negotiatedProtocol }
+
+    /// Whether the handshake continued an earlier session.
+    package var isResumed: Bool { tls?.isResumed ?? false }
+
+    /// "TLSv1.2" or "TLSv1.3".
+    package var tlsVersion: String? { tls?.version }
+
+    /// Turns an accepted connection into TLS; on an error it is of no use any more.
+    func acceptTLS(_ context: TLSContext) async throws(TransportError) {
+        try await handshake(try TLSSession(accepting: self, context: context))
+    }
+
+    /// Turns a dialled connection into TLS with the peer verified to be `serverName`.
+    func startTLS(_ context: TLSContext, serverName: String) async throws(TransportError) {
+        try await handshake(try TLSSession(dialling: self, context: context, serverName: serverName))
+    }
+
+    private func handshake(_ session: TLSSession) async throws(TransportError) {
+        tls = session
+        while true {
+            if fate != .open { throw fate.error }
+            guard let obstacle = session.handshake() else { return }
+            if case .ended = obstacle { throw .reset }
+            _ = try await overcome(obstacle)
+        }
+    }
+
+    /// Waits for what is missing; false at the end of the stream.
+    private func overcome(_ obstacle: TLSSession.Obstacle) async throws(TransportError) -> Bool {
+        switch obstacle {
+        case .wantsRead: await waitReadable()
+        case .wantsWrite: await waitWritable()
+        case .ended: return false
+        case .failed(let error): throw fate == .open ? error : fate.error
+        }
+        return true
+    }
+
+    /// `fill` after the turn was taken.
+    func fillSecure(_ session: TLSSession) async throws(TransportError) -> Bool {
+        while true {
+            if fate != .open { throw fate.error }
+            if session.isFailed { throw .reset }
+            makeRoom()
+            let room = min(capacity &- end, maximumBuffered &- (end &- start))
+            var obstacle: TLSSession.Obstacle?
+            let count = session.read(buffer.unsafelyUnwrapped + end, room, &obstacle)
+            if count > 0 {
+                end &+= count
+                return true
+            }
+            // Always asked before waiting: whole records may be in the library while the socket is empty.
+            if let obstacle, try await !overcome(obstacle) {
+                peerHungUp = true
+                return false
+            }
+        }
+    }
+
+    /// `send` in as few records as possible: a short head goes into the record of what follows it.
+    func sendSecure(
+        _ session: TLSSession, _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
+    ) async throws(TransportError) {
+        if first.isEmpty || second.isEmpty || first.count >= Self.recordSize {
+            try await write(session, first)
+            return try await write(session, second)
+        }
+        let block = loop.blocks.take()
+        defer { loop.blocks.give(block) }
+        let joined = min(second.count, Self.recordSize &- first.count)
+        block.copyMemory(from: first.baseAddress.unsafelyUnwrapped, byteCount: first.count)
+        (block + first.count).copyMemory(from: second.baseAddress.unsafelyUnwrapped, byteCount: joined)
+        try await write(session, UnsafeRawBufferPointer(start: block, count: first.count &+ joined))
+        try await write(session, UnsafeRawBufferPointer(rebasing: second[joined...]))
+    }
+
+    private func write(_ session: TLSSession, _ bytes: UnsafeRawBufferPointer) async throws(TransportError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            if fate != .open { throw fate.error }
+            if session.isFailed { throw .reset }
+            var obstacle: TLSSession.Obstacle?
+            let count = session.write(rest, &obstacle)
+            if let obstacle {
+                if try await !overcome(obstacle) { throw .reset }
+            } else {
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        }
+    }
+}
