@@ -28,6 +28,12 @@ package struct DataDirectory: Sendable {
 
     package func exists(_ name: String) -> Bool { access(path(of: name), F_OK) == 0 }
 
+    /// Bytes; 0 when there is no such file.
+    func size(of name: String) -> Int {
+        var status = stat()
+        return stat(path(of: name), &status) == 0 ? Int(status.st_size) : 0
+    }
+
     /// The file's content, or nil when there is no such file.
     ///
     /// - Parameter limit: bytes; a larger file is refused.

@@ -95,6 +95,8 @@ package final class Outbox: Sendable {
 final class OutboxShared: Sendable {
     struct Queue {
         var records = PendingRecords()
+        /// Bytes the writer took and has not committed when it last looked here.
+        var heldBytes = 0
         var shares: [PortShare] = []
         var commands: [@Sendable (OutboxWriter) -> Void] = []
         var isStopping = false
@@ -106,7 +108,7 @@ final class OutboxShared: Sendable {
     let queue = Mutex(Queue())
     let isFull = Atomic<Bool>(false)
     let status = Mutex(OutboxStatus())
-    /// Bytes that may wait here while the disk refuses; the writer holds as many again.
+    /// Bytes that may wait in memory while the disk refuses.
     private let memoryLimitBytes: Int
     let sealObserver = Mutex<(@Sendable () -> Void)?>(nil)
     /// Whether the writer waits for a wake: only then does an append pay for a system call.
@@ -120,7 +122,9 @@ final class OutboxShared: Sendable {
     /// Hands a loop's records over; false, and nothing is kept, when the writer has stopped or the memory limit is reached.
     func hand(_ records: borrowing PendingRecords, from share: PortShare) -> Bool {
         let isTaken = queue.withLock { queue in
-            if queue.hasStopped || queue.records.bytes.count > memoryLimitBytes { return false }
+            if queue.hasStopped || queue.records.bytes.count + queue.heldBytes > memoryLimitBytes {
+                return false
+            }
             queue.records.append(records)
             queue.shares.append(share)
             return true

@@ -35,6 +35,11 @@ final class OutboxFile {
     init(directory: DataDirectory, options: OutboxOptions) throws(SQLiteError) {
         self.options = options
         let path = directory.path(of: Self.name)
+        // SQLite would take the stump of a file for a new one.
+        let size = directory.size(of: Self.name)
+        if size < 512, size > 0 || directory.size(of: Self.name + "-wal") > 0 {
+            throw Self.damaged("it is cut to \(size) bytes")
+        }
         let database = try SQLiteDatabase(
             path: path, synchronous: options.durability == .power ? .full : .normal)
         do throws(SQLiteError) {

@@ -67,13 +67,14 @@ final class OutboxWriter {
             if records.isEmpty {
                 swap(&queue.records, &records)
                 swap(&queue.shares, &shares)
-            } else if records.bytes.count < options.memoryLimitBytes {
-                // The disk refuses: keep what came meanwhile, up to the limit.
+            } else {
+                // The disk refuses: what came meanwhile waits with the rest.
                 records.append(queue.records)
                 shares += queue.shares
                 queue.records.clear()
                 queue.shares.removeAll(keepingCapacity: true)
             }
+            queue.heldBytes = records.bytes.count
             swap(&queue.commands, &commands)
             return queue.isStopping
         }

@@ -1,9 +1,11 @@
 import CSodium
 
-/// libsodium picks its fastest implementations once; every wrapper that depends on that choice calls `start` first.
+/// libsodium picks its fastest implementations once; every wrapper that depends on that choice calls `start`
+/// first.
 enum Sodium {
     private static let ready: Bool = {
-        // Without a source of randomness nothing here is safe, so this is the one place that may stop the process.
+        // Without a source of randomness nothing here is safe, so this is the one place that may stop the
+        // process.
         precondition(sodium_init() >= 0, "libsodium cannot start: the system has no source of randomness")
         return true
     }()
@@ -19,7 +21,8 @@ package func randomBytes(_ count: Int) -> [UInt8] {
     }
 }
 
-/// Overwrites the whole buffer with bytes nobody can predict. Any thread; one `getrandom` system call per 256 bytes.
+/// Overwrites the whole buffer with bytes nobody can predict. Any thread; one `getrandom` system call per 256
+/// bytes.
 package func fillWithRandomBytes(_ buffer: UnsafeMutableRawBufferPointer) {
     guard let base = buffer.baseAddress, buffer.count > 0 else { return }
     Sodium.start()

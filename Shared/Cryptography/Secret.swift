@@ -2,7 +2,8 @@ import CSodium
 
 /// Bytes that must not leak: no description, no reflection, constant-time equality, erased on release.
 ///
-/// Reading is only possible inside `withBytes`. Any thread. Writing a `Secret` into a string does not compile.
+/// Reading is only possible inside `withBytes`. Any thread. Writing a `Secret` into a string does not
+/// compile.
 package final class Secret: @unchecked Sendable, Equatable, CustomReflectable {
     // Written only by the initialisers and erased by deinit, so sharing between threads is safe.
     private let storage: UnsafeMutableRawBufferPointer

@@ -2,7 +2,8 @@ import CSodium
 
 /// A key that seals and opens bytes: XChaCha20-Poly1305 with associated data (draft-irtf-cfrg-xchacha-03).
 ///
-/// The 24-byte nonce is random for every message, so one key may seal any number of messages without a counter.
+/// The 24-byte nonce is random for every message, so one key may seal any number of messages without a
+/// counter.
 package struct SymmetricKey: Sendable, Equatable {
     package static let byteCount = 32
     /// What sealing adds: a 24-byte nonce in front and a 16-byte tag behind. Unit: bytes.

@@ -20,7 +20,8 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     package let reason: Reason
     /// Where in the document. Unit: bytes from its start.
     package let offset: Int
-    /// The value being read, as an RFC 6901 pointer. Known only to `JSONValue.parse`; "" is the whole document.
+    /// The value being read, as an RFC 6901 pointer. Known only to `JSONValue.parse`; "" is the whole
+    /// document.
     package let pointer: String
 
     package init(_ reason: Reason, offset: Int, pointer: String = "") {

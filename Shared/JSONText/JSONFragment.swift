@@ -1,4 +1,5 @@
-/// A checked value inside a document: where it is, what it is, and its scalars. Borrows the document's memory.
+/// A checked value inside a document: where it is, what it is, and its scalars. Borrows the document's
+/// memory.
 ///
 /// Valid as long as the document's bytes are neither moved nor changed. No heap until text is asked for.
 package struct JSONFragment {
@@ -42,7 +43,8 @@ package struct JSONFragment {
 
     package var boolean: Bool? { kind == .boolean ? document[range.lowerBound] == 0x74 : nil }
 
-    /// The number, when it is a whole number inside Int64: `7`, `7.0` and `70e-1` are; `7.5` and `1e19` are not.
+    /// The number, when it is a whole number inside Int64: `7`, `7.0` and `70e-1` are; `7.5` and `1e19` are
+    /// not.
     package var exactInt64: Int64? { kind == .number ? JSONNumber.exactInt64(bytes) : nil }
 
     /// The nearest double; ±infinity beyond its range, which the caller clamps or refuses.
@@ -68,7 +70,8 @@ package struct JSONFragment {
             UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// A string's unescaped UTF-8, borrowed from the document when it has no escapes; nil for every other kind.
+    /// A string's unescaped UTF-8, borrowed from the document when it has no escapes; nil for every other
+    /// kind.
     package func withStringText<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result? {
@@ -89,7 +92,8 @@ package struct JSONFragment {
         return JSONElements(self)
     }
 
-    /// The whole value as a tree, for the cold path. Limits as in `JSONValue.parse`; offsets count from this value.
+    /// The whole value as a tree, for the cold path. Limits as in `JSONValue.parse`; offsets count from this
+    /// value.
     package func value(limits: JSONLimits = JSONLimits()) throws(JSONError) -> JSONValue {
         try JSONValue.parse(bytes, limits: limits)
     }

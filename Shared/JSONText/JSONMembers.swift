@@ -30,11 +30,12 @@ package struct JSONMember {
     }
 }
 
-/// Walks the members of one object and checks the whole of it on the way: the gateway's hot path. No heap for up to
-/// 32 members.
+/// Walks the members of one object and checks the whole of it on the way: the gateway's hot path. No heap for
+/// up to 32 members.
 ///
-/// Everything inside is checked as strictly as by `validateJSON`, and a name that repeats (compared unescaped) is
-/// refused. The document is acceptable only when `next` has returned nil: use nothing before that.
+/// Everything inside is checked as strictly as by `validateJSON`, and a name that repeats (compared
+/// unescaped) is refused. The document is acceptable only when `next` has returned nil: use nothing before
+/// that.
 package struct JSONMembers {
     private let document: UnsafeRawBufferPointer
     private var scanner: JSONScanner

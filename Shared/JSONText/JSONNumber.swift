@@ -15,7 +15,8 @@ package struct JSONNumber: Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { text }
 
-    /// The value, when it is a whole number inside Int64: `7`, `7.0` and `70e-1` are; `7.5` and `1e19` are not.
+    /// The value, when it is a whole number inside Int64: `7`, `7.0` and `70e-1` are; `7.5` and `1e19` are
+    /// not.
     package var exactInt64: Int64? {
         var text = text
         return text.withUTF8 { Self.exactInt64(UnsafeRawBufferPointer($0)) }

@@ -1,4 +1,5 @@
-/// One strict pass over RFC 8259 text: grammar, UTF-8, escapes, surrogate pairs and depth. No heap, no recursion.
+/// One strict pass over RFC 8259 text: grammar, UTF-8, escapes, surrogate pairs and depth. No heap, no
+/// recursion.
 ///
 /// Functions return false on the first fault and leave its reason and place in `reason` and `position`.
 struct JSONScanner {
@@ -68,7 +69,8 @@ struct JSONScanner {
         }
     }
 
-    /// The next offset holding a quote, a backslash, a control character or a byte outside ASCII; 8 bytes a step.
+    /// The next offset holding a quote, a backslash, a control character or a byte outside ASCII; 8 bytes a
+    /// step.
     @inline(__always) private func endOfPlainRun(from start: Int) -> Int {
         var index = start
         let raw = UnsafeRawPointer(base)
@@ -78,7 +80,8 @@ struct JSONScanner {
             let highBits: UInt64 = 0x8080_8080_8080_8080
             let quotes = word ^ (ones &* 0x22)
             let backslashes = word ^ (ones &* 0x5C)
-            // (x - 1) & ~x has its high bit where a byte of x is zero. A borrow can only add marks above a true one.
+            // (x - 1) & ~x has its high bit where a byte of x is zero. A borrow can only add marks above a
+            // true one.
             let marks =
                 ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
                 | ((word &- ones &* 0x20) & ~word) | word
@@ -119,7 +122,8 @@ struct JSONScanner {
         return length
     }
 
-    /// The offset past the escape at `index`, with both halves of a surrogate pair taken together; nil on a fault.
+    /// The offset past the escape at `index`, with both halves of a surrogate pair taken together; nil on a
+    /// fault.
     private mutating func endOfEscape(at index: Int) -> Int? {
         guard end &- index >= 2 else { return failing(.unexpectedEnd, at: end) }
         switch base[index &+ 1] {

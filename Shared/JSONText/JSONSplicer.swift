@@ -1,7 +1,7 @@
 /// Edits a checked document by byte ranges and leaves every other byte exactly as it was sent.
 ///
-/// Collect edits in any order, then read the result as pieces or as bytes. Reusable with `begin`; the document's
-/// memory must stay put until the result was read. One value is edited at most once.
+/// Collect edits in any order, then read the result as pieces or as bytes. Reusable with `begin`; the
+/// document's memory must stay put until the result was read. One value is edited at most once.
 package struct JSONSplicer {
     private enum Change: Equatable {
         case replace
@@ -76,7 +76,8 @@ package struct JSONSplicer {
 
     // MARK: Reading the result
 
-    /// The result in order, as pieces that borrow the document's and the splicer's memory. Pieces are never empty.
+    /// The result in order, as pieces that borrow the document's and the splicer's memory. Pieces are never
+    /// empty.
     package mutating func forEachPiece<Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
@@ -151,7 +152,8 @@ package struct JSONSplicer {
         return start..<inserted.count
     }
 
-    /// By place; insertions stay in the order they were asked for. A handful of edits: insertion sort, no heap.
+    /// By place; insertions stay in the order they were asked for. A handful of edits: insertion sort, no
+    /// heap.
     private mutating func sort() {
         for index in edits.indices.dropFirst() {
             var place = index

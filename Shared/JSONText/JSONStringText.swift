@@ -14,7 +14,8 @@ struct JSONStringText {
         }
     }
 
-    /// Unescaped UTF-8, valid inside `body`; borrowed when nothing is escaped, else a copy (on the stack if short).
+    /// Unescaped UTF-8, valid inside `body`; borrowed when nothing is escaped, else a copy (on the stack if
+    /// short).
     func withUTF8<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -12,7 +12,8 @@ package struct JSONLimits: Sendable {
 }
 
 extension JSONValue {
-    /// The tree of a strict RFC 8259 document; every object refuses repeated names. Errors carry offset and pointer.
+    /// The tree of a strict RFC 8259 document; every object refuses repeated names. Errors carry offset and
+    /// pointer.
     package static func parse(
         _ document: UnsafeRawBufferPointer, limits: JSONLimits = JSONLimits()
     ) throws(JSONError) -> JSONValue {

@@ -29,7 +29,8 @@ package struct JSONObject: Sendable, Equatable {
     package var names: [String] { members.map(\.name) }
     package var isEmpty: Bool { members.isEmpty }
 
-    /// The value of the member with this name, byte for byte. Setting nil removes it; a new name goes to the end.
+    /// The value of the member with this name, byte for byte. Setting nil removes it; a new name goes to the
+    /// end.
     package subscript(name: String) -> JSONValue? {
         get { index(of: name).map { members[$0].value } }
         set {
@@ -47,7 +48,8 @@ package struct JSONObject: Sendable, Equatable {
         names.filter { name in !allowed.contains { $0.utf8.elementsEqual(name.utf8) } }
     }
 
-    // String equality would take "é" and "e" + accent for one name; JSON names are the same only code by code.
+    // String equality would take "é" and "e" + accent for one name; JSON names are the same only code by
+    // code.
     private func index(of name: String) -> Int? {
         members.firstIndex { $0.name.utf8.elementsEqual(name.utf8) }
     }

@@ -1,6 +1,7 @@
 /// Remembers the names of one object and refuses the second of two equal ones, escapes resolved.
 ///
-/// 32 names without heap and a linear search over their hashes; beyond that a set, so hostile objects stay linear.
+/// 32 names without heap and a linear search over their hashes; beyond that a set, so hostile objects stay
+/// linear.
 struct SeenNames {
     private static let inlineCapacity = 32
     private var hashes = InlineArray<32, UInt64>(repeating: 0)

@@ -57,3 +57,7 @@ static inline int eclusa_x509_ed25519_key(const X509 *certificate, unsigned char
     return public_key && EVP_PKEY_get_id(public_key) == EVP_PKEY_ED25519 &&
            EVP_PKEY_get_raw_public_key(public_key, key, &count) == 1 && count == 32;
 }
+
+// Macros that Swift's importer does not see.
+static const int eclusa_mbstring_utf8 = MBSTRING_UTF8;
+static inline void eclusa_openssl_free(void *memory) { OPENSSL_free(memory); }

@@ -1,8 +1,9 @@
 import Glibc
 
-/// The public conformance files beside the repository, or in the folder `ECLUSA_VECTORS` names. Not part of it.
-enum ConformanceVectors {
-    static let folder: String? = {
+/// The public conformance files beside the repository, or in the folder `ECLUSA_VECTORS` names. Not part of
+/// it.
+package enum ConformanceVectors {
+    package static let folder: String? = {
         if let chosen = getenv("ECLUSA_VECTORS") { return String(cString: chosen) }
         let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
         let beside = "/" + root + "/../shared/vectors"
@@ -10,7 +11,7 @@ enum ConformanceVectors {
     }()
 
     /// The files of one folder, sorted by name; empty, and said aloud, when there are no vectors here.
-    static func files(in subfolder: String) -> [(name: String, bytes: [UInt8])] {
+    package static func files(in subfolder: String) -> [(name: String, bytes: [UInt8])] {
         guard let folder, let directory = opendir(folder + "/" + subfolder) else {
             announce("SKIPPED: no conformance vectors for \(subfolder); set ECLUSA_VECTORS to their folder\n")
             return []
@@ -24,6 +25,15 @@ enum ConformanceVectors {
             if name.hasSuffix(".json") { names.append(name) }
         }
         return names.sorted().map { ($0, read(folder + "/" + subfolder + "/" + $0)) }
+    }
+
+    /// One file, or nil, said aloud, when there are no vectors here.
+    package static func file(_ name: String) -> [UInt8]? {
+        guard let folder, access(folder + "/" + name, R_OK) == 0 else {
+            announce("SKIPPED: no conformance vectors \(name); set ECLUSA_VECTORS to their folder\n")
+            return nil
+        }
+        return read(folder + "/" + name)
     }
 
     private static func read(_ path: String) -> [UInt8] {

@@ -1,0 +1,99 @@
+package import Cryptography
+package import Domain
+
+/// How a field's value stands in the bytes: the low two bits of its header.
+///
+/// The format: a record is a run of fields; a field is a header (varint of tag × 4 + kind), then the value. Readers skip
+/// tags they do not know, because every kind says its own length. Varints are unsigned LEB128 of at most ten bytes;
+/// signed numbers are zigzag; fixed-width integers are little-endian.
+enum WireKind: UInt8 {
+    case varint = 0
+    case fixed64 = 1
+    /// A varint length, then that many bytes: texts, IDs, digests, and nested records.
+    case bytes = 2
+}
+
+/// Builds one record. Fields left at their default are not written, so equal values give equal bytes.
+package struct FieldWriter {
+    package private(set) var bytes: [UInt8] = []
+
+    package init(reserving capacity: Int = 0) { bytes.reserveCapacity(capacity) }
+
+    private mutating func header(_ tag: UInt32, _ kind: WireKind) {
+        varint(UInt64(tag) << 2 | UInt64(kind.rawValue))
+    }
+
+    private mutating func varint(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(truncatingIfNeeded: rest))
+    }
+
+    /// A number; zero is not written.
+    package mutating func number(_ tag: UInt32, _ value: some BinaryInteger & UnsignedInteger) {
+        guard value != 0 else { return }
+        header(tag, .varint)
+        varint(UInt64(value))
+    }
+
+    /// A number that may be negative; zero is not written.
+    package mutating func signed(_ tag: UInt32, _ value: some BinaryInteger & SignedInteger) {
+        let wide = Int64(value)
+        number(tag, UInt64(bitPattern: wide << 1 ^ wide >> 63))
+    }
+
+    package mutating func flag(_ tag: UInt32, _ value: Bool) { number(tag, value ? 1 as UInt8 : 0) }
+
+    /// Eight bytes whatever the value: for numbers that are usually large.
+    package mutating func fixed(_ tag: UInt32, _ value: UInt64) {
+        header(tag, .fixed64)
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    /// A moment; nil is not written.
+    package mutating func time(_ tag: UInt32, _ value: Timestamp?) {
+        guard let value else { return }
+        fixed(tag, UInt64(bitPattern: value.microseconds))
+    }
+
+    package mutating func bytes(_ tag: UInt32, _ value: UnsafeRawBufferPointer) {
+        header(tag, .bytes)
+        varint(UInt64(value.count))
+        bytes.append(contentsOf: value)
+    }
+
+    /// Bytes, empty ones too: an empty element of a list is an element.
+    package mutating func bytes(_ tag: UInt32, _ value: [UInt8]) { value.withUnsafeBytes { bytes(tag, $0) } }
+
+    /// A text; the empty one is not written.
+    package mutating func text(_ tag: UInt32, _ value: String) {
+        guard !value.isEmpty else { return }
+        var value = value
+        value.withUTF8 { bytes(tag, UnsafeRawBufferPointer($0)) }
+    }
+
+    package mutating func id<Noun>(_ tag: UInt32, _ value: ID<Noun>?) {
+        guard let value else { return }
+        words(tag, value.high, value.low)
+    }
+
+    package mutating func publicID(_ tag: UInt32, _ value: KeyPublicID) { words(tag, value.high, value.low) }
+
+    private mutating func words(_ tag: UInt32, _ high: UInt64, _ low: UInt64) {
+        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { bytes(tag, $0) }
+    }
+
+    package mutating func digest(_ tag: UInt32, _ value: SHA256Digest) {
+        value.withBytes { bytes(tag, $0) }
+    }
+
+    /// A nested record.
+    package mutating func record(_ tag: UInt32, _ body: (inout FieldWriter) -> Void) {
+        var inner = FieldWriter()
+        body(&inner)
+        bytes(tag, inner.bytes)
+    }
+}

@@ -1,0 +1,120 @@
+package import Domain
+
+/// What a node knows of a provider.
+package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
+    package let id: ProviderID
+    /// nil: owned by the platform.
+    package let tenant: TenantID?
+    package let kind: ProviderKind
+    package let baseURL: BaseURL
+    /// nil: the provider wants none.
+    package let credential: SealedCredential?
+    package let headers: [ExtraHeader]
+    package let timeouts: ProviderTimeouts
+    package let isEnabled: Bool
+
+    package init(
+        id: ProviderID, tenant: TenantID?, kind: ProviderKind, baseURL: BaseURL,
+        credential: SealedCredential?,
+        headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true
+    ) {
+        self.id = id
+        self.tenant = tenant
+        self.kind = kind
+        self.baseURL = baseURL
+        self.credential = credential
+        self.headers = headers
+        self.timeouts = timeouts
+        self.isEnabled = isEnabled
+    }
+
+    /// The entry of a provider and its credential, already sealed under the fleet key.
+    package init(_ provider: Provider, credential: SealedCredential?) {
+        self.init(
+            id: provider.id, tenant: provider.tenant, kind: provider.kind, baseURL: provider.baseURL,
+            credential: credential, headers: provider.headers, timeouts: provider.timeouts,
+            isEnabled: provider.isEnabled)
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.id(1, id)
+        writer.id(2, tenant)
+        writer.text(3, kind.rawValue)
+        writer.text(4, baseURL.description)
+        if let credential { writer.value(5, credential) }
+        for header in headers {
+            writer.record(6) { inner in
+                inner.text(1, header.name)
+                inner.text(2, header.value)
+            }
+        }
+        writer.signed(7, timeouts.connect)
+        writer.signed(8, timeouts.firstByte)
+        writer.signed(9, timeouts.betweenChunks)
+        writer.signed(10, timeouts.total)
+        writer.flag(11, !isEnabled)
+    }
+
+    package init(from reader: inout FieldReader) throws(CodecError) {
+        var id: ProviderID?
+        var tenant: TenantID?
+        var kind: ProviderKind?
+        var baseURL: BaseURL?
+        var credential: SealedCredential?
+        var headers: [ExtraHeader] = []
+        var timeouts = ProviderTimeouts.standard
+        var isEnabled = true
+        while let field = try reader.next() {
+            switch field.tag {
+            case 1: id = try field.id()
+            case 2: tenant = try field.id()
+            case 3: kind = try Self.kind(field)
+            case 4: baseURL = try Self.baseURL(field)
+            case 5: credential = try SealedCredential(field)
+            case 6: try headers.append(Self.header(field), upTo: Provider.maximumHeaders, "headers")
+            case 7: timeouts.connect = try field.signed()
+            case 8: timeouts.firstByte = try field.signed()
+            case 9: timeouts.betweenChunks = try field.signed()
+            case 10: timeouts.total = try field.signed()
+            case 11: isEnabled = !(try field.flag())
+            default: continue
+            }
+        }
+        self.id = try Self.required(id, 1)
+        self.tenant = tenant
+        self.kind = try Self.required(kind, 3)
+        self.baseURL = try Self.required(baseURL, 4)
+        self.credential = credential
+        self.headers = headers
+        self.timeouts = timeouts
+        self.isEnabled = isEnabled
+    }
+
+    private static func kind(_ field: Field) throws(CodecError) -> ProviderKind {
+        guard let kind = ProviderKind(rawValue: try field.text(upTo: 40)) else {
+            throw .malformed("provider kind")
+        }
+        return kind
+    }
+
+    private static func baseURL(_ field: Field) throws(CodecError) -> BaseURL {
+        guard let url = BaseURL(try field.text(upTo: BaseURL.maximumLength)) else {
+            throw .malformed("base URL")
+        }
+        return url
+    }
+
+    private static func header(_ field: Field) throws(CodecError) -> ExtraHeader {
+        var reader = try field.record()
+        var name = ""
+        var value = ""
+        while let field = try reader.next() {
+            switch field.tag {
+            case 1: name = try field.text(upTo: 64)
+            case 2: value = try field.text(upTo: 1024)
+            default: continue
+            }
+        }
+        return ExtraHeader(name: name, value: value)
+    }
+}

@@ -1,0 +1,85 @@
+package import Cryptography
+package import Domain
+
+/// A provider's credential as it travels: sealed under the fleet key, bound to the provider it belongs to.
+package struct SealedCredential: Hashable, Sendable, BinaryRecord {
+    /// Which fleet key opens it.
+    package let fleetKey: FleetKeyID
+    package let sealed: [UInt8]
+
+    /// A credential of 8 KiB and what sealing adds.
+    package static let maximumBytes = 8192 + SymmetricKey.overheadBytes
+
+    /// The credential sealed so that it opens only as this provider's: swapping two sealed credentials inside a
+    /// snapshot or a database gives nothing.
+    package init(_ credential: Secret, of provider: ProviderID, under key: FleetKey) {
+        fleetKey = key.id
+        sealed = key.key.seal(credential, associatedData: Self.associatedData(provider))
+    }
+
+    /// The credential; `.notAuthentic` with another key, another provider's id, or changed bytes.
+    package func open(of provider: ProviderID, with key: FleetKey) throws(CryptographyError) -> Secret {
+        guard key.id == fleetKey else { throw .notAuthentic }
+        return try key.key.openSecret(sealed, associatedData: Self.associatedData(provider))
+    }
+
+    private static func associatedData(_ provider: ProviderID) -> [UInt8] {
+        Array("eclusa provider credential v1:".utf8) + provider.bytes
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.id(1, fleetKey)
+        writer.bytes(2, sealed)
+    }
+
+    package init(from reader: inout FieldReader) throws(CodecError) {
+        var fleetKey: FleetKeyID?
+        var sealed: [UInt8]?
+        while let field = try reader.next() {
+            switch field.tag {
+            case 1: fleetKey = try field.id()
+            case 2: sealed = try field.bytes(upTo: Self.maximumBytes)
+            default: continue
+            }
+        }
+        self.fleetKey = try Self.required(fleetKey, 1)
+        self.sealed = try Self.required(sealed, 2)
+    }
+}
+
+/// The symmetric key every node of the fleet holds; rotated when a node is revoked.
+package struct FleetKey: Sendable, Equatable {
+    package let id: FleetKeyID
+    package let key: SymmetricKey
+
+    package init(id: FleetKeyID, key: SymmetricKey) {
+        self.id = id
+        self.key = key
+    }
+
+    /// The key sealed to one node's X25519 key; `.malformed` when that is no usable public key.
+    package func sealed(to node: X25519PublicKey) throws(CryptographyError) -> SealedFleetKey {
+        SealedFleetKey(id: id, sealed: try node.seal(key.secret))
+    }
+}
+
+/// The fleet key as one node receives it.
+package struct SealedFleetKey: Hashable, Sendable {
+    package let id: FleetKeyID
+    package let sealed: [UInt8]
+
+    package static let byteCount = SymmetricKey.byteCount + X25519PublicKey.sealedOverheadBytes
+
+    package init(id: FleetKeyID, sealed: [UInt8]) {
+        self.id = id
+        self.sealed = sealed
+    }
+
+    /// The fleet key; `.notAuthentic` when it was sealed to somebody else or changed.
+    package func open(with pair: X25519KeyPair) throws(CryptographyError) -> FleetKey {
+        guard let key = SymmetricKey(try pair.openSealed(sealed)) else {
+            throw .malformed("a 32-byte fleet key")
+        }
+        return FleetKey(id: id, key: key)
+    }
+}

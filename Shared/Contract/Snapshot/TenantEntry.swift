@@ -1,0 +1,61 @@
+package import Domain
+
+/// What a node knows of a tenant.
+package struct TenantEntry: Hashable, Sendable, BinaryRecord {
+    package let id: TenantID
+    package let isSuspended: Bool
+
+    package init(id: TenantID, isSuspended: Bool = false) {
+        self.id = id
+        self.isSuspended = isSuspended
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.id(1, id)
+        writer.flag(2, isSuspended)
+    }
+
+    package init(from reader: inout FieldReader) throws(CodecError) {
+        var id: TenantID?
+        var isSuspended = false
+        while let field = try reader.next() {
+            switch field.tag {
+            case 1: id = try field.id()
+            case 2: isSuspended = try field.flag()
+            default: continue
+            }
+        }
+        self.id = try Self.required(id, 1)
+        self.isSuspended = isSuspended
+    }
+}
+
+/// What a node knows of a workspace.
+package struct WorkspaceEntry: Hashable, Sendable, BinaryRecord {
+    package let id: WorkspaceID
+    package let tenant: TenantID
+
+    package init(id: WorkspaceID, tenant: TenantID) {
+        self.id = id
+        self.tenant = tenant
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.id(1, id)
+        writer.id(2, tenant)
+    }
+
+    package init(from reader: inout FieldReader) throws(CodecError) {
+        var id: WorkspaceID?
+        var tenant: TenantID?
+        while let field = try reader.next() {
+            switch field.tag {
+            case 1: id = try field.id()
+            case 2: tenant = try field.id()
+            default: continue
+            }
+        }
+        self.id = try Self.required(id, 1)
+        self.tenant = try Self.required(tenant, 2)
+    }
+}

@@ -1,0 +1,176 @@
+import EventLoops
+import LocalStore
+import TestSupport
+import Testing
+
+@Suite("outbox recovery")
+struct OutboxRecoveryTests {
+    private static var options: OutboxOptions {
+        var options = OutboxOptions()
+        options.sealAfterNanoseconds = .max / 4
+        options.sealAtEvents = 3
+        return options
+    }
+
+    /// The files of a node killed after two sealed batches and two events that no batch holds yet.
+    private static func killed() async throws -> (
+        folder: TemporaryDirectory, epoch: UInt64, first: SealedBatch
+    ) {
+        let folder = TemporaryDirectory(), remains = TemporaryDirectory()
+        let outbox = try Outbox(directory: folder.directory, options: options, alarm: Alarms().record)
+        let first = try await withLoop { loop -> SealedBatch? in
+            let port = outbox.port(for: loop)
+            for value in UInt8(1)...8 { #expect(await port.append([value, value &* 3], cost: Int64(value))) }
+            return await outbox.batch(1)
+        }
+        // What a kill -9 leaves: the files as they are, with no close.
+        for name in folder.names { remains.replace(name, folder.content(name)) }
+        let epoch = outbox.status.epoch
+        outbox.close()
+        return (remains, epoch, try #require(first))
+    }
+
+    @Test("after kill -9 sealed batches are the same and the rest is sealed next")
+    func kill() async throws {
+        let (folder, epoch, first) = try await Self.killed()
+        let alarms = Alarms()
+        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+        #expect(outbox.status.epoch == epoch)
+        try await withLoop { loop in
+            #expect(await outbox.batch(1) == first)
+            // Rows of an earlier run are sealed at once, without waiting for new ones.
+            #expect(await outbox.sealNow())
+            #expect(outbox.status.sealed == 1..<4)
+            let last = await outbox.batch(3)
+            #expect(last?.payload == [7, 21, 8, 24])
+            #expect(last?.totalCost == 15)
+            #expect(await outbox.port(for: loop).append([9]))
+            #expect(await outbox.sealNow())
+            #expect(await outbox.batch(4)?.payload == [9])
+        }
+        outbox.close()
+        #expect(alarms.all.isEmpty)
+    }
+
+    @Test("closing seals and keeps what was appended")
+    func orderlyClose() async throws {
+        let folder = TemporaryDirectory()
+        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
+        let afterClose = try await withLoop { loop -> Bool in
+            let port = outbox.port(for: loop)
+            #expect(await port.append([5]))
+            outbox.close()
+            let isSealed = await outbox.sealNow()
+            #expect(!isSealed)
+            return await port.append([6])
+        }
+        #expect(!afterClose)
+        let again = try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
+        try await withLoop { _ in #expect(await again.batch(1)?.payload == [5]) }
+        again.close()
+    }
+
+    @Test("a second process is refused while the first holds the outbox")
+    func exclusive() throws {
+        let folder = TemporaryDirectory()
+        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
+        let error = #expect(throws: SQLiteError.self) {
+            try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
+        }
+        #expect(error?.kind == .busy)
+        outbox.close()
+    }
+
+    @Test(
+        "a flipped bit anywhere in the file is never a wrong payload: it is noticed and the file kept aside")
+    func flippedBits() async throws {
+        let (remains, epoch, first) = try await Self.killed()
+        // Everything into the main file, so that flips hit pages in use.
+        try Outbox(directory: remains.directory, options: Self.options, alarm: Alarms().record).close()
+        let sound = remains.content("outbox.db")
+        let expected = [first.payload, [4, 12, 5, 15, 6, 18], [7, 21, 8, 24]]
+        let step = 61
+        var noticed = 0
+        for position in stride(from: 0, to: sound.count, by: step) {
+            let folder = TemporaryDirectory()
+            var damaged = sound
+            damaged[position] ^= 1 << UInt8(position % 8)
+            folder.replace("outbox.db", damaged)
+            let alarms = Alarms()
+            let outbox: Outbox
+            do {
+                outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+            } catch {
+                // Refused as of another version: nothing was touched.
+                #expect(folder.content("outbox.db") == damaged)
+                noticed += 1
+                continue
+            }
+            try await withLoop { _ in
+                for sequence in outbox.status.sealed where sequence <= 3 && outbox.status.epoch == epoch {
+                    guard let batch = await outbox.batch(sequence), batch.epoch == epoch else { continue }
+                    #expect(batch.payload == expected[Int(sequence) - 1], "bit flipped at \(position)")
+                }
+            }
+            if !alarms.movedAside.isEmpty {
+                noticed += 1
+                #expect(alarms.movedAside == ["outbox.db.damaged-1"])
+                #expect(outbox.status.epoch != epoch)
+            }
+            outbox.close()
+        }
+        #expect(noticed > 5)
+    }
+
+    @Test(
+        "a truncated or foreign file is moved aside with an alarm and a new epoch",
+        arguments: [1, 100, 4_096, 9_000])
+    func truncated(_ length: Int) async throws {
+        let (remains, epoch, _) = try await Self.killed()
+        try Outbox(directory: remains.directory, options: Self.options, alarm: Alarms().record).close()
+        let whole = remains.content("outbox.db")
+        try #require(whole.count > length)
+        let folder = TemporaryDirectory()
+        folder.replace("outbox.db", Array(whole.prefix(length)))
+        let alarms = Alarms()
+        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+        try await withLoop { loop in
+            // A file cut between pages is noticed at the latest when a row is read.
+            _ = await outbox.batch(1)
+            #expect(await outbox.port(for: loop).append([1]))
+        }
+        #expect(outbox.status.epoch != epoch)
+        #expect(alarms.movedAside == ["outbox.db.damaged-1"])
+        #expect(folder.content("outbox.db.damaged-1").prefix(1) == whole.prefix(1))
+        outbox.close()
+    }
+
+    @Test("retiring an epoch keeps its file and begins a new one")
+    func retiring() async throws {
+        let folder = TemporaryDirectory()
+        let alarms = Alarms()
+        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+        let epoch = outbox.status.epoch
+        try await withLoop { loop in
+            let port = outbox.port(for: loop)
+            for value in UInt8(1)...3 { #expect(await port.append([value])) }
+            // Another epoch's conflict says nothing about this one.
+            #expect(await outbox.retireEpoch(epoch &+ 1, reason: "conflict"))
+            #expect(outbox.status.epoch == epoch)
+            #expect(await outbox.retireEpoch(epoch, reason: "conflict"))
+            #expect(outbox.status.epoch != epoch)
+            #expect(outbox.status.depth == 0)
+            #expect(await port.append([4]))
+        }
+        #expect(alarms.all == [.movedAside(to: "outbox.db.retired-1", reason: "conflict")])
+        outbox.close()
+        let kept = TemporaryDirectory()
+        for name in folder.names where name.hasPrefix("outbox.db.retired-1") {
+            kept.replace("outbox.db" + name.dropFirst("outbox.db.retired-1".count), folder.content(name))
+        }
+        let reopened = try Outbox(directory: kept.directory, options: Self.options, alarm: Alarms().record)
+        #expect(reopened.status.epoch == epoch)
+        #expect(reopened.status.sealedEvents == 3)
+        reopened.close()
+    }
+}
