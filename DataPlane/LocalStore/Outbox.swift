@@ -18,14 +18,19 @@ package final class Outbox: Sendable {
 
     /// Opens or creates the outbox in the folder and starts its writer thread. A damaged file is moved aside first.
     ///
-    /// - Parameter alarm: called on the writer thread, or on this one while opening.
+    /// - Parameters:
+    ///   - sealer: makes the head of a batch, on the writer thread.
+    ///   - alarm: called on the writer thread, or on this one while opening.
     package init(
-        directory: DataDirectory, options: OutboxOptions = OutboxOptions(),
+        directory: DataDirectory, options: OutboxOptions = OutboxOptions(), sealer: @escaping BatchSealer,
         alarm: @escaping @Sendable (OutboxAlarm) -> Void
     ) throws {
         let shared = OutboxShared(memoryLimitBytes: options.memoryLimitBytes)
-        let file = try OutboxWriter.open(directory, options, alarm)
-        let writer = OutboxWriter(file, directory, options, shared, alarm)
+        let open = { () throws(SQLiteError) in
+            try OutboxFile(directory: directory, options: options, sealer: sealer)
+        }
+        let file = try OutboxWriter.open(directory, alarm, open)
+        let writer = OutboxWriter(file, directory, options, shared, alarm, open)
         // The thread takes the writer over; nobody else keeps it.
         nonisolated(unsafe) let given = writer
         self.shared = shared

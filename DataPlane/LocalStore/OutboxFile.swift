@@ -13,6 +13,7 @@ final class OutboxFile {
 
     private let database: SQLiteDatabase
     private let options: OutboxOptions
+    private let sealer: BatchSealer
     private let insertGroup, insertBatch, setNextSequence: SQLiteStatement
     private let readGroups, readBatch, deleteGroups, deleteBatches, sumBatches: SQLiteStatement
     let epoch: UInt64
@@ -32,8 +33,11 @@ final class OutboxFile {
     }
 
     /// Opens the file, or creates it with a random epoch.
-    init(directory: DataDirectory, options: OutboxOptions) throws(SQLiteError) {
+    init(
+        directory: DataDirectory, options: OutboxOptions, sealer: @escaping BatchSealer
+    ) throws(SQLiteError) {
         self.options = options
+        self.sealer = sealer
         let path = directory.path(of: Self.name)
         // SQLite would take the stump of a file for a new one.
         let size = directory.size(of: Self.name)
@@ -45,13 +49,16 @@ final class OutboxFile {
         do throws(SQLiteError) {
             try Self.prepareSchema(database, options)
             insertGroup = try database.prepare("INSERT INTO event_group VALUES (?, ?, ?, ?, ?)")
-            insertBatch = try database.prepare("INSERT INTO sealed_batch VALUES (?, ?, ?, ?, ?, ?, ?)")
+            insertBatch = try database.prepare("INSERT INTO sealed_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
             setNextSequence = try database.prepare("UPDATE meta SET value = ? WHERE name = 'next_sequence'")
             readGroups = try database.prepare(
                 "SELECT id, events, cost, row_check, bytes FROM event_group WHERE id BETWEEN ? AND ? ORDER BY id"
             )
             readBatch = try database.prepare(
-                "SELECT first_group, last_group, events, cost, size, digest FROM sealed_batch WHERE sequence = ?"
+                """
+                SELECT first_group, last_group, events, cost, header, digest FROM sealed_batch
+                WHERE sequence = ?
+                """
             )
             deleteGroups = try database.prepare("DELETE FROM event_group WHERE id <= ?")
             deleteBatches = try database.prepare("DELETE FROM sealed_batch WHERE sequence <= ?")
@@ -91,7 +98,8 @@ final class OutboxFile {
                     row_check INTEGER NOT NULL, bytes BLOB NOT NULL);
                 CREATE TABLE sealed_batch (
                     sequence INTEGER PRIMARY KEY, first_group INTEGER NOT NULL, last_group INTEGER NOT NULL,
-                    events INTEGER NOT NULL, cost INTEGER NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL);
+                    events INTEGER NOT NULL, cost INTEGER NOT NULL, size INTEGER NOT NULL, header BLOB NOT NULL,
+                    digest BLOB NOT NULL);
                 INSERT INTO meta VALUES ('epoch', \(epoch)), ('next_sequence', 1);
                 PRAGMA application_id = \(applicationID);
                 PRAGMA user_version = \(schemaVersion);
@@ -214,7 +222,11 @@ final class OutboxFile {
         insertBatch.bind(4, Int64(rows.events))
         insertBatch.bind(5, rows.cost)
         insertBatch.bind(6, Int64(rows.payload.count))
-        insertBatch.bind(7, sha256(rows.payload).bytes)
+        let outline = BatchOutline(
+            epoch: epoch, sequence: sequence, eventCount: rows.events, totalCost: rows.cost)
+        let header = rows.payload.withUnsafeBytes { sealer(outline, $0) }
+        insertBatch.bind(7, header)
+        insertBatch.bind(8, Self.digest(header, rows.payload))
         try insertBatch.run()
         setNextSequence.bind(1, Int64(sequence) + 1)
         try setNextSequence.run()
@@ -261,14 +273,22 @@ final class OutboxFile {
         readBatch.bind(1, Int64(sequence))
         defer { readBatch.reset() }
         guard try readBatch.step() else { throw Self.damaged("batch \(sequence) is missing") }
-        let events = Int(readBatch.int64(2)), cost = readBatch.int64(3), digest = readBatch.bytes(5)
+        let outline = BatchOutline(
+            epoch: epoch, sequence: sequence, eventCount: Int(readBatch.int64(2)),
+            totalCost: readBatch.int64(3))
+        let header = readBatch.bytes(4), digest = readBatch.bytes(5)
         let rows = try readRows(from: readBatch.int64(0), through: readBatch.int64(1))
-        guard rows.events == events, rows.cost == cost, sha256(rows.payload).bytes == digest else {
-            throw Self.damaged("batch \(sequence) does not match its digest")
-        }
-        return SealedBatch(
-            epoch: epoch, sequence: sequence, eventCount: events, totalCost: cost, digest: digest,
-            payload: rows.payload)
+        guard rows.events == outline.eventCount, rows.cost == outline.totalCost,
+            Self.digest(header, rows.payload) == digest
+        else { throw Self.damaged("batch \(sequence) does not match its digest") }
+        return SealedBatch(outline: outline, bytes: header + rows.payload)
+    }
+
+    private static func digest(_ header: [UInt8], _ payload: [UInt8]) -> [UInt8] {
+        var hasher = SHA256Hasher()
+        hasher.update(header)
+        hasher.update(payload)
+        return hasher.finish().bytes
     }
 
     private struct Rows {

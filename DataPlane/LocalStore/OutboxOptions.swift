@@ -58,16 +58,23 @@ package struct OutboxStatus: Sendable, Equatable {
     package var depth: Int { unsealedEvents + sealedEvents }
 }
 
-/// An immutable, numbered set of usage events, exactly as it will be sent however often.
-package struct SealedBatch: Sendable, Equatable {
+/// What is known of a batch when it is sealed.
+package struct BatchOutline: Sendable, Equatable {
     package let epoch: UInt64
     /// Contiguous from 1 within the epoch.
     package let sequence: UInt64
     package let eventCount: Int
     /// Nano-USD, the sum over the events.
     package let totalCost: Int64
-    /// SHA-256 of the payload.
-    package let digest: [UInt8]
-    /// The events' encodings, one after the other.
-    package let payload: [UInt8]
+}
+
+/// Makes the bytes that stand before the events of a batch, on the writer thread. Called once a batch: what it returns
+/// is kept, so that a later release of the node sends the same bytes.
+package typealias BatchSealer = @Sendable (BatchOutline, _ events: UnsafeRawBufferPointer) -> [UInt8]
+
+/// An immutable, numbered set of usage events, exactly as it will be sent however often.
+package struct SealedBatch: Sendable, Equatable {
+    package let outline: BatchOutline
+    /// The sealer's bytes, then the events' encodings, one after the other.
+    package let bytes: [UInt8]
 }

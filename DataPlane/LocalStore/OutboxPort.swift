@@ -50,7 +50,14 @@ package final class OutboxPort {
         let share = PortShare(loop: loop, port: PortReference(port: self), count: records.count)
         let isTaken = shared.hand(records, from: share)
         records.clear()
-        if !isTaken { complete(share.count, isDurable: false) }
+        if !isTaken { refuse(share.count) }
+    }
+
+    /// The newest ones, which were never taken; older ones may still wait for their commit.
+    private func refuse(_ count: Int) {
+        let refused = waiting.suffix(count)
+        waiting.removeLast(count)
+        for continuation in refused { continuation?.resume(returning: false) }
     }
 
     func complete(_ count: Int, isDurable: Bool) {

@@ -8,6 +8,7 @@ final class OutboxWriter {
     private let options: OutboxOptions
     private let shared: OutboxShared
     private let alarm: @Sendable (OutboxAlarm) -> Void
+    private let open: () throws(SQLiteError) -> OutboxFile
 
     /// Taken from the queue; kept when the disk refuses.
     private var records = PendingRecords()
@@ -22,8 +23,10 @@ final class OutboxWriter {
 
     init(
         _ file: OutboxFile, _ directory: DataDirectory, _ options: OutboxOptions, _ shared: OutboxShared,
-        _ alarm: @escaping @Sendable (OutboxAlarm) -> Void
+        _ alarm: @escaping @Sendable (OutboxAlarm) -> Void,
+        _ open: @escaping () throws(SQLiteError) -> OutboxFile
     ) {
+        self.open = open
         self.file = file
         self.directory = directory
         self.options = options
@@ -36,14 +39,15 @@ final class OutboxWriter {
 
     /// Opens the file; a damaged one is renamed, with an alarm, and a new one begun.
     static func open(
-        _ directory: DataDirectory, _ options: OutboxOptions, _ alarm: @Sendable (OutboxAlarm) -> Void
+        _ directory: DataDirectory, _ alarm: @Sendable (OutboxAlarm) -> Void,
+        _ open: () throws(SQLiteError) -> OutboxFile
     ) throws -> OutboxFile {
         do {
-            return try OutboxFile(directory: directory, options: options)
+            return try open()
         } catch  where error.kind == .corrupt {
             let target = try directory.moveAside(OutboxFile.name, reason: "damaged")
             alarm(.movedAside(to: target, reason: error.description))
-            return try OutboxFile(directory: directory, options: options)
+            return try open()
         }
     }
 
@@ -82,12 +86,15 @@ final class OutboxWriter {
 
     private func commit(_ now: Int64) {
         let sealedBefore = file.state.sealed.upperBound
-        guard attempt({ try $0.append(records) }) != nil else {
+        let (value, refusal) = attempt { try $0.append(records) }
+        guard value != nil else {
+            setWriting(false, refusal)
             retryAt = now + options.retryAfterNanoseconds
             answer(isDurable: false)
             return
         }
         retryAt = nil
+        setWriting(true, "")
         commits += 1
         events += records.count
         records.clear()
@@ -108,10 +115,13 @@ final class OutboxWriter {
     }
 
     private func seal(_ now: Int64) {
-        guard attempt({ try $0.seal() }) != nil else {
+        let (value, refusal) = attempt { try $0.seal() }
+        guard value != nil else {
+            setWriting(false, refusal)
             sealDeadline = now + options.retryAfterNanoseconds
             return
         }
+        if records.isEmpty { setWriting(true, "") }
         sealDeadline = nil
         publishStatus()
         notifySealed()
@@ -121,27 +131,21 @@ final class OutboxWriter {
 
     // MARK: When the disk refuses
 
-    /// As `attempt`, for what is not a commit or a seal.
+    /// Runs what a loop asked for; nil when SQLite refused. The asker tries again, so nothing else changes.
     func perform<Result>(_ body: (OutboxFile) throws -> Result) -> Result? {
         defer { publishStatus() }
-        return attempt(body)
+        return attempt(body).value
     }
 
-    /// Runs the body on the file; nil when SQLite refused. A damaged file is moved aside and the body run once more.
-    private func attempt<Result>(_ body: (OutboxFile) throws -> Result) -> Result? {
+    /// Runs the body on the file. A damaged file is moved aside and the body run once more, on the new one.
+    private func attempt<Result>(_ body: (OutboxFile) throws -> Result) -> (value: Result?, refusal: String) {
         do {
-            let result = try body(file)
-            setWriting(true, "")
-            return result
+            return (try body(file), "")
         } catch let error as SQLiteError where error.kind == .corrupt {
-            guard moveAside(reason: "damaged: \(error.description)"), let result = try? body(file) else {
-                setWriting(false, error.description)
-                return nil
-            }
-            return result
+            guard moveAside(reason: "damaged: \(error.description)") else { return (nil, error.description) }
+            return (try? body(file), error.description)
         } catch {
-            setWriting(false, "\(error)")
-            return nil
+            return (nil, "\(error)")
         }
     }
 
@@ -151,14 +155,13 @@ final class OutboxWriter {
         let word = reason.hasPrefix("damaged") ? "damaged" : "retired"
         do {
             let target = try directory.moveAside(OutboxFile.name, reason: word)
-            file = try OutboxFile(directory: directory, options: options)
+            file = try open()
             sealDeadline = nil
             alarm(.movedAside(to: target, reason: reason))
             publishStatus()
             return true
         } catch {
-            setWriting(false, "\(error)")
-            if let reopened = try? OutboxFile(directory: directory, options: options) { file = reopened }
+            if let reopened = try? open() { file = reopened }
             return false
         }
     }

@@ -1,3 +1,4 @@
+import Cryptography
 import LocalStore
 import Synchronization
 import TestSupport
@@ -20,4 +21,18 @@ extension OutboxPort {
     func append(_ event: [UInt8], cost: Int64 = 1) async -> Bool {
         await append(cost: cost) { $0 += event }
     }
+}
+
+extension Outbox {
+    /// An outbox whose batches begin with the hash of their events.
+    static func opened(
+        _ directory: DataDirectory, options: OutboxOptions = OutboxOptions(),
+        alarm: @escaping @Sendable (OutboxAlarm) -> Void
+    ) throws -> Outbox {
+        try Outbox(directory: directory, options: options, sealer: { sha256($1).bytes }, alarm: alarm)
+    }
+}
+
+extension SealedBatch {
+    var events: [UInt8] { Array(bytes.dropFirst(32)) }
 }

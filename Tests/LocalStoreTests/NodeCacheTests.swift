@@ -96,7 +96,7 @@ struct NodeCacheTests {
     @Test("a database of something else is not taken for a cache")
     func foreign() throws {
         let folder = TemporaryDirectory()
-        try Outbox(directory: folder.directory, alarm: { _ in }).close()
+        try Outbox.opened(folder.directory, alarm: { _ in }).close()
         folder.replace("cache.db", folder.content("outbox.db"))
         let cache = try NodeCache(directory: folder.directory)
         #expect(try cache.manifest(.active) == nil)

@@ -18,8 +18,8 @@ struct OutboxFullTests {
     @Test("an alarm at 80 % of the capacity, full at 100 %, room again after acknowledgements")
     func capacity() async throws {
         let alarms = Alarms()
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: Self.options, alarm: alarms.record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: Self.options, alarm: alarms.record)
         try await withLoop { loop in
             let port = outbox.port(for: loop)
             for _ in 0..<13 { #expect(await port.append(Self.event)) }
@@ -42,8 +42,8 @@ struct OutboxFullTests {
     @Test("what the disk refuses is not durable, is kept, and is written once there is room")
     func diskFull() async throws {
         let alarms = Alarms()
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: Self.options, alarm: alarms.record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: Self.options, alarm: alarms.record)
         try await withLoop { loop in
             let port = outbox.port(for: loop)
             var written = 0
@@ -65,8 +65,8 @@ struct OutboxFullTests {
             var tail: [UInt8] = []
             for sequence in outbox.status.sealed {
                 let batch = await outbox.batch(sequence)!
-                events += batch.eventCount
-                tail = batch.payload
+                events += batch.outline.eventCount
+                tail = batch.events
             }
             #expect(events == written + 3 - 4 * Int(acknowledged))
             #expect(tail.suffix(4) == [1, 2, 3, 9])
@@ -80,8 +80,8 @@ struct OutboxFullTests {
         var options = Self.options
         options.memoryLimitBytes = 20_000
         options.retryAfterNanoseconds = 10_000_000_000
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: options, alarm: Alarms().record)
         try await withLoop { loop in
             let port = outbox.port(for: loop)
             while await port.append(Self.event) {}
@@ -95,8 +95,8 @@ struct OutboxFullTests {
 
     @Test("events wait for their commit in memory no longer than the outbox is open")
     func closedWhileFull() async throws {
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: Self.options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: Self.options, alarm: Alarms().record)
         try await withLoop { loop in
             let port = outbox.port(for: loop)
             while await port.append(Self.event) {}

@@ -17,7 +17,7 @@ struct OutboxRecoveryTests {
         folder: TemporaryDirectory, epoch: UInt64, first: SealedBatch
     ) {
         let folder = TemporaryDirectory(), remains = TemporaryDirectory()
-        let outbox = try Outbox(directory: folder.directory, options: options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(folder.directory, options: options, alarm: Alarms().record)
         let first = try await withLoop { loop -> SealedBatch? in
             let port = outbox.port(for: loop)
             for value in UInt8(1)...8 { #expect(await port.append([value, value &* 3], cost: Int64(value))) }
@@ -34,7 +34,7 @@ struct OutboxRecoveryTests {
     func kill() async throws {
         let (folder, epoch, first) = try await Self.killed()
         let alarms = Alarms()
-        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+        let outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: alarms.record)
         #expect(outbox.status.epoch == epoch)
         try await withLoop { loop in
             #expect(await outbox.batch(1) == first)
@@ -42,11 +42,11 @@ struct OutboxRecoveryTests {
             #expect(await outbox.sealNow())
             #expect(outbox.status.sealed == 1..<4)
             let last = await outbox.batch(3)
-            #expect(last?.payload == [7, 21, 8, 24])
-            #expect(last?.totalCost == 15)
+            #expect(last?.events == [7, 21, 8, 24])
+            #expect(last?.outline.totalCost == 15)
             #expect(await outbox.port(for: loop).append([9]))
             #expect(await outbox.sealNow())
-            #expect(await outbox.batch(4)?.payload == [9])
+            #expect(await outbox.batch(4)?.events == [9])
         }
         outbox.close()
         #expect(alarms.all.isEmpty)
@@ -55,7 +55,7 @@ struct OutboxRecoveryTests {
     @Test("closing seals and keeps what was appended")
     func orderlyClose() async throws {
         let folder = TemporaryDirectory()
-        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: Alarms().record)
         let afterClose = try await withLoop { loop -> Bool in
             let port = outbox.port(for: loop)
             #expect(await port.append([5]))
@@ -65,17 +65,17 @@ struct OutboxRecoveryTests {
             return await port.append([6])
         }
         #expect(!afterClose)
-        let again = try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
-        try await withLoop { _ in #expect(await again.batch(1)?.payload == [5]) }
+        let again = try Outbox.opened(folder.directory, options: Self.options, alarm: Alarms().record)
+        try await withLoop { _ in #expect(await again.batch(1)?.events == [5]) }
         again.close()
     }
 
     @Test("a second process is refused while the first holds the outbox")
     func exclusive() throws {
         let folder = TemporaryDirectory()
-        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: Alarms().record)
         let error = #expect(throws: SQLiteError.self) {
-            try Outbox(directory: folder.directory, options: Self.options, alarm: Alarms().record)
+            try Outbox.opened(folder.directory, options: Self.options, alarm: Alarms().record)
         }
         #expect(error?.kind == .busy)
         outbox.close()
@@ -86,9 +86,9 @@ struct OutboxRecoveryTests {
     func flippedBits() async throws {
         let (remains, epoch, first) = try await Self.killed()
         // Everything into the main file, so that flips hit pages in use.
-        try Outbox(directory: remains.directory, options: Self.options, alarm: Alarms().record).close()
+        try Outbox.opened(remains.directory, options: Self.options, alarm: Alarms().record).close()
         let sound = remains.content("outbox.db")
-        let expected = [first.payload, [4, 12, 5, 15, 6, 18], [7, 21, 8, 24]]
+        let expected = [first.events, [4, 12, 5, 15, 6, 18], [7, 21, 8, 24]]
         let step = 61
         var noticed = 0
         for position in stride(from: 0, to: sound.count, by: step) {
@@ -99,7 +99,7 @@ struct OutboxRecoveryTests {
             let alarms = Alarms()
             let outbox: Outbox
             do {
-                outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+                outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: alarms.record)
             } catch {
                 // Refused as of another version: nothing was touched.
                 #expect(folder.content("outbox.db") == damaged)
@@ -108,8 +108,10 @@ struct OutboxRecoveryTests {
             }
             try await withLoop { _ in
                 for sequence in outbox.status.sealed where sequence <= 3 && outbox.status.epoch == epoch {
-                    guard let batch = await outbox.batch(sequence), batch.epoch == epoch else { continue }
-                    #expect(batch.payload == expected[Int(sequence) - 1], "bit flipped at \(position)")
+                    guard let batch = await outbox.batch(sequence), batch.outline.epoch == epoch else {
+                        continue
+                    }
+                    #expect(batch.events == expected[Int(sequence) - 1], "bit flipped at \(position)")
                 }
             }
             if !alarms.movedAside.isEmpty {
@@ -127,13 +129,13 @@ struct OutboxRecoveryTests {
         arguments: [1, 100, 4_096, 9_000])
     func truncated(_ length: Int) async throws {
         let (remains, epoch, _) = try await Self.killed()
-        try Outbox(directory: remains.directory, options: Self.options, alarm: Alarms().record).close()
+        try Outbox.opened(remains.directory, options: Self.options, alarm: Alarms().record).close()
         let whole = remains.content("outbox.db")
         try #require(whole.count > length)
         let folder = TemporaryDirectory()
         folder.replace("outbox.db", Array(whole.prefix(length)))
         let alarms = Alarms()
-        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+        let outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: alarms.record)
         try await withLoop { loop in
             // A file cut between pages is noticed at the latest when a row is read.
             _ = await outbox.batch(1)
@@ -149,7 +151,7 @@ struct OutboxRecoveryTests {
     func retiring() async throws {
         let folder = TemporaryDirectory()
         let alarms = Alarms()
-        let outbox = try Outbox(directory: folder.directory, options: Self.options, alarm: alarms.record)
+        let outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: alarms.record)
         let epoch = outbox.status.epoch
         try await withLoop { loop in
             let port = outbox.port(for: loop)
@@ -168,7 +170,7 @@ struct OutboxRecoveryTests {
         for name in folder.names where name.hasPrefix("outbox.db.retired-1") {
             kept.replace("outbox.db" + name.dropFirst("outbox.db.retired-1".count), folder.content(name))
         }
-        let reopened = try Outbox(directory: kept.directory, options: Self.options, alarm: Alarms().record)
+        let reopened = try Outbox.opened(kept.directory, options: Self.options, alarm: Alarms().record)
         #expect(reopened.status.epoch == epoch)
         #expect(reopened.status.sealedEvents == 3)
         reopened.close()

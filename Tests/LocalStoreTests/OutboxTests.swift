@@ -16,7 +16,7 @@ struct OutboxTests {
     func oneEvent() async throws {
         let folder = TemporaryDirectory()
         let alarms = Alarms()
-        let outbox = try Outbox(directory: folder.directory, options: Self.never(), alarm: alarms.record)
+        let outbox = try Outbox.opened(folder.directory, options: Self.never(), alarm: alarms.record)
         let batch = try await withLoop { loop -> SealedBatch? in
             let port = outbox.port(for: loop)
             #expect(await port.append([1, 2, 3], cost: 40))
@@ -25,12 +25,12 @@ struct OutboxTests {
             return await outbox.batch(1)
         }
         outbox.close()
-        #expect(batch?.payload == [1, 2, 3])
-        #expect(batch?.sequence == 1)
-        #expect(batch?.eventCount == 1)
-        #expect(batch?.totalCost == 40)
-        #expect(batch?.digest == sha256([1, 2, 3]).bytes)
-        #expect(batch?.epoch == outbox.status.epoch)
+        #expect(batch?.events == [1, 2, 3])
+        #expect(batch?.outline.sequence == 1)
+        #expect(batch?.outline.eventCount == 1)
+        #expect(batch?.outline.totalCost == 40)
+        #expect(batch?.bytes == sha256([1, 2, 3]).bytes + [1, 2, 3])
+        #expect(batch?.outline.epoch == outbox.status.epoch)
         #expect(folder.mode("outbox.db") == 0o600)
         #expect(alarms.all.isEmpty)
     }
@@ -39,8 +39,8 @@ struct OutboxTests {
     func sealingByTime() async throws {
         var options = OutboxOptions()
         options.sealAfterNanoseconds = 1_000_000
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: options, alarm: Alarms().record)
         let sealed = Completion<Void>()
         outbox.onSeal { sealed.fulfil(()) }
         try await withLoop { loop in
@@ -57,8 +57,8 @@ struct OutboxTests {
         var options = Self.never()
         options.sealAtEvents = 10
         options.sealAtBytes = 64
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: options, alarm: Alarms().record)
         let batches = try await withLoop { loop -> [SealedBatch] in
             let port = outbox.port(for: loop)
             for value in UInt8(0)..<35 { port.appendWithoutWaiting(cost: 1) { $0.append(value) } }
@@ -71,32 +71,32 @@ struct OutboxTests {
             return found
         }
         outbox.close()
-        #expect(batches.map(\.sequence) == Array(1...UInt64(batches.count)))
-        #expect(batches.map(\.eventCount) == [10, 10, 10, 6, 2, 1])
-        #expect(Array(batches.flatMap(\.payload).prefix(35)) == [UInt8](0..<35))
-        #expect(batches.map(\.payload.count) == [10, 10, 10, 35, 60, 100])
-        #expect(batches.map(\.totalCost) == [10, 10, 10, 6, 2, 1])
+        #expect(batches.map(\.outline.sequence) == Array(1...UInt64(batches.count)))
+        #expect(batches.map(\.outline.eventCount) == [10, 10, 10, 6, 2, 1])
+        #expect(Array(batches.flatMap(\.events).prefix(35)) == [UInt8](0..<35))
+        #expect(batches.map(\.events.count) == [10, 10, 10, 35, 60, 100])
+        #expect(batches.map(\.outline.totalCost) == [10, 10, 10, 6, 2, 1])
     }
 
     @Test("a sum of costs that would overflow begins the next batch")
     func overflow() async throws {
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: Self.never(), alarm: Alarms().record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: Self.never(), alarm: Alarms().record)
         try await withLoop { loop in
             let port = outbox.port(for: loop)
             port.appendWithoutWaiting(cost: .max - 5) { $0.append(1) }
             #expect(await port.append([2], cost: 6))
             #expect(await outbox.sealNow())
-            #expect(await outbox.batch(1)?.totalCost == .max - 5)
-            #expect(await outbox.batch(2)?.totalCost == 6)
+            #expect(await outbox.batch(1)?.outline.totalCost == .max - 5)
+            #expect(await outbox.batch(2)?.outline.totalCost == 6)
         }
         outbox.close()
     }
 
     @Test("many loops append at once and every event is there exactly once")
     func manyLoops() async throws {
-        let outbox = try Outbox(
-            directory: TemporaryDirectory().directory, options: Self.never(), alarm: Alarms().record)
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: Self.never(), alarm: Alarms().record)
         let threads = try LoopThreads(count: 3, name: "append")
         try await withThrowingTaskGroup(of: Void.self) { group in
             for (number, loop) in threads.loops.enumerated() {
@@ -122,7 +122,7 @@ struct OutboxTests {
             #expect(await outbox.sealNow())
             var seen: [UInt32] = []
             for sequence in outbox.status.sealed {
-                let payload = await outbox.batch(sequence)!.payload
+                let payload = await outbox.batch(sequence)!.events
                 for start in stride(from: 0, to: payload.count, by: 4) {
                     seen.append(payload[start..<start + 4].reduce(0) { $0 << 8 | UInt32($1) })
                 }
@@ -140,7 +140,7 @@ struct OutboxTests {
         let folder = TemporaryDirectory()
         var options = Self.never()
         options.sealAtEvents = 1
-        let outbox = try Outbox(directory: folder.directory, options: options, alarm: Alarms().record)
+        let outbox = try Outbox.opened(folder.directory, options: options, alarm: Alarms().record)
         let epoch = try await withLoop { loop -> UInt64 in
             let port = outbox.port(for: loop)
             for value in UInt8(1)...4 { #expect(await port.append([value])) }
@@ -149,7 +149,7 @@ struct OutboxTests {
             #expect(outbox.status.sealed == 3..<5)
             #expect(outbox.status.bytes == 2)
             #expect(await outbox.batch(2) == nil)
-            #expect(await outbox.batch(3)?.payload == [3])
+            #expect(await outbox.batch(3)?.events == [3])
             // Of another epoch, or beyond what is sealed: nothing happens.
             #expect(await outbox.acknowledge(epoch: epoch &+ 1, through: 4))
             #expect(await outbox.acknowledge(epoch: epoch, through: 9))
@@ -159,7 +159,7 @@ struct OutboxTests {
             return epoch
         }
         outbox.close()
-        let again = try Outbox(directory: folder.directory, options: options, alarm: Alarms().record)
+        let again = try Outbox.opened(folder.directory, options: options, alarm: Alarms().record)
         try await withLoop { loop in
             #expect(again.status.epoch == epoch)
             #expect(await again.port(for: loop).append([5]))
