@@ -86,7 +86,7 @@ final class OutboxWriter {
 
     private func commit(_ now: Int64) {
         let sealedBefore = file.state.sealed.upperBound
-        let (value, refusal) = attempt { try $0.append(records) }
+        let (value, refusal): (Void?, String) = attempt { try $0.append(records) }
         guard value != nil else {
             setWriting(false, refusal)
             retryAt = now + options.retryAfterNanoseconds
@@ -115,7 +115,7 @@ final class OutboxWriter {
     }
 
     private func seal(_ now: Int64) {
-        let (value, refusal) = attempt { try $0.seal() }
+        let (value, refusal): (Void?, String) = attempt { try $0.seal() }
         guard value != nil else {
             setWriting(false, refusal)
             sealDeadline = now + options.retryAfterNanoseconds
