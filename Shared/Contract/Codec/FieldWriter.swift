@@ -96,4 +96,22 @@ package struct FieldWriter {
         body(&inner)
         bytes(tag, inner.bytes)
     }
+
+    /// Appends a nested record of 128 to 16,383 bytes to the end of a buffer, in place: no copy and no allocation. The
+    /// bytes are those `record` would write.
+    static func append(
+        _ tag: UInt32, to buffer: inout [UInt8], _ body: (inout FieldWriter) -> Void
+    ) {
+        var writer = FieldWriter()
+        swap(&writer.bytes, &buffer)
+        writer.header(tag, .bytes)
+        let length = writer.bytes.count
+        writer.bytes.append(0)
+        writer.bytes.append(0)
+        body(&writer)
+        let count = writer.bytes.count - length - 2
+        writer.bytes[length] = UInt8(truncatingIfNeeded: count) | 0x80
+        writer.bytes[length + 1] = UInt8(truncatingIfNeeded: count >> 7)
+        swap(&writer.bytes, &buffer)
+    }
 }

@@ -11,10 +11,11 @@ package struct SealedCredential: Hashable, Sendable, BinaryRecord {
     package static let maximumBytes = 8192 + SymmetricKey.overheadBytes
 
     /// The credential sealed so that it opens only as this provider's: swapping two sealed credentials inside a
-    /// snapshot or a database gives nothing.
+    /// snapshot or a database gives nothing. Equal arguments give equal bytes, so that a snapshot built again, also by
+    /// another replica, has the same addresses.
     package init(_ credential: Secret, of provider: ProviderID, under key: FleetKey) {
         fleetKey = key.id
-        sealed = key.key.seal(credential, associatedData: Self.associatedData(provider))
+        sealed = key.key.sealDeterministically(credential, associatedData: Self.associatedData(provider))
     }
 
     /// The credential; `.notAuthentic` with another key, another provider's id, or changed bytes.
