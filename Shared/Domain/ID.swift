@@ -57,6 +57,11 @@ package struct ID<Noun: Identified>: Hashable, Sendable {
     package var createdAt: Timestamp { Timestamp(microseconds: Int64(high >> 16) * 1000) }
 }
 
+extension ID {
+    // The last eight bytes are random; the first are mostly the clock.
+    package func hash(into hasher: inout Hasher) { hasher.combine(low) }
+}
+
 extension ID: Comparable {
     package static func < (left: Self, right: Self) -> Bool {
         left.high != right.high ? left.high < right.high : left.low < right.low

@@ -27,18 +27,20 @@ package struct ShardLayout: Hashable, Sendable {
     package var shardCount: Int { bucketCount + 1 }
     package var pageCount: Int { (shardCount + ManifestPage.shardsPerPage - 1) / ManifestPage.shardsPerPage }
 
-    package func shard(of tenant: TenantID) -> Int {
-        bucket(tenant.high &* 0x9E37_79B9_7F4A_7C15 ^ tenant.low)
-    }
-    package func shard(of key: KeyPublicID) -> Int { bucket(key.high &* 0x9E37_79B9_7F4A_7C15 ^ key.low) }
+    package func shard(of tenant: TenantID) -> Int { shard(ofMixed: Self.mixed(tenant.high, tenant.low)) }
+    package func shard(of key: KeyPublicID) -> Int { shard(ofMixed: Self.mixed(key.high, key.low)) }
 
-    /// One of the buckets, by the finalizer of SplitMix64; both planes must agree on it for ever.
-    private func bucket(_ seed: UInt64) -> Int {
-        var mixed = seed
+    /// The bucket of a mixed identifier: its low bits.
+    package func shard(ofMixed mixed: UInt64) -> Int {
+        1 + Int(truncatingIfNeeded: mixed & UInt64(bucketCount - 1))
+    }
+
+    /// Sixteen bytes mixed into eight, by the finalizer of SplitMix64; both planes must agree on it for ever.
+    package static func mixed(_ high: UInt64, _ low: UInt64) -> UInt64 {
+        var mixed = high &* 0x9E37_79B9_7F4A_7C15 ^ low
         mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        mixed ^= mixed >> 31
-        return 1 + Int(truncatingIfNeeded: mixed & UInt64(bucketCount - 1))
+        return mixed ^ mixed >> 31
     }
 }
 
@@ -99,6 +101,12 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
 
     /// The object that is stored and fetched: sorted, encoded, compressed.
     package func object() throws(CodecError) -> SnapshotObject {
+        let counts = [
+            tenants.count, workspaces.count, keys.count, providers.count, routes.count, prices.count,
+        ]
+        guard counts.allSatisfy({ $0 <= Self.maximumEntries }) else {
+            throw .tooLarge("more than \(Self.maximumEntries) entries in a shard")
+        }
         let content = sorted().encoded
         guard content.count <= Self.maximumContentBytes else {
             throw .tooLarge("a shard above \(Self.maximumContentBytes) bytes")

@@ -17,7 +17,8 @@ package struct SnapshotAssembly: Sendable {
     package typealias ShardAddresses = [SHA256Digest?]
 
     package let verified: VerifiedManifest
-    private let previous: ShardAddresses
+    /// The snapshot that `changed` is relative to; empty when it holds every shard.
+    package let previous: ShardAddresses
     private var pageShards: [Int: [ManifestPage.Reference?]] = [:]
     private var missingPages: [SHA256Digest: [Int]] = [:]
     private var missingShards: [SHA256Digest: (shards: [Int], byteCount: Int)] = [:]

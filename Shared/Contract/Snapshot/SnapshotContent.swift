@@ -32,6 +32,8 @@ package struct SnapshotContent: Hashable, Sendable {
 package struct BuiltSnapshot: Sendable {
     package let manifest: Manifest
     package let shards: [Shard]
+    /// The object of every shard; nil where the shard is empty.
+    package let addresses: SnapshotAssembly.ShardAddresses
     /// Shards and pages, by address.
     package let objects: [SHA256Digest: SnapshotObject]
 
@@ -44,7 +46,7 @@ package struct BuiltSnapshot: Sendable {
     ) throws(CodecError) {
         guard kills.count <= Manifest.maximumKills else { throw .tooLarge("more than 1000 kills") }
         let layout = layout ?? ShardLayout(forKeyCount: content.keys.count)
-        shards = content.shards(in: layout)
+        shards = content.shards(in: layout).map { $0.sorted() }
         var objects: [SHA256Digest: SnapshotObject] = [:]
         var references: [ManifestPage.Reference?] = []
         for shard in shards {
@@ -64,6 +66,7 @@ package struct BuiltSnapshot: Sendable {
             pages.append(page.address)
         }
         self.objects = objects
+        addresses = references.map { $0?.address }
         manifest = Manifest(
             version: version, issuedAt: issuedAt,
             freshUntil: issuedAt.advanced(bySeconds: Manifest.freshSeconds),

@@ -1,0 +1,175 @@
+import Contract
+import Domain
+
+/// The platform's own part of a snapshot: providers and prices every tenant may use.
+final class PlatformPart: Sendable {
+    let providers: [ProviderID: CompiledProvider]
+    let prices: [ModelID: [PriceEntry]]
+
+    init(_ shard: Shard, fleetKey: FleetKeyID?, _ problems: inout ProblemList) {
+        let tenantEntries =
+            shard.tenants.count + shard.workspaces.count + shard.keys.count + shard.routes.count
+        problems.check(tenantEntries == 0, .misplaced, "tenant data in the platform shard")
+        providers = compiledProviders(shard.providers, of: nil, fleetKey: fleetKey, &problems)
+        prices = priceLists(shard.prices, of: nil, &problems)
+    }
+}
+
+/// One bucket of a snapshot, shared between versions as long as its shard and the platform's do not change.
+final class SnapshotBucket: Sendable {
+    let keys: KeySegment
+    let tenants: [TenantID: CompiledTenant]
+    let providers: [ProviderID: CompiledProvider]
+    /// The entries without keys: what is needed to compile again on another platform part.
+    private let source: Shard
+
+    init(
+        _ shard: Shard, number: Int, layout: ShardLayout, platform: PlatformPart, fleetKey: FleetKeyID?,
+        _ problems: inout ProblemList
+    ) {
+        checkHomes(shard, number: number, layout: layout, &problems)
+        checkUniqueKeys(shard.keys, &problems)
+        keys = KeySegment(shard.keys)
+        var source = shard
+        source.keys = []
+        self.source = source
+        (tenants, providers) = Self.compiled(source, platform: platform, fleetKey: fleetKey, &problems)
+    }
+
+    private init(
+        _ other: SnapshotBucket, platform: PlatformPart, fleetKey: FleetKeyID?, _ problems: inout ProblemList
+    ) {
+        keys = other.keys
+        source = other.source
+        (tenants, providers) = Self.compiled(source, platform: platform, fleetKey: fleetKey, &problems)
+    }
+
+    /// The same bucket on a changed platform part; the keys are shared.
+    func relinked(
+        to platform: PlatformPart, fleetKey: FleetKeyID?, _ problems: inout ProblemList
+    ) -> SnapshotBucket {
+        SnapshotBucket(self, platform: platform, fleetKey: fleetKey, &problems)
+    }
+
+    private static func compiled(
+        _ shard: Shard, platform: PlatformPart, fleetKey: FleetKeyID?, _ problems: inout ProblemList
+    ) -> (tenants: [TenantID: CompiledTenant], providers: [ProviderID: CompiledProvider]) {
+        let routes = Dictionary(grouping: shard.routes, by: \.tenant)
+        let workspaces = Dictionary(grouping: shard.workspaces, by: \.tenant)
+        let ownProviders = Dictionary(grouping: shard.providers, by: \.tenant)
+        let ownPrices = Dictionary(grouping: shard.prices, by: \.tenant)
+        var tenants: [TenantID: CompiledTenant] = [:]
+        var providers: [ProviderID: CompiledProvider] = [:]
+        for tenant in shard.tenants {
+            problems.check(tenants[tenant.id] == nil, .duplicate, "\(tenant.id)")
+            let own = compiledProviders(
+                ownProviders[tenant.id] ?? [], of: tenant.id, fleetKey: fleetKey, &problems)
+            let prices = priceLists(ownPrices[tenant.id] ?? [], of: tenant.id, &problems)
+            providers.merge(own) { first, _ in first }
+            let linker = RouteLinker(providers: own, prices: prices, platform: platform)
+            tenants[tenant.id] = CompiledTenant(
+                tenant, routes: linker.linked(routes[tenant.id] ?? [], &problems),
+                workspaces: Set((workspaces[tenant.id] ?? []).map(\.id)))
+        }
+        let owners =
+            Array(routes.keys) + Array(workspaces.keys)
+            + (Array(ownProviders.keys) + Array(ownPrices.keys)).compactMap(\.self)
+        for owner in Set(owners) where tenants[owner] == nil {
+            problems.add(.dangling, "entries of \(owner)")
+        }
+        let platformEntries = (ownProviders[nil]?.count ?? 0) + (ownPrices[nil]?.count ?? 0)
+        problems.check(platformEntries == 0, .misplaced, "platform data in a tenant's shard")
+        return (tenants, providers)
+    }
+}
+
+/// Finds the providers and prices of a tenant's routes: the tenant's own first, then the platform's; never another's.
+private struct RouteLinker {
+    let providers: [ProviderID: CompiledProvider]
+    let prices: [ModelID: [PriceEntry]]
+    let platform: PlatformPart
+
+    func linked(_ entries: [RouteEntry], _ problems: inout ProblemList) -> [CompiledRoute] {
+        var names: Set<String> = []
+        var ids: Set<RouteID> = []
+        return entries.map { entry in
+            problems.check(ids.insert(entry.id).inserted, .duplicate, "\(entry.id)")
+            problems.check(names.insert(entry.name).inserted, .duplicate, "the name of \(entry.id)")
+            let rule = TextRule.modelName.check(entry.name, at: "")
+            problems.check(
+                rule == nil && (1...Route.maximumTargets).contains(entry.targets.count), .invalid,
+                "\(entry.id)")
+            return CompiledRoute(
+                entry, targets: entry.targets.compactMap { linked($0, of: entry.id, &problems) })
+        }
+    }
+
+    private func linked(
+        _ entry: TargetEntry, of route: RouteID, _ problems: inout ProblemList
+    ) -> CompiledTarget? {
+        let isValid =
+            Target.weights.contains(entry.weight) && Target.priorities.contains(entry.priority)
+            && TextRule.modelName.check(entry.upstreamModel, at: "") == nil
+        problems.check(isValid, .invalid, "a target of \(route)")
+        guard let provider = providers[entry.provider] ?? platform.providers[entry.provider] else {
+            problems.add(.dangling, "\(route) → \(entry.provider)")
+            return nil
+        }
+        return CompiledTarget(
+            entry, provider: provider, prices: prices[entry.model] ?? platform.prices[entry.model] ?? [])
+    }
+}
+
+private func compiledProviders(
+    _ entries: [ProviderEntry], of owner: TenantID?, fleetKey: FleetKeyID?, _ problems: inout ProblemList
+) -> [ProviderID: CompiledProvider] {
+    var providers: [ProviderID: CompiledProvider] = [:]
+    for entry in entries {
+        problems.check(entry.tenant == owner, .misplaced, "\(entry.id)")
+        problems.check(entry.credential.map { $0.fleetKey == fleetKey } ?? true, .fleetKey, "\(entry.id)")
+        let rules = Provider.problems(
+            name: "provider", baseURL: entry.baseURL.description, headers: entry.headers,
+            timeouts: entry.timeouts)
+        problems.check(rules.isEmpty, .invalid, "\(entry.id)")
+        problems.check(
+            providers.updateValue(CompiledProvider(entry), forKey: entry.id) == nil, .duplicate, "\(entry.id)"
+        )
+    }
+    return providers
+}
+
+private func priceLists(
+    _ entries: [PriceEntry], of owner: TenantID?, _ problems: inout ProblemList
+) -> [ModelID: [PriceEntry]] {
+    var ids: Set<PriceID> = []
+    for entry in entries {
+        problems.check(entry.tenant == owner, .misplaced, "\(entry.id)")
+        problems.check(ids.insert(entry.id).inserted, .duplicate, "\(entry.id)")
+    }
+    return Dictionary(grouping: entries, by: \.model)
+        .mapValues { $0.sorted { ($0.effectiveFrom, $0.id) < ($1.effectiveFrom, $1.id) } }
+}
+
+private func checkHomes(_ shard: Shard, number: Int, layout: ShardLayout, _ problems: inout ProblemList) {
+    for entry in shard.tenants {
+        problems.check(layout.shard(of: entry.id) == number, .misplaced, "\(entry.id)")
+    }
+    for entry in shard.keys {
+        problems.check(layout.shard(of: entry.publicID) == number, .misplaced, "\(entry.id)")
+    }
+    var workspaces: Set<WorkspaceID> = []
+    for entry in shard.workspaces {
+        problems.check(workspaces.insert(entry.id).inserted, .duplicate, "\(entry.id)")
+    }
+}
+
+private func checkUniqueKeys(_ keys: [KeyEntry], _ problems: inout ProblemList) {
+    var ids: Set<KeyID> = []
+    var publicIDs: Set<KeyPublicID> = []
+    for entry in keys {
+        problems.check(ids.insert(entry.id).inserted, .duplicate, "\(entry.id)")
+        problems.check(publicIDs.insert(entry.publicID).inserted, .duplicate, "the public id of \(entry.id)")
+        let count = entry.permitted.routes.count
+        problems.check(count <= KeyPermissions.maximumRoutes, .invalid, "\(entry.id) names \(count) routes")
+    }
+}
