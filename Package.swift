@@ -59,7 +59,7 @@ let package = Package(
         module("Shared", "Telemetry", ["JSONText"]),
         module("Shared", "HTTPServing", ["HTTPWire", "Transport", "EventLoops", "Telemetry"]),
         module("Shared", "HTTPCalling", ["HTTPWire", "Transport", "EventLoops", "Telemetry"]),
-        module("Shared", "Settings"),
+        module("Shared", "Settings", ["Cryptography"]),
         module("Shared", "Lifecycle", ["EventLoops", "Telemetry", "CEventLoops"]),
 
         // Control plane: layers, top to bottom
@@ -157,7 +157,9 @@ let package = Package(
         tests("ContractTests", ["Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("PolicyTests", ["Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("EventLoopsTests", ["EventLoops", "TestSupport"]),
-        tests("TransportTests", ["Transport", "EventLoops", "CEventLoops", "COpenSSL", "Cryptography", "TestSupport"]),
+        tests(
+            "TransportTests",
+            ["Transport", "EventLoops", "CEventLoops", "COpenSSL", "Cryptography", "TestSupport"]),
         tests("HTTPWireTests", ["HTTPWire"]),
         tests(
             "HTTPServingTests",
@@ -169,7 +171,7 @@ let package = Package(
                 "TestSupport",
             ]),
         tests("TelemetryTests", ["Telemetry"]),
-        tests("SettingsTests", ["Settings"]),
+        tests("SettingsTests", ["Settings", "Cryptography"]),
         tests("LifecycleTests", ["Lifecycle", "EventLoops", "Telemetry", "TestSupport"]),
         tests("PostgresDriverTests", ["PostgresDriver", "EventLoops", "TestSupport"]),
         tests(
