@@ -140,15 +140,15 @@ package final class Connection: Channel, TimerOwner {
     // MARK: Readiness
 
     package func onEvents(_ ready: Readiness) {
-        if !ready.isDisjoint(with: [.peerShutdown, .hangUp, .error]) {
+        if ready.isGone {
             peerHungUp = true
             if let link { link.abort() }
         }
-        if !ready.isDisjoint(with: [.readable, .peerShutdown, .hangUp, .error]) {
+        if ready.canReceive {
             isReadable = true
             resumeReader()
         }
-        if !ready.isDisjoint(with: [.writable, .hangUp, .error]) {
+        if ready.canSend {
             isWritable = true
             resumeWriter()
         }
