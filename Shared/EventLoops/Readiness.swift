@@ -25,7 +25,9 @@ package struct Readiness: OptionSet, Sendable {
     /// The peer is gone, in one way or another.
     package var isGone: Bool { rawValue & (LOOP_PEER_SHUTDOWN | LOOP_HANG_UP | LOOP_ERROR) != 0 }
     /// A receive tells something: bytes, the end, or the error.
-    package var canReceive: Bool { rawValue & (LOOP_READ | LOOP_PEER_SHUTDOWN | LOOP_HANG_UP | LOOP_ERROR) != 0 }
+    package var canReceive: Bool {
+        rawValue & (LOOP_READ | LOOP_PEER_SHUTDOWN | LOOP_HANG_UP | LOOP_ERROR) != 0
+    }
     /// A send tells something: that there is room, or the error.
     package var canSend: Bool { rawValue & (LOOP_WRITE | LOOP_HANG_UP | LOOP_ERROR) != 0 }
 }
