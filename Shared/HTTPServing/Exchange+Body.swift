@@ -1,0 +1,150 @@
+import EventLoops
+import HTTPWire
+import Transport
+
+extension Exchange {
+    /// The whole content in one piece, chunks decoded; valid until the answer is complete.
+    ///
+    /// Asks for it with `100 Continue` when the client waits for that. Memory follows what is received, at most
+    /// twice of it. Throws ``RequestError/tooLarge`` before reading when the announced length is above `limit`.
+    package func readBody(limit: Int) async throws(RequestError) -> UnsafeRawBufferPointer {
+        if let failure { throw failure }
+        guard case .length(let length) = body.remaining, !isHeadCopied else {
+            return try await gatherBody(limit: limit)
+        }
+        guard length <= limit else { throw fail(.tooLarge) }
+        if !body.isInPlace {
+            let whole = head.length + length
+            try await askForContent()
+            connection.maximumBuffered = max(connection.maximumBuffered, whole)
+            while connection.buffered.count < whole { try await receiveContent() }
+            body.isInPlace = true
+        }
+        let bytes = connection.buffered
+        return UnsafeRawBufferPointer(rebasing: bytes[head.length..<(head.length + length)])
+    }
+
+    /// The next part of the content as it comes, chunks decoded; nil at its end. Valid until the next call. The
+    /// head's views move once, at the first call.
+    package func nextBodyPart() async throws(RequestError) -> UnsafeRawBufferPointer? {
+        if let failure { throw failure }
+        takeHeadOff()
+        connection.consume(body.lentBytes)
+        body.lentBytes = 0
+        try await askForContent()
+        while !body.isComplete {
+            if let part = try takePart() { return part }
+            try await receiveContent()
+        }
+        return nil
+    }
+
+    /// Content of unknown length, or the rest of what was begun in parts.
+    private func gatherBody(limit: Int) async throws(RequestError) -> UnsafeRawBufferPointer {
+        if body.isComplete && !gathered.isEmpty { return gathered.view }
+        gathered.removeAll()
+        while let part = try await nextBodyPart() {
+            guard part.count <= limit - gathered.count else { throw fail(.tooLarge) }
+            gathered.append(part)
+        }
+        return gathered.view
+    }
+
+    /// The next part among the bytes at hand, nil when more are needed.
+    private func takePart() throws(RequestError) -> UnsafeRawBufferPointer? {
+        while true {
+            let bytes = connection.buffered
+            if bytes.isEmpty { return nil }
+            if case .length(let length) = body.remaining {
+                let count = min(length, bytes.count)
+                body.remaining = .length(length - count)
+                body.lentBytes = count
+                return UnsafeRawBufferPointer(rebasing: bytes[..<count])
+            }
+            let step: ChunkStep
+            do {
+                step = try body.decoder.decode(bytes)
+            } catch { throw fail(.malformed(.chunk(error))) }
+            connection.consume(step.framing)
+            if step.content > 0 {
+                body.lentBytes = step.content
+                return UnsafeRawBufferPointer(rebasing: connection.buffered[..<step.content])
+            }
+            if body.decoder.isComplete { return nil }
+        }
+    }
+
+    /// From now on the head lives in its own copy and the connection's buffer holds content.
+    private func takeHeadOff() {
+        guard !isHeadCopied else { return }
+        let bytes = connection.buffered
+        headCopy.append(UnsafeRawBufferPointer(rebasing: bytes[..<head.length]))
+        isHeadCopied = true
+        connection.consume(head.length)
+        if body.isInPlace { body.isInPlace = false }
+    }
+
+    private func askForContent() async throws(RequestError) {
+        guard body.owesContinue else { return }
+        body.owesContinue = false
+        // A client that has begun to send does not need the invitation (RFC 9110 §10.1.1).
+        let received = connection.buffered.count - (isHeadCopied ? 0 : head.length)
+        guard received <= 0 else { return }
+        let interim: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
+        do {
+            try await send(UnsafeRawBufferPointer(start: interim.utf8Start, count: interim.utf8CodeUnitCount))
+        } catch { throw fail(.connection(error)) }
+    }
+
+    /// Waits for more bytes, no longer than the rate of the content so far allows.
+    private func receiveContent() async throws(RequestError) {
+        let patience = body.patienceNanoseconds(
+            grace: limits.bodyGraceNanoseconds, bytesPerSecond: limits.bodyBytesPerSecond)
+        let before = connection.buffered.count
+        let start = server.loop.now
+        connection.setDeadline(afterNanoseconds: max(patience, 1))
+        let isMore: Bool
+        do {
+            isMore = try await connection.fill()
+        } catch {
+            noteEnd(error)
+            throw fail(.connection(error))
+        }
+        connection.setDeadline(afterNanoseconds: 0)
+        guard isMore else { throw fail(.malformed(.bodyCut)) }
+        body.receivedBytes += connection.buffered.count - before
+        body.waitedNanoseconds += server.loop.now - start
+    }
+
+    private func fail(_ error: RequestError) -> RequestError {
+        if failure == nil && error.status != nil { server.statistics.refused += 1 }
+        failure = error
+        return error
+    }
+
+    /// Drops what the handler left of the content; false when that is not worth it or not possible.
+    func dropContent() async -> Bool {
+        guard isContentSettled else { return false }
+        if body.isInPlace {
+            guard case .length(let length) = body.remaining else { return false }
+            connection.consume(head.length + length)
+            return true
+        }
+        if body.isComplete && body.lentBytes == 0 {
+            if !isHeadCopied { connection.consume(head.length) }
+            return true
+        }
+        do {
+            while try await nextBodyPart() != nil {}
+        } catch { return false }
+        return true
+    }
+
+    /// Whether the content is read, or little enough to be dropped.
+    var isContentSettled: Bool {
+        if failure != nil { return false }
+        if body.isInPlace || body.isComplete { return true }
+        guard !body.owesContinue, case .length(let length) = body.remaining else { return false }
+        return length <= limits.drainedBodyBytes
+    }
+}
