@@ -62,6 +62,14 @@ package final class Outbox: Sendable {
     /// Seals what is committed now instead of at the next second.
     package func sealNow() async -> Bool { await onWriter { try $0.seal() } != nil }
 
+    /// Numbers what is sealed anew, from 1 in a new epoch: the control plane has lost earlier batches and has none of these.
+    package func renumber(_ epoch: UInt64) async -> Bool {
+        await onWriter { file in
+            guard file.epoch == epoch else { return }
+            try file.renumber()
+        } != nil
+    }
+
     /// Renames the file, keeping it whole, and begins a new epoch: the control plane holds other content for this one.
     package func retireEpoch(_ epoch: UInt64, reason: String) async -> Bool {
         await withUnsafeContinuation { continuation in

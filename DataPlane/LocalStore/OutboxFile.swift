@@ -16,7 +16,7 @@ final class OutboxFile {
     private let sealer: BatchSealer
     private let insertGroup, insertBatch, setNextSequence: SQLiteStatement
     private let readGroups, readBatch, deleteGroups, deleteBatches, sumBatches: SQLiteStatement
-    let epoch: UInt64
+    private(set) var epoch: UInt64
     private(set) var state: State
 
     /// What the rows add up to; restored when a transaction fails.
@@ -216,18 +216,9 @@ final class OutboxFile {
         let last = state.nextGroup - 1, sequence = state.sealed.upperBound
         let rows = try readRows(from: state.firstUnsealed, through: last)
         guard rows.events == state.unsealedEvents else { throw Self.damaged("rows are missing") }
-        insertBatch.bind(1, Int64(sequence))
-        insertBatch.bind(2, state.firstUnsealed)
-        insertBatch.bind(3, last)
-        insertBatch.bind(4, Int64(rows.events))
-        insertBatch.bind(5, rows.cost)
-        insertBatch.bind(6, Int64(rows.payload.count))
-        let outline = BatchOutline(
-            epoch: epoch, sequence: sequence, eventCount: rows.events, totalCost: rows.cost)
-        let header = rows.payload.withUnsafeBytes { sealer(outline, $0) }
-        insertBatch.bind(7, header)
-        insertBatch.bind(8, Self.digest(header, rows.payload))
-        try insertBatch.run()
+        try insertBatch(
+            rows, state.firstUnsealed, last,
+            BatchOutline(epoch: epoch, sequence: sequence, eventCount: rows.events, totalCost: rows.cost))
         setNextSequence.bind(1, Int64(sequence) + 1)
         try setNextSequence.run()
         state.sealed = state.sealed.lowerBound..<sequence + 1
@@ -239,14 +230,25 @@ final class OutboxFile {
         state.unsealedCost = 0
     }
 
+    private func insertBatch(
+        _ rows: Rows, _ firstGroup: Int64, _ lastGroup: Int64, _ outline: BatchOutline
+    ) throws(SQLiteError) {
+        let head = rows.payload.withUnsafeBytes { sealer(outline, $0) }
+        insertBatch.bind(1, Int64(outline.sequence))
+        insertBatch.bind(2, firstGroup)
+        insertBatch.bind(3, lastGroup)
+        insertBatch.bind(4, Int64(outline.eventCount))
+        insertBatch.bind(5, outline.totalCost)
+        insertBatch.bind(6, Int64(rows.payload.count))
+        insertBatch.bind(7, head)
+        insertBatch.bind(8, Self.digest(head, rows.payload))
+        try insertBatch.run()
+    }
+
     /// Forgets the batches up to and including this one: the control plane has them.
     func acknowledge(through sequence: UInt64) throws(SQLiteError) {
         guard sequence >= state.sealed.lowerBound, sequence < state.sealed.upperBound else { return }
-        readBatch.bind(1, Int64(sequence))
-        defer { readBatch.reset() }
-        guard try readBatch.step() else { throw Self.damaged("batch \(sequence) is missing") }
-        let lastGroup = readBatch.int64(1)
-        readBatch.reset()
+        let lastGroup = try placement(of: sequence).lastGroup
         try database.transaction { () throws(SQLiteError) in
             deleteGroups.bind(1, lastGroup)
             try deleteGroups.run()
@@ -265,23 +267,60 @@ final class OutboxFile {
         state = next
     }
 
+    /// Numbers the sealed batches anew, from 1 in a new epoch: for a control plane that has lost earlier ones and has
+    /// none of these.
+    func renumber() throws(SQLiteError) {
+        let batches = try state.sealed.map { sequence throws(SQLiteError) in try placement(of: sequence) }
+        let fresh = UInt64.random(in: 1...UInt64(Int64.max)), oldest = state.sealed.lowerBound
+        try database.transaction { () throws(SQLiteError) in
+            deleteBatches.bind(1, Int64(state.sealed.upperBound))
+            try deleteBatches.run()
+            for (index, batch) in batches.enumerated() {
+                let rows = try readRows(from: batch.firstGroup, through: batch.lastGroup)
+                try insertBatch(
+                    rows, batch.firstGroup, batch.lastGroup,
+                    BatchOutline(
+                        epoch: fresh, sequence: UInt64(index) + 1, eventCount: rows.events,
+                        totalCost: rows.cost))
+            }
+            setNextSequence.bind(1, Int64(batches.count) + 1)
+            try setNextSequence.run()
+            try database.execute("UPDATE meta SET value = \(fresh) WHERE name = 'epoch'")
+        }
+        epoch = fresh
+        state.sealed = 1..<state.sealed.upperBound - oldest + 1
+    }
+
     // MARK: Reading
+
+    /// Where a sealed batch lies and what it must add up to.
+    private struct Placement {
+        let firstGroup, lastGroup: Int64
+        let outline: BatchOutline
+        let head, digest: [UInt8]
+    }
+
+    private func placement(of sequence: UInt64) throws(SQLiteError) -> Placement {
+        readBatch.bind(1, Int64(sequence))
+        defer { readBatch.reset() }
+        guard try readBatch.step() else { throw Self.damaged("batch \(sequence) is missing") }
+        return Placement(
+            firstGroup: readBatch.int64(0), lastGroup: readBatch.int64(1),
+            outline: BatchOutline(
+                epoch: epoch, sequence: sequence, eventCount: Int(readBatch.int64(2)),
+                totalCost: readBatch.int64(3)),
+            head: readBatch.bytes(4), digest: readBatch.bytes(5))
+    }
 
     /// The sealed batch of this number, its digest proved again; nil when there is none.
     func batch(_ sequence: UInt64) throws(SQLiteError) -> SealedBatch? {
         guard state.sealed.contains(sequence) else { return nil }
-        readBatch.bind(1, Int64(sequence))
-        defer { readBatch.reset() }
-        guard try readBatch.step() else { throw Self.damaged("batch \(sequence) is missing") }
-        let outline = BatchOutline(
-            epoch: epoch, sequence: sequence, eventCount: Int(readBatch.int64(2)),
-            totalCost: readBatch.int64(3))
-        let header = readBatch.bytes(4), digest = readBatch.bytes(5)
-        let rows = try readRows(from: readBatch.int64(0), through: readBatch.int64(1))
-        guard rows.events == outline.eventCount, rows.cost == outline.totalCost,
-            Self.digest(header, rows.payload) == digest
+        let place = try placement(of: sequence)
+        let rows = try readRows(from: place.firstGroup, through: place.lastGroup)
+        guard rows.events == place.outline.eventCount, rows.cost == place.outline.totalCost,
+            Self.digest(place.head, rows.payload) == place.digest
         else { throw Self.damaged("batch \(sequence) does not match its digest") }
-        return SealedBatch(outline: outline, bytes: header + rows.payload)
+        return SealedBatch(outline: place.outline, bytes: place.head + rows.payload)
     }
 
     private static func digest(_ header: [UInt8], _ payload: [UInt8]) -> [UInt8] {

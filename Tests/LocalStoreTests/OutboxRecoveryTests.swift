@@ -175,4 +175,31 @@ struct OutboxRecoveryTests {
         #expect(reopened.status.sealedEvents == 3)
         reopened.close()
     }
+
+    @Test("renumbering begins a new epoch at 1 with every batch that is left, also after a restart")
+    func renumbering() async throws {
+        let folder = TemporaryDirectory()
+        let outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: Alarms().record)
+        let epoch = outbox.status.epoch
+        let fresh = try await withLoop { loop -> UInt64 in
+            let port = outbox.port(for: loop)
+            for value in UInt8(1)...10 { #expect(await port.append([value])) }
+            #expect(await outbox.acknowledge(epoch: epoch, through: 1))
+            #expect(await outbox.renumber(epoch &+ 1))
+            #expect(outbox.status.epoch == epoch)
+            #expect(await outbox.renumber(epoch))
+            #expect(outbox.status.epoch != epoch)
+            #expect(outbox.status.sealed == 1..<3)
+            #expect(await outbox.batch(1)?.events == [4, 5, 6])
+            #expect(await outbox.batch(2)?.outline.epoch == outbox.status.epoch)
+            #expect(await outbox.sealNow())
+            #expect(await outbox.batch(3)?.events == [10])
+            return outbox.status.epoch
+        }
+        outbox.close()
+        let again = try Outbox.opened(folder.directory, options: Self.options, alarm: Alarms().record)
+        #expect(again.status.epoch == fresh)
+        #expect(again.status.sealed == 1..<4)
+        again.close()
+    }
 }
