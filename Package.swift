@@ -151,7 +151,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["PostgresDriver", "Store", "Contract", "Cryptography", "Domain", "EventLoops"],
             path: "Tests/Support", swiftSettings: strict),
-        tests("DomainTests", ["Domain"]),
+        tests("DomainTests", ["Domain", "TestSupport"]),
         tests("JSONTextTests", ["JSONText", "TestSupport"]),
         tests("CryptographyTests", ["Cryptography", "JSONText", "TestSupport"]),
         tests("ContractTests", ["Contract", "Cryptography", "Domain", "TestSupport"]),

@@ -24,3 +24,7 @@ extension ErrorCode {
         return page
     }
 }
+
+extension ErrorCode: CustomStringConvertible {
+    package var description: String { code }
+}

@@ -39,7 +39,7 @@ extension KeyPublicID: CustomStringConvertible, Comparable {
 /// An application's credential as it is written: `ek_<16 public id>_<32 secret><6 checksum>`, all base62.
 ///
 /// The checksum is the CRC-32 of the 52 characters before it, so scanners and the gateway refuse garbage before any
-/// lookup. Holds a secret: it has no description, is never stored, and is shown once through `reveal()`.
+/// lookup. Holds a secret: printing shows the public half only; it is never stored, and is shown once through `reveal()`.
 package struct KeyText: Sendable {
     package let publicID: KeyPublicID
     /// The 32 secret characters as they stand in memory.
@@ -102,6 +102,13 @@ package struct KeyText: Sendable {
         let head = withSecretBytes { "\(Self.prefix)\(publicID)_\(String(decoding: $0, as: UTF8.self))" }
         return head + Base62.text(UInt64(CRC32.checksum(of: head)), width: 6)
     }
+}
+
+// Neither a log line nor a failed expectation shows the secret.
+extension KeyText: CustomStringConvertible, CustomReflectable {
+    /// The prefix and the public half only.
+    package var description: String { "\(Self.prefix)\(publicID)_…" }
+    package var customMirror: Mirror { Mirror(self, children: ["publicID": publicID]) }
 }
 
 /// Digits 0–9, A–Z, a–z.

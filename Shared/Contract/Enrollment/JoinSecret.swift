@@ -24,3 +24,9 @@ package struct JoinSecret: Sendable {
     /// The token itself: for the one answer that shows it, and for the join request.
     package func reveal() -> String { text }
 }
+
+extension JoinSecret: CustomStringConvertible, CustomReflectable {
+    /// The prefix only.
+    package var description: String { "\(Self.prefix)…" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+}
