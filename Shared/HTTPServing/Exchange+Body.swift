@@ -9,16 +9,17 @@ extension Exchange {
     /// twice of it. Throws ``RequestError/tooLarge`` before reading when the announced length is above `limit`.
     package func readBody(limit: Int) async throws(RequestError) -> UnsafeRawBufferPointer {
         if let failure { throw failure }
-        guard case .length(let length) = body.remaining, !isHeadCopied else {
+        guard !isHeadCopied, let length = body.inPlaceBytes ?? body.decoder.remainingLength else {
             return try await gatherBody(limit: limit)
         }
         guard length <= limit else { throw fail(.tooLarge) }
-        if !body.isInPlace {
-            let whole = head.length + length
+        if body.inPlaceBytes == nil {
+            let (whole, overflow) = head.length.addingReportingOverflow(length)
+            if overflow { throw fail(.tooLarge) }
             try await askForContent()
             connection.maximumBuffered = max(connection.maximumBuffered, whole)
             while connection.buffered.count < whole { try await receiveContent() }
-            body.isInPlace = true
+            body.inPlaceBytes = length
         }
         let bytes = connection.buffered
         return UnsafeRawBufferPointer(rebasing: bytes[head.length..<(head.length + length)])
@@ -32,16 +33,16 @@ extension Exchange {
         connection.consume(body.lentBytes)
         body.lentBytes = 0
         try await askForContent()
-        while !body.isComplete {
+        while true {
             if let part = try takePart() { return part }
+            if body.decoder.isComplete { return nil }
             try await receiveContent()
         }
-        return nil
     }
 
     /// Content of unknown length, or the rest of what was begun in parts.
     private func gatherBody(limit: Int) async throws(RequestError) -> UnsafeRawBufferPointer {
-        if body.isComplete && !gathered.isEmpty { return gathered.view }
+        if body.decoder.isComplete && !gathered.isEmpty { return gathered.view }
         gathered.removeAll()
         while let part = try await nextBodyPart() {
             guard part.count <= limit - gathered.count else { throw fail(.tooLarge) }
@@ -50,28 +51,19 @@ extension Exchange {
         return gathered.view
     }
 
-    /// The next part among the bytes at hand, nil when more are needed.
+    /// The next part among the bytes at hand, nil when more are needed or the content is complete.
     private func takePart() throws(RequestError) -> UnsafeRawBufferPointer? {
-        while true {
-            let bytes = connection.buffered
-            if bytes.isEmpty { return nil }
-            if case .length(let length) = body.remaining {
-                let count = min(length, bytes.count)
-                body.remaining = .length(length - count)
-                body.lentBytes = count
-                return UnsafeRawBufferPointer(rebasing: bytes[..<count])
-            }
+        while !connection.buffered.isEmpty && !body.decoder.isComplete {
             let step: ChunkStep
             do {
-                step = try body.decoder.decode(bytes)
+                step = try body.decoder.decode(connection.buffered)
             } catch { throw fail(.malformed(.chunk(error))) }
             connection.consume(step.framing)
-            if step.content > 0 {
-                body.lentBytes = step.content
-                return UnsafeRawBufferPointer(rebasing: connection.buffered[..<step.content])
-            }
-            if body.decoder.isComplete { return nil }
+            guard step.content > 0 else { continue }
+            body.lentBytes = step.content
+            return UnsafeRawBufferPointer(rebasing: connection.buffered[..<step.content])
         }
+        return nil
     }
 
     /// From now on the head lives in its own copy and the connection's buffer holds content.
@@ -81,7 +73,7 @@ extension Exchange {
         headCopy.append(UnsafeRawBufferPointer(rebasing: bytes[..<head.length]))
         isHeadCopied = true
         connection.consume(head.length)
-        if body.isInPlace { body.isInPlace = false }
+        body.inPlaceBytes = nil
     }
 
     private func askForContent() async throws(RequestError) {
@@ -125,13 +117,8 @@ extension Exchange {
     /// Drops what the handler left of the content; false when that is not worth it or not possible.
     func dropContent() async -> Bool {
         guard isContentSettled else { return false }
-        if body.isInPlace {
-            guard case .length(let length) = body.remaining else { return false }
-            connection.consume(head.length + length)
-            return true
-        }
-        if body.isComplete && body.lentBytes == 0 {
-            if !isHeadCopied { connection.consume(head.length) }
+        if body.isReceived && body.lentBytes == 0 {
+            connection.consume(lastBytes)
             return true
         }
         do {
@@ -143,8 +130,11 @@ extension Exchange {
     /// Whether the content is read, or little enough to be dropped.
     var isContentSettled: Bool {
         if failure != nil { return false }
-        if body.isInPlace || body.isComplete { return true }
-        guard !body.owesContinue, case .length(let length) = body.remaining else { return false }
+        if body.isReceived { return true }
+        guard !body.owesContinue, let length = body.decoder.remainingLength else { return false }
         return length <= limits.drainedBodyBytes
     }
+
+    /// What the request itself occupies at the front of the connection's buffer.
+    var lastBytes: Int { isHeadCopied ? body.lentBytes : head.length + (body.inPlaceBytes ?? 0) }
 }

@@ -67,18 +67,11 @@ extension Exchange {
         case .none: try await answerForHandler()
         }
         if leavesOpen, await dropContent() { return true }
-        let isFullyRead = failure == nil && (body.isInPlace || body.isComplete)
+        let isFullyRead = failure == nil && body.isReceived
         // The client asked for the end and has nothing more to say, so closing loses it nothing.
         if !head.keepAlive && isFullyRead && connection.buffered.count <= lastBytes { return false }
         await linger()
         return false
-    }
-
-    /// What the request itself occupies of the connection's buffer.
-    private var lastBytes: Int {
-        guard !isHeadCopied else { return body.lentBytes }
-        guard body.isInPlace, case .length(let length) = body.remaining else { return head.length }
-        return head.length + length
     }
 
     private func answerForHandler() async throws(TransportError) {

@@ -107,6 +107,9 @@ package final class Exchange {
         UnsafeRawBufferPointer(start: idText, count: RequestID.textCount)
     }
 
+    /// The text of `Date` for an answer sent now, for raw heads; `respond` adds it itself.
+    package var dateBytes: UnsafeRawBufferPointer { server.dateBytes() }
+
     // MARK: The next request
 
     /// Forgets the last request.

@@ -44,6 +44,9 @@ package final class Connection: Channel, TimerOwner {
     /// The peer has closed at least its sending side. Received bytes can still be read. A pooled connection with
     /// this set is not worth using.
     package internal(set) var peerHungUp = false
+    /// Something arrived that nobody received yet, or may have. On a pooled connection this is what no request asked
+    /// for: such a connection is not worth using either.
+    package var mayHaveInput: Bool { isReadable }
     private unowned(unsafe) var link: Connection?
     private unowned(unsafe) var linkedFrom: Connection?
 
@@ -77,6 +80,12 @@ package final class Connection: Channel, TimerOwner {
             newValue.linkedFrom = self
             if peerHungUp { newValue.abort() }
         }
+    }
+
+    /// Ends the link that another connection has to this one.
+    package func unlink() {
+        linkedFrom?.link = nil
+        linkedFrom = nil
     }
 
     /// Aborted, timed out or closed: nothing can be sent or received any more.

@@ -1,0 +1,258 @@
+import EventLoops
+package import HTTPWire
+package import Transport
+
+/// One connection to another server for the time of one call: send, ``receiveHead(answering:)``, content, then
+/// ``finish()``. Loop thread.
+///
+/// Views into the head are valid until content is asked for; a part of the content until the next is asked for.
+package final class ClientConnection {
+    package let connection: Connection
+    /// The answer's head, after ``receiveHead(answering:)``.
+    package private(set) var head: ResponseHead
+    /// The connection had served another call before.
+    package private(set) var isReused = false
+    /// Limits for this call; from the client's limits unless set.
+    package var deadlines: CallDeadlines
+    /// How the content ends; ``BodyFraming/untilClose`` means that a cut cannot be told from the end.
+    package private(set) var framing = BodyFraming.length(0)
+
+    private let pool: OriginPool
+    private var body = BodyDecoder()
+    private var hasHead = false
+    private var headLength = 0
+    private var lentBytes = 0
+    private var startedAt: Int64 = 0
+    private var restsSince: Int64 = 0
+    private(set) var isClosed = false
+    /// Sending failed or something odd was seen: not for another call.
+    private var isSpoiled = false
+
+    init(_ connection: Connection, pool: OriginPool) {
+        self.connection = connection
+        self.pool = pool
+        deadlines = pool.limits.deadlines
+        head = ResponseHead(limits: pool.limits.wire)
+        connection.maximumBuffered = pool.limits.wire.headBytes + 16 * 1024
+    }
+
+    deinit { close() }
+
+    package var origin: Origin { pool.origin }
+
+    /// Where the head's bytes lie, for the accessors of ``ResponseHead`` and ``FieldTable``; until content is asked for.
+    package var headBytes: UnsafeRawPointer { connection.buffered.baseAddress! }
+
+    /// All of the content was received.
+    package var isBodyComplete: Bool { hasHead && body.isComplete }
+
+    /// Aborts this call when `client` hangs up, until ``finish()``.
+    package func abortWhenEnded(_ client: Connection) {
+        connection.unlink()
+        client.linked = connection
+    }
+
+    // MARK: A call's life
+
+    func beginCall(isReused: Bool) {
+        self.isReused = isReused
+        startedAt = pool.loop.now
+        hasHead = false
+        headLength = 0
+        lentBytes = 0
+        isSpoiled = false
+        head.reset()
+        body = BodyDecoder()
+    }
+
+    func isFresh(now: Int64) -> Bool {
+        !connection.peerHungUp && !connection.mayHaveInput && !connection.isEnded
+            && now &- restsSince < pool.limits.idleNanoseconds
+    }
+
+    /// Ends the call. The connection goes back to its pool if the answer was complete and nothing odd was seen,
+    /// else it is closed. Harmless when closed; nothing of this object may be used afterwards.
+    package func finish() {
+        guard !isClosed else { return }
+        connection.unlink()
+        connection.consume(lentBytes)
+        lentBytes = 0
+        if hasHead && headLength > 0 { takeHeadOff() }
+        // Bytes behind the answer were asked for by nobody.
+        let isReusable =
+            hasHead && body.isComplete && head.keepAlive && framing != .untilClose && !isSpoiled
+            && connection.buffered.isEmpty && !connection.peerHungUp && !connection.isEnded
+        guard isReusable else { return close() }
+        connection.setDeadline(afterNanoseconds: 0)
+        connection.releaseBufferIfEmpty()
+        restsSince = pool.loop.now
+        deadlines = pool.limits.deadlines
+        pool.give(self)
+    }
+
+    /// Ends the connection at once.
+    package func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        connection.unlink()
+        connection.close()
+        pool.closed()
+    }
+
+    // MARK: The request
+
+    /// Sends the request, or a further part of it. A server that stops listening is not an error yet: it may have
+    /// answered, as with 413, which ``receiveHead(answering:)`` finds out.
+    package func send(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
+    ) async throws(CallError) {
+        do {
+            if first.count &+ second.count <= 64 * 1024 {
+                setDeadline(deadlines.sendNanoseconds)
+                try await connection.send(first, second)
+            } else {
+                for whole in [first, second] {
+                    var rest = whole
+                    while !rest.isEmpty {
+                        let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(64 * 1024))
+                        setDeadline(deadlines.sendNanoseconds)
+                        try await connection.send(piece)
+                        rest = UnsafeRawBufferPointer(rebasing: rest[piece.count...])
+                    }
+                }
+            }
+        } catch {
+            isSpoiled = true
+            if error == .reset || error == .endOfStream { return }
+            throw CallError(error, stage: stage(.send))
+        }
+    }
+
+    // MARK: The answer
+
+    /// Waits for the head of the final answer; interim ones are skipped, a bounded number of them.
+    package func receiveHead(answering method: HTTPMethod) async throws(CallError) {
+        var interim = 0
+        while true {
+            switch head.parse(connection.buffered) {
+            case .complete(let length):
+                if !head.isInterim {
+                    headLength = length
+                    hasHead = true
+                    framing = head.framing(answering: method)
+                    body = BodyDecoder(framing, limits: pool.limits.wire)
+                    return
+                }
+                interim += 1
+                guard interim <= pool.limits.interimResponses else {
+                    throw spoil(.malformedHead(.tooManyInterimResponses))
+                }
+                connection.consume(length)
+                head.reset()
+            case .refused(let fault): throw spoil(.malformedHead(fault))
+            case .incomplete:
+                let isFirst = connection.buffered.isEmpty
+                if try await !receive(isFirst ? .firstByte : .betweenReads) {
+                    throw spoil(
+                        isFirst && interim == 0 ? .endedBeforeAnswer(reused: isReused) : .cut)
+                }
+            }
+        }
+    }
+
+    /// The next part of the content, chunks decoded; nil at its clean end.
+    package func nextBody() async throws(CallError) -> UnsafeRawBufferPointer? {
+        releaseLent()
+        while true {
+            while !connection.buffered.isEmpty && !body.isComplete {
+                let step: ChunkStep
+                do {
+                    step = try body.decode(connection.buffered)
+                } catch { throw spoil(.malformedContent(error)) }
+                connection.consume(step.framing)
+                guard step.content > 0 else { continue }
+                lentBytes = step.content
+                return UnsafeRawBufferPointer(rebasing: connection.buffered[..<step.content])
+            }
+            if try await !receiveContent() { return nil }
+        }
+    }
+
+    /// The next bytes of the content with their framing as received, for passing them on; nil at the clean end.
+    /// `content` sees the decoded pieces among them.
+    package func nextRawBody(
+        content: (UnsafeRawBufferPointer) -> Void = { _ in }
+    ) async throws(CallError) -> UnsafeRawBufferPointer? {
+        while true {
+            let bytes = try rawBodyAtHand(content: content)
+            if !bytes.isEmpty { return bytes }
+            if try await !receiveContent() { return nil }
+        }
+    }
+
+    /// What ``nextRawBody(content:)`` would give without waiting; empty when it would wait or end.
+    package func rawBodyAtHand(
+        content: (UnsafeRawBufferPointer) -> Void = { _ in }
+    ) throws(CallError) -> UnsafeRawBufferPointer {
+        releaseLent()
+        let bytes = connection.buffered
+        do {
+            lentBytes = try body.scan(bytes, content: content)
+        } catch { throw spoil(.malformedContent(error)) }
+        return UnsafeRawBufferPointer(rebasing: bytes[..<lentBytes])
+    }
+
+    // MARK: Inside
+
+    private func releaseLent() {
+        if headLength > 0 { takeHeadOff() }
+        connection.consume(lentBytes)
+        lentBytes = 0
+    }
+
+    private func takeHeadOff() {
+        connection.consume(headLength)
+        headLength = 0
+    }
+
+    /// Waits for more content; false at its clean end.
+    private func receiveContent() async throws(CallError) -> Bool {
+        if body.isComplete { return false }
+        if try await receive(.betweenReads) { return true }
+        isSpoiled = true
+        if body.endOfStream() { return false }
+        throw spoil(.cut)
+    }
+
+    /// Waits for bytes; false at the end of the stream.
+    private func receive(_ stage: CallError.Stage) async throws(CallError) -> Bool {
+        let isFirst = stage == .firstByte
+        setDeadline(isFirst ? deadlines.firstByteNanoseconds : deadlines.betweenReadsNanoseconds)
+        do {
+            return try await connection.fill()
+        } catch {
+            if isFirst && error == .reset { return false }
+            throw spoil(CallError(error, stage: self.stage(stage)))
+        }
+    }
+
+    private func spoil(_ error: CallError) -> CallError {
+        isSpoiled = true
+        return error
+    }
+
+    /// The shorter of a stage's limit and what is left of the whole call.
+    private func setDeadline(_ stageNanoseconds: Int64) {
+        var nanoseconds = stageNanoseconds
+        if deadlines.totalNanoseconds > 0 {
+            let left = max(1, deadlines.totalNanoseconds &- (pool.loop.now &- startedAt))
+            nanoseconds = nanoseconds > 0 ? min(nanoseconds, left) : left
+        }
+        connection.setDeadline(afterNanoseconds: nanoseconds)
+    }
+
+    private func stage(_ stage: CallError.Stage) -> CallError.Stage {
+        let total = deadlines.totalNanoseconds
+        return total > 0 && pool.loop.now &- startedAt >= total ? .total : stage
+    }
+}
