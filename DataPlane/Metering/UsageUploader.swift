@@ -81,7 +81,9 @@ package final class UsageUploader {
             log.error(
                 "the control plane holds other usage under this outbox's numbers; kept aside, a new one begun",
                 ["epoch": LogValue(epoch), "cause": "the outbox was rolled back or cloned"])
-            giveUp { await self.outbox.retireEpoch(epoch, reason: "refused by the control plane as a conflict") }
+            giveUp {
+                await self.outbox.retireEpoch(epoch, reason: "refused by the control plane as a conflict")
+            }
         }
     }
 

@@ -40,7 +40,9 @@ struct UploadMachineTests {
         var delays: [Int64] = []
         for _ in 0..<7 {
             #expect(machine.handle(.proceed) == [.send(epoch: 1, sequence: 1)])
-            for case .wait(let delay) in machine.handle(.failed(epoch: 1, sequence: 1)) { delays.append(delay) }
+            for case .wait(let delay) in machine.handle(.failed(epoch: 1, sequence: 1)) {
+                delays.append(delay)
+            }
         }
         #expect(delays == [800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000].map { $0 * 1_000_000 })
         _ = machine.handle(.proceed)
@@ -56,7 +58,8 @@ struct UploadMachineTests {
         #expect(machine.handle(.answered(epoch: 1, sequence: 2, .gap(needed: 1))) == [])
         #expect(
             machine.handle(.answered(epoch: 1, sequence: 1, .acknowledged(sequence: 1))) == [
-                .acknowledge(epoch: 1, through: 1), .send(epoch: 1, sequence: 2), .send(epoch: 1, sequence: 3),
+                .acknowledge(epoch: 1, through: 1), .send(epoch: 1, sequence: 2),
+                .send(epoch: 1, sequence: 3),
             ])
         // The control plane forgot 2: nothing is on the way, so wait and begin there.
         _ = machine.handle(.answered(epoch: 1, sequence: 2, .acknowledged(sequence: 2)))
@@ -65,7 +68,8 @@ struct UploadMachineTests {
         #expect(machine.handle(.proceed) == [.send(epoch: 1, sequence: 3)])
     }
 
-    @Test("a gap before what is left here means a restored control plane: number anew, send nothing meanwhile")
+    @Test(
+        "a gap before what is left here means a restored control plane: number anew, send nothing meanwhile")
     func restored() {
         var machine = Self.machine()
         _ = machine.handle(.outbox(epoch: 1, sealed: 5..<9))
@@ -120,7 +124,9 @@ struct UploadMachineTests {
         }
     }
 
-    @Test("whatever is lost, delayed or overtaken, every batch arrives exactly once and in order", arguments: 1...60)
+    @Test(
+        "whatever is lost, delayed or overtaken, every batch arrives exactly once and in order",
+        arguments: 1...60)
     func simulation(_ seed: UInt64) {
         var dice = Dice(state: seed)
         var machine = UploadMachine(random: { _ in 0 })
@@ -136,7 +142,8 @@ struct UploadMachineTests {
                 switch action {
                 case .send(_, let sequence):
                     let isRequestLost = dice.next(below: 4) == 0, isAnswerLost = dice.next(below: 4) == 0
-                    let answer = isRequestLost ? nil : receiver.take(Int64(sequence), content: Int64(sequence))
+                    let answer =
+                        isRequestLost ? nil : receiver.take(Int64(sequence), content: Int64(sequence))
                     if let answer, !isAnswerLost {
                         pending.append(.answered(epoch: 1, sequence: sequence, answer))
                     } else {

@@ -209,12 +209,13 @@ struct UsageUploaderTests {
     @Test("every alarm has its own metric and its own line")
     func alarms() {
         let lines = Mutex<Set<String>>([])
-        let log = Log(output: LogOutput(level: .info) { line in
-            let text = String(decoding: line, as: UTF8.self)
-            let message = text.split(separator: "\"message\":\"").last?.prefix { $0 != "\"" }
-            lines.withLock { _ = $0.insert(String(message ?? "")) }
-            return true
-        })
+        let log = Log(
+            output: LogOutput(level: .info) { line in
+                let text = String(decoding: line, as: UTF8.self)
+                let message = text.split(separator: "\"message\":\"").last?.prefix { $0 != "\"" }
+                lines.withLock { _ = $0.insert(String(message ?? "")) }
+                return true
+            })
         let alarms: [OutboxAlarm] = [
             .nearlyFull(bytes: 8, capacity: 10), .full(bytes: 10, capacity: 10), .roomAgain,
             .writeFailed("disk"), .writingAgain, .movedAside(to: "x", reason: "damaged"),
