@@ -1,0 +1,117 @@
+package import EventLoops
+import HTTPServing
+import HTTPWire
+package import Transport
+
+/// A provider on one loop: speaks the real wire formats and does what the model's name says. Loop thread.
+package final class StandIn {
+    package struct Options: Sendable {
+        /// The only key taken; nil takes any.
+        package var apiKey: String?
+        /// The largest request body taken.
+        package var maximumBodyBytes = 64 << 20
+        package init(apiKey: String? = nil) { self.apiKey = apiKey }
+    }
+
+    package let totals: Totals
+    let loop: EventLoop
+    let options: Options
+    private var server: HTTPServer?
+    private var openAI = OpenAIScripts()
+    private var spareScratch: [Scratch] = []
+
+    /// Memory of one answer under way.
+    final class Scratch {
+        var head = HeadWriter()
+        var body = GrowableBytes()
+    }
+
+    package init(loop: EventLoop, options: Options = Options(), totals: Totals = Totals()) {
+        self.loop = loop
+        self.options = options
+        self.totals = totals
+    }
+
+    /// Starts to answer; returns the bound address.
+    @discardableResult
+    package func listen(
+        on address: SocketAddress, reusePort: Bool = false
+    ) throws(SystemError) -> SocketAddress {
+        let server = self.server ?? HTTPServer(loop: loop) { [unowned self] in await handle($0) }
+        self.server = server
+        return try server.listen(on: address, reusePort: reusePort)
+    }
+
+    /// Stops accepting and ends what is under way after the time.
+    package func drain(withinNanoseconds nanoseconds: Int64) async {
+        await server?.drain(withinNanoseconds: nanoseconds)
+    }
+
+    /// Connections open now.
+    package var connectionCount: Int { server?.connectionCount ?? 0 }
+
+    private func handle(_ exchange: Exchange) async {
+        // A client that is gone needs no answer: whatever could not be sent is dropped with its connection.
+        do {
+            let path = exchange.pathBytes
+            if path.elementsEqual("/v1/chat/completions".utf8), exchange.method == .post {
+                try await OpenAIChat(standIn: self, exchange: exchange).answer()
+            } else if exchange.method == .get {
+                try await answerRead(exchange)
+            } else {
+                try await fail(exchange, .unknownPath(exchange.path))
+            }
+        } catch {
+            totals.add(.abandoned)
+        }
+    }
+
+    private func answerRead(_ exchange: Exchange) async throws(TransportError) {
+        let json: HeaderFields = ["content-type": "application/json"]
+        let path = exchange.path
+        if path == "/stand-in/totals" {
+            return try await exchange.respond(status: 200, fields: json, body: totals.body())
+        }
+        if path == "/v1/models" {
+            return try await exchange.respond(status: 200, fields: json, body: OpenAIModelList.body())
+        }
+        if path.hasPrefix("/v1/models/") {
+            let name = String(path.dropFirst("/v1/models/".count))
+            guard Behaviour(model: name) != nil else { return try await fail(exchange, .unknownModel(name)) }
+            return try await exchange.respond(status: 200, fields: json, body: OpenAIModelList.body(of: name))
+        }
+        try await fail(exchange, .unknownPath(path))
+    }
+
+    func fail(_ exchange: Exchange, _ failure: OpenAIFailure) async throws(TransportError) {
+        totals.add(.errors)
+        try await exchange.respond(status: failure.status, fields: failure.fields, body: failure.body)
+    }
+
+    /// How a model of OpenAI's format answers; nil when there is no such model.
+    func script(openAI model: UnsafeRawBufferPointer) -> OpenAIScript? { openAI.script(model) }
+
+    func takeScratch() -> Scratch { spareScratch.popLast() ?? Scratch() }
+
+    func give(_ scratch: Scratch) {
+        scratch.body.removeAll(keeping: 256 * 1024)
+        if spareScratch.count < 256 { spareScratch.append(scratch) }
+    }
+}
+
+/// The scripts in use, found by the model's bytes; bounded, since clients choose the names.
+struct OpenAIScripts {
+    private static let capacity = 64
+    private var scripts: [OpenAIScript] = []
+
+    mutating func script(_ model: UnsafeRawBufferPointer) -> OpenAIScript? {
+        for script in scripts where script.model.count == model.count && script.model.elementsEqual(model) {
+            return script
+        }
+        guard let behaviour = Behaviour(model: String(decoding: model, as: UTF8.self)) else { return nil }
+        let script = OpenAIScript(behaviour: behaviour, model: model)
+        if scripts.count == Self.capacity { scripts.removeFirst() }
+        scripts.append(script)
+        return script
+    }
+}
