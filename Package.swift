@@ -170,9 +170,9 @@ let package = Package(
                 "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry",
                 "TestSupport",
             ]),
-        tests("TelemetryTests", ["Telemetry"]),
+        tests("TelemetryTests", ["Telemetry", "JSONText"]),
         tests("SettingsTests", ["Settings", "Cryptography"]),
-        tests("LifecycleTests", ["Lifecycle", "EventLoops", "Telemetry", "TestSupport"]),
+        tests("LifecycleTests", ["Lifecycle", "EventLoops", "JSONText", "Telemetry", "TestSupport"]),
         tests("PostgresDriverTests", ["PostgresDriver", "EventLoops", "TestSupport"]),
         tests(
             "StoreTests",

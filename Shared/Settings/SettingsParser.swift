@@ -78,9 +78,8 @@ private struct SettingsParser {
             }
             if attached == nil { rest.removeFirst() }
             give(setting, setting.form == .secret ? "file:" + text : text, flag)
-        } else if let setting = settings.first(where: { $0.form == .boolean && "--no-\($0.name)" == flag }),
-            attached == nil
-        {
+        } else if let setting = settings.first(where: { $0.form == .boolean && "--no-\($0.name)" == flag }) {
+            guard attached == nil else { return complain(flag, "takes no value", "write \(flag) alone") }
             give(setting, "false", flag)
         } else if let setting = settings.first(where: { $0.form == .secret && "--\($0.name)" == flag }) {
             // The value is swallowed, not shown: it may be the secret.

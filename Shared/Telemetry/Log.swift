@@ -63,7 +63,7 @@ package struct Log: Sendable {
         if lost > 0 {
             let notice = line(
                 .warning, "log lines were dropped: nobody reads them", ["count": LogValue(lost)])
-            if !output.put(notice) { output.restoreDropped(lost) }
+            if !output.offer(notice) { output.restoreDropped(lost) }
         }
         output.put(line(level, message, fields))
     }

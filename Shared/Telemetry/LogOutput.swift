@@ -36,13 +36,13 @@ package final class LogOutput: Sendable {
     /// Lines not written because nobody read the earlier ones.
     package var dropped: Int { droppedLines.load(ordering: .relaxed) }
 
-    /// Gives one line, line feed included, to the writer. Returns whether it went out.
-    @discardableResult
-    func put(_ line: [UInt8]) -> Bool {
-        let written = line.withUnsafeBytes { write($0) }
-        if !written { droppedLines.wrappingAdd(1, ordering: .relaxed) }
-        return written
+    /// Gives one line, line feed included, to the writer; one that does not go out is counted.
+    func put(_ line: [UInt8]) {
+        if !offer(line) { droppedLines.wrappingAdd(1, ordering: .relaxed) }
     }
+
+    /// Gives one line to the writer. Returns whether it went out.
+    func offer(_ line: [UInt8]) -> Bool { line.withUnsafeBytes { write($0) } }
 
     /// The number of lines lost since the last call, forgotten by it.
     func takeDropped() -> Int {
