@@ -5,7 +5,8 @@ create table providers (
     name               text         not null,
     kind               text         not null,
     base_url           text         not null,
-    headers            jsonb        not null,      -- [[name, value], …] in order; never credentials
+    header_names       text[]       not null,      -- extra request headers in order; never credentials
+    header_values      text[]       not null,
     connect_ms         integer      not null,
     first_byte_ms      integer      not null,
     between_chunks_ms  integer      not null,
@@ -20,26 +21,33 @@ create table providers (
     constraint provider_name_is_a_slug         check (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
     constraint provider_kind_fits              check (octet_length(kind) between 1 and 63),
     constraint provider_base_url_fits          check (octet_length(base_url) between 1 and 512),
-    constraint provider_headers_are_a_list     check (jsonb_typeof(headers) = 'array'),
+    constraint provider_headers_are_pairs      check (cardinality(header_names) = cardinality(header_values)),
+    constraint provider_headers_are_few        check (cardinality(header_names) <= 20),
     constraint provider_timeouts_are_positive  check (least(connect_ms, first_byte_ms,
                                                             between_chunks_ms, total_ms) > 0)
 );
 
--- Credentials apart from what is read all the time; sealed, several of one provider share its calls by
--- weight.
+-- Credentials apart from what is read all the time; several of one provider share its calls by weight.
+-- Sealed twice: for the control plane under the master key, and as it goes into snapshots under a fleet
+-- key. The second is kept because sealing never gives the same bytes again, and equal content must give
+-- equal shards.
 create table provider_credentials (
-    tenant_id    uuid         not null,
-    provider_id  uuid         not null,
-    position     smallint     not null,
-    sealed       bytea        not null,
-    hint         text         not null,            -- the last characters, so that people can tell two apart
-    weight       integer      not null default 100,
-    created_at   timestamptz  not null,
+    tenant_id     uuid         not null,
+    provider_id   uuid         not null,
+    position      smallint     not null,
+    sealed        bytea        not null,
+    fleet_key_id  uuid,
+    fleet_sealed  bytea,
+    hint          text         not null,           -- the last characters, so that people can tell two apart
+    weight        integer      not null default 100,
+    created_at    timestamptz  not null,
 
     constraint provider_credentials_pkey       primary key (tenant_id, provider_id, position),
     constraint credential_is_of_a_provider     foreign key (tenant_id, provider_id)
                                                references providers (tenant_id, id) on delete cascade,
     constraint credential_is_sealed            check (octet_length(sealed) between 1 and 16384),
+    constraint credential_fleet_seal_is_whole  check ((fleet_key_id is null) = (fleet_sealed is null)),
+    constraint credential_fleet_seal_fits      check (octet_length(fleet_sealed) between 1 and 16384),
     constraint credential_hint_is_short        check (octet_length(hint) <= 16),
     constraint credential_weight_is_positive   check (weight between 1 and 1000)
 );

@@ -35,17 +35,27 @@ create table nodes (
 -- What each node last said of itself; rewritten every few seconds, so apart from the node and with room to
 -- do it in place.
 create table node_reports (
-    node_id           uuid         not null,
-    seen_at           timestamptz  not null,
-    running_epoch     bigint,
-    running_counter   bigint,
-    lag_milliseconds  bigint       not null default 0,
-    outbox_depth      bigint       not null default 0,
-    failed_stage      text,                        -- where the newest snapshot was refused, and why
-    failed_reason     text,
+    node_id            uuid         not null,
+    seen_at            timestamptz  not null,
+    software_version   text         not null,
+    process_nonce      text         not null,      -- two live processes with one identity are told apart by it
+    started_at         timestamptz  not null,
+    running_epoch      bigint,
+    running_counter    bigint,
+    running_issued_at  timestamptz,
+    rejected_epoch     bigint,                     -- the newest snapshot it refused, where, and why
+    rejected_counter   bigint,
+    rejected_stage     text,
+    rejected_reason    text,
+    calls_in_flight    bigint       not null,
+    outbox_events      bigint       not null,
+    outbox_bytes       bigint       not null,
+    draining           boolean      not null,
 
     constraint node_reports_pkey               primary key (node_id),
     constraint node_report_is_of_a_node        foreign key (node_id) references nodes (id) on delete cascade,
-    constraint node_report_texts_fit           check (octet_length(failed_stage) <= 64
-                                                      and octet_length(failed_reason) <= 2048)
+    constraint node_report_texts_fit           check (octet_length(software_version) <= 64
+                                                      and octet_length(process_nonce) <= 64
+                                                      and octet_length(rejected_stage) <= 64
+                                                      and octet_length(rejected_reason) <= 2048)
 ) with (fillfactor = 50);

@@ -6,13 +6,14 @@ create table usage_events (
     started_at           timestamptz  not null,
     workspace_id         uuid         not null,
     key_id               uuid         not null,
-    route_id             uuid,
-    provider_id          uuid,
-    model_id             uuid,
-    price_id             uuid,
+    route_id             uuid         not null,
+    provider_id          uuid         not null,
+    model_id             uuid         not null,
+    price_id             uuid,                     -- null: none was in force
     node_id              uuid         not null,
+    endpoint             text         not null,
     latency_us           bigint       not null,
-    first_byte_us        bigint,
+    first_byte_us        bigint       not null,
     input_tokens         bigint       not null,
     cached_input_tokens  bigint       not null,
     cache_write_tokens   bigint       not null,
@@ -23,7 +24,8 @@ create table usage_events (
     status_code          smallint     not null,
     streamed             boolean      not null,
     ending               text         not null,
-    error_code           text
+    error_code           text,
+    attempts             smallint     not null
 ) partition by range (started_at);
 
 create index usage_events_by_tenant on usage_events (tenant_id, started_at desc, id desc);

@@ -1,6 +1,6 @@
 -- Sums of usage by minute, hour and day (UTC) and by all a report can group by; kept current in the
--- transaction that takes a batch in, so a report never disagrees with the events. A missing dimension is
--- the zero uuid, because a key cannot hold nulls. One tenant's sums of one period lie together.
+-- transaction that takes a batch in, so a report never disagrees with the events. One tenant's sums of one
+-- period lie together.
 create table usage_minutes (
     tenant_id            uuid         not null,
     starts_at            timestamptz  not null,

@@ -1,4 +1,5 @@
--- Who did what to what. Append-only: one hash chain per tenant, and the platform's in its own tenant.
+-- Who did what to what. Append-only: one hash chain per tenant, and the platform's in its own tenant. No
+-- foreign keys: history outlives what it names.
 create table audit_events (
     tenant_id      uuid         not null,
     sequence       bigint       not null,          -- 1, 2, 3 … without a gap in each chain
@@ -17,7 +18,6 @@ create table audit_events (
 
     constraint audit_events_pkey               primary key (tenant_id, sequence),
     constraint audit_event_is_unique           unique (tenant_id, id),
-    constraint audit_event_of_a_tenant         foreign key (tenant_id) references tenants (id),
     constraint audit_event_hashes_are_sha256   check (octet_length(previous_hash) = 32
                                                       and octet_length(hash) = 32)
 );
@@ -30,8 +30,7 @@ create table audit_heads (
     sequence   bigint  not null,
     hash       bytea   not null,
 
-    constraint audit_heads_pkey                primary key (tenant_id),
-    constraint audit_head_of_a_tenant          foreign key (tenant_id) references tenants (id)
+    constraint audit_heads_pkey                primary key (tenant_id)
 );
 
 -- The link: SHA-256 over the previous hash and every column, each with its length before it, so that no two

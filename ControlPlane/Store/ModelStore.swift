@@ -1,0 +1,101 @@
+package import Domain
+package import PostgresDriver
+
+/// What providers offer: of a tenant's own providers, or (`tenant: nil`) of the platform's.
+package enum ModelStore {
+    private static let columns: SQL =
+        """
+        tenant_id, id, provider_id, name, display_name, context_window, maximum_output, created_at, updated_at
+        """
+
+    package static func create(
+        _ model: Model, _ connection: PostgresConnection
+    ) async throws(PostgresError) {
+        try await connection.execute(
+            """
+            insert into models (tenant_id, id, provider_id, name, display_name, context_window, maximum_output,
+                                created_at, updated_at)
+            values (\(TenantID.owner(model.tenant)), \(model.id), \(model.provider), \(model.name),
+                    \(model.displayName), \(model.contextWindow), \(model.maximumOutput), \(model.createdAt),
+                    \(model.updatedAt))
+            """)
+    }
+
+    package static func find(
+        _ id: ModelID, of tenant: TenantID?, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Model? {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns)
+              from models
+             where tenant_id = \(TenantID.owner(tenant)) and id = \(id)
+            """)
+        return try rows.first.map(read)
+    }
+
+    /// A tenant's own models and the platform's: what its routes may name.
+    package static func listUsable(
+        by tenant: TenantID, _ page: Page<Model>, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Listing<Model, Model> {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns)
+              from models
+             where tenant_id in (\(tenant), \(TenantID.platform)) and id < \(page.bound)
+             order by id desc
+             limit \(page.fetchLimit)
+            """)
+        return page.listing(try rows.read(read), \.id)
+    }
+
+    /// The models of an owner, of one of its providers if asked.
+    package static func list(
+        of tenant: TenantID?, provider: ProviderID? = nil, _ page: Page<Model>,
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Listing<Model, Model> {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns)
+              from models
+             where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound)
+               and provider_id = coalesce(\(provider), provider_id)
+             order by id desc
+             limit \(page.fetchLimit)
+            """)
+        return page.listing(try rows.read(read), \.id)
+    }
+
+    /// Writes names and sizes. nil: no such model, or (with `expecting`) changed since then.
+    package static func update(
+        _ model: Model, expecting: Timestamp? = nil, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Model? {
+        let rows = try await connection.query(
+            """
+            update models
+               set name = \(model.name), display_name = \(model.displayName),
+                   context_window = \(model.contextWindow), maximum_output = \(model.maximumOutput),
+                   updated_at = \(model.updatedAt)
+             where tenant_id = \(TenantID.owner(model.tenant)) and id = \(model.id)
+               and updated_at = coalesce(\(expecting), updated_at)
+            returning \(fragment: columns)
+            """)
+        return try rows.first.map(read)
+    }
+
+    /// Deletes it with its prices. False: no such model. Fails on `Constraint.targetModelExists` while a
+    /// route names it.
+    package static func delete(
+        _ id: ModelID, of tenant: TenantID?, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Bool {
+        try await connection.execute(
+            "delete from models where tenant_id = \(TenantID.owner(tenant)) and id = \(id)") == 1
+    }
+
+    private static func read(_ row: Row) throws(PostgresError) -> Model {
+        Model(
+            id: try row.id(1), provider: try row.id(2), tenant: try row.owner(0), name: try row.text(3),
+            displayName: try row.text(4), contextWindow: try row.optionalInt64(5).map { Int32(clamping: $0) },
+            maximumOutput: try row.optionalInt64(6).map { Int32(clamping: $0) },
+            createdAt: try row.timestamp(7), updatedAt: try row.timestamp(8))
+    }
+}

@@ -1,0 +1,146 @@
+package import Contract
+package import Domain
+package import PostgresDriver
+
+/// Everything nodes need, of all tenants: what the publisher reads in one `.readOnlySnapshot` transaction.
+/// Large tables come in pages, so that neither side holds more than a page at once.
+package enum SnapshotExport {
+    package static let rowsPerPage = 5000
+    /// A key that ended is exported this much longer, so that its callers learn why it is refused.
+    package static let endedKeysSeconds: Int64 = 30 * 86_400
+
+    package static func tenants(
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [TenantEntry] {
+        let rows = try await connection.query(
+            "select id, status from tenants where id <> \(TenantID.platform) order by id")
+        return try rows.read { row throws(PostgresError) in
+            TenantEntry(
+                id: try row.id(0),
+                isSuspended: try row.value(1, Tenant.Status.init(rawValue:)) == .suspended)
+        }
+    }
+
+    package static func workspaces(
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [WorkspaceEntry] {
+        let rows = try await connection.query("select id, tenant_id from workspaces order by tenant_id, id")
+        return try rows.read { row throws(PostgresError) in
+            WorkspaceEntry(id: try row.id(0), tenant: try row.id(1))
+        }
+    }
+
+    /// Where a page of keys ended.
+    package struct KeyPosition: Hashable, Sendable {
+        fileprivate let tenant: TenantID
+        fileprivate let id: KeyID
+    }
+
+    /// The keys after a position, at most `rowsPerPage`, and where to go on; no position: that was all.
+    package static func keys(
+        after position: KeyPosition? = nil, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> (keys: [KeyEntry], next: KeyPosition?) {
+        let ended = now.advanced(bySeconds: -endedKeysSeconds)
+        let start = position ?? KeyPosition(tenant: .platform, id: KeyID(high: 0, low: 0))
+        let rows = try await connection.query(
+            """
+            select tenant_id, id, workspace_id, public_id, secret_hash, endpoints, routes,
+                   not_before, expires_at, revoked_at
+              from keys
+             where (tenant_id, id) > (\(start.tenant), \(start.id))
+               and coalesce(least(revoked_at, expires_at), \(now)) > \(ended)
+             order by tenant_id, id
+             limit \(rowsPerPage)
+            """)
+        let keys = try rows.read(readKey)
+        guard keys.count == rowsPerPage, let last = keys.last else { return (keys, nil) }
+        return (keys, KeyPosition(tenant: last.tenant, id: last.id))
+    }
+
+    private static func readKey(_ row: Row) throws(PostgresError) -> KeyEntry {
+        KeyEntry(
+            id: try row.id(1), tenant: try row.id(0), workspace: try row.id(2),
+            publicID: try row.value(3) { KeyPublicID($0) },
+            secretHash: SecretHash(digest: try row.digest(4)),
+            permitted: try KeyStore.readPermissions(row, from: 5), notBefore: try row.optionalTimestamp(7),
+            expires: try row.optionalTimestamp(8), revoked: try row.optionalTimestamp(9))
+    }
+
+    /// Providers of all owners, each with its credential, if it has one.
+    package static func providers(
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [(provider: Provider, credential: StoredCredential?)] {
+        let rows = try await connection.query(
+            """
+            select providers.tenant_id, id, name, kind, base_url, header_names, header_values, connect_ms,
+                   first_byte_ms, between_chunks_ms, total_ms, enabled, providers.created_at, updated_at, hint,
+                   sealed, hint, fleet_key_id, fleet_sealed
+              from providers
+              left join lateral (
+                   select hint, sealed, fleet_key_id, fleet_sealed
+                     from provider_credentials
+                    where provider_credentials.tenant_id = providers.tenant_id and provider_id = providers.id
+                    order by position
+                    limit 1
+                   ) as credential on true
+             order by providers.tenant_id, id
+            """)
+        return try rows.read { row throws(PostgresError) in
+            (
+                provider: try ProviderStore.read(row),
+                credential: try ProviderStore.readCredential(row, from: 15)
+            )
+        }
+    }
+
+    /// The enabled routes of all tenants, each target with the provider of its model.
+    package static func routes(
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [RouteEntry] {
+        let rows = try await connection.query(
+            """
+            select route.tenant_id, route.id, route.name, model.provider_id, model.id, model.name, weight, priority
+              from routes as route
+              join route_targets as target on target.tenant_id = route.tenant_id and route_id = route.id
+              join models as model on model.tenant_id = model_tenant_id and model.id = model_id
+             where enabled
+             order by route.tenant_id, route.id, position
+            """)
+        var routes: [RouteEntry] = []
+        var targets: [TargetEntry] = []
+        for (index, row) in rows.enumerated() {
+            let id: RouteID = try row.id(1)
+            targets.append(
+                TargetEntry(
+                    provider: try row.id(3), model: try row.id(4), upstreamModel: try row.text(5),
+                    weight: try row.int32(6), priority: try row.int32(7)))
+            let isLast = index + 1 == rows.count
+            if !isLast, try rows[index + 1].id(1) == id { continue }
+            routes.append(
+                RouteEntry(id: id, tenant: try row.id(0), name: try row.text(2), targets: targets))
+            targets.removeAll()
+        }
+        return routes
+    }
+
+    /// Of every model the price in force at a moment and those that will follow.
+    package static func prices(
+        at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [PriceEntry] {
+        let rows = try await connection.query(
+            """
+            select \(fragment: PriceStore.columns)
+              from prices
+             where effective_from > \(now)
+                or id = (select id
+                           from prices as candidate
+                          where candidate.tenant_id = prices.tenant_id
+                            and candidate.model_id = prices.model_id
+                            and candidate.effective_from <= \(now)
+                          order by effective_from desc, id desc
+                          limit 1)
+             order by tenant_id, model_id, effective_from, id
+            """)
+        return try rows.read { row throws(PostgresError) in PriceEntry(try PriceStore.read(row)) }
+    }
+}
