@@ -1,0 +1,79 @@
+package import Domain
+package import EventLoops
+import Synchronization
+
+/// A loop's own view of the running snapshot: read once per call, then used for all of it. Loop thread.
+package final class LiveSnapshot {
+    /// nil before the first verified snapshot: the node is not ready.
+    package fileprivate(set) var current: ServingSnapshot?
+
+    /// A view that follows `snapshots`; make it on the loop that will read it.
+    package init(following snapshots: LiveSnapshots, on loop: EventLoop) {
+        precondition(loop.isCurrent, "a live snapshot is made on its own loop")
+        current = snapshots.follow(LoopView(view: self, loop: loop))
+    }
+
+    /// A view that never changes, for tests and tools.
+    package init(fixed snapshot: ServingSnapshot?) { current = snapshot }
+}
+
+/// The running snapshot of the node, and the views of it on every loop. Any thread.
+package final class LiveSnapshots: Sendable {
+    private struct State {
+        var current: ServingSnapshot?
+        var views: [LoopView] = []
+        var issuedAt: Timestamp?
+        var freshUntil: Timestamp?
+    }
+    private let state = Mutex(State())
+    private let hasSnapshot = Atomic<Bool>(false)
+
+    package init() {}
+
+    /// Whether calls can be served: readiness.
+    package var isReady: Bool { hasSnapshot.load(ordering: .relaxed) }
+    package var current: ServingSnapshot? { state.withLock { $0.current } }
+    /// When the newest manifest was stated, heartbeats included; nil before the first.
+    package var issuedAt: Timestamp? { state.withLock { $0.issuedAt } }
+
+    /// Whether the control plane was silent for longer than a manifest stays fresh: calls go on, but say so.
+    package func isStale(at now: Timestamp) -> Bool {
+        state.withLock { state in state.freshUntil.map { $0 < now } ?? true }
+    }
+
+    /// Makes a snapshot the running one on every loop; each swaps between two calls, none sees two worlds in one.
+    package func activate(_ snapshot: ServingSnapshot) {
+        let views = state.withLock { state in
+            state.current = snapshot
+            return state.views
+        }
+        hasSnapshot.store(true, ordering: .relaxed)
+        for view in views { view.show(snapshot) }
+    }
+
+    /// Notes a verified statement of the running snapshot.
+    func freshen(issuedAt: Timestamp, freshUntil: Timestamp) {
+        state.withLock { state in
+            state.issuedAt = issuedAt
+            state.freshUntil = freshUntil
+        }
+    }
+
+    fileprivate func follow(_ view: LoopView) -> ServingSnapshot? {
+        state.withLock { state in
+            state.views.append(view)
+            return state.current
+        }
+    }
+}
+
+/// A view as other threads know it: only a way to its loop.
+private struct LoopView: Sendable {
+    nonisolated(unsafe) let view: LiveSnapshot
+    let loop: EventLoop
+
+    func show(_ snapshot: ServingSnapshot) {
+        let target = self
+        loop.execute { target.view.current = snapshot }
+    }
+}
