@@ -90,8 +90,9 @@ package enum AuthorisationDecision: Hashable, Sendable {
     case hidden
 }
 
-/// The one decision about every admin action: deny by default, allowed when some binding's scope contains the asked
-/// scope and its role has the permission. Platform-only permissions count only from platform bindings. Pure.
+/// The one decision about every admin action: deny by default, allowed when some binding's scope contains the
+/// asked scope and its role has the permission. Platform-only permissions count only from platform bindings.
+/// Pure.
 package func authorise(
     _ authority: Authority, _ permission: Permission, in scope: Scope
 ) -> AuthorisationDecision {

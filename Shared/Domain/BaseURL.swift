@@ -1,7 +1,7 @@
 /// Where a provider is reached: scheme, host, port and a path prefix, taken apart once.
 ///
-/// No user information, query or fragment; the host is a name or an address literal. Whether it may be dialled is decided
-/// by the egress policy at connect time, not here.
+/// No user information, query or fragment; the host is a name or an address literal. Whether it may be
+/// dialled is decided by the egress policy at connect time, not here.
 package struct BaseURL: Hashable, Sendable {
     package let isSecure: Bool
     /// Lowercase; an IPv6 literal without its brackets.
@@ -64,7 +64,8 @@ package struct BaseURL: Hashable, Sendable {
             .contains { $0 == "." || $0 == ".." || ($0.isEmpty && !path.isEmpty) }
     }
 
-    /// Whether a text is a host name or an IPv4 literal: labels of letters, digits, inner hyphens and underscores.
+    /// Whether a text is a host name or an IPv4 literal: labels of letters, digits, inner hyphens and
+    /// underscores.
     static func isHostName(_ text: String) -> Bool {
         guard (1...253).contains(text.utf8.count) else { return false }
         let hyphen = UInt8(ascii: "-")

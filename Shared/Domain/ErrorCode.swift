@@ -1,7 +1,7 @@
 /// One entry of the error catalogue: what programs read, what people read, and who can do something about it.
 ///
-/// Both planes answer with these and nothing else; `docs/errors.md` is rendered from `all`. Private detail (causes,
-/// addresses, SQL) never goes here: it belongs in the log, under the request id.
+/// Both planes answer with these and nothing else; `docs/errors.md` is rendered from `all`. Private detail
+/// (causes, addresses, SQL) never goes here: it belongs in the log, under the request id.
 package struct ErrorCode: Hashable, Sendable {
     /// Who has to act for the next try to succeed.
     package enum Audience: String, Sendable, CaseIterable {

@@ -4,12 +4,14 @@ package protocol Identified: Sendable {
     static var idPrefix: StaticString { get }
 }
 
-/// A typed identifier: a UUIDv7 (RFC 9562) shown as `prefix_` + 26 characters of Crockford base32 (the TypeID form).
+/// A typed identifier: a UUIDv7 (RFC 9562) shown as `prefix_` + 26 characters of Crockford base32 (the TypeID
+/// form).
 ///
-/// Sixteen raw bytes, ordered by time of creation. An ID of one noun cannot be passed where another's is wanted.
-/// Parsing accepts exactly one spelling: lowercase, 26 characters, the right prefix.
+/// Sixteen raw bytes, ordered by time of creation. An ID of one noun cannot be passed where another's is
+/// wanted. Parsing accepts exactly one spelling: lowercase, 26 characters, the right prefix.
 package struct ID<Noun: Identified>: Hashable, Sendable {
-    /// The first eight bytes, big-endian: 48 bits of milliseconds, the version, 12 bits of sub-millisecond time.
+    /// The first eight bytes, big-endian: 48 bits of milliseconds, the version, 12 bits of sub-millisecond
+    /// time.
     package let high: UInt64
     /// The last eight bytes, big-endian: the variant and 62 random bits.
     package let low: UInt64
@@ -135,7 +137,8 @@ enum Hexadecimal {
     }
 }
 
-/// Crockford's base32 without its look-alikes (i, l, o, u), lowercase only, for one 128-bit number in 26 digits.
+/// Crockford's base32 without its look-alikes (i, l, o, u), lowercase only, for one 128-bit number in 26
+/// digits.
 enum CrockfordBase32 {
     private static let alphabet: StaticString = "0123456789abcdefghjkmnpqrstvwxyz"
 

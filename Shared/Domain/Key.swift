@@ -41,8 +41,8 @@ package enum KeyStanding: String, Sendable, CaseIterable {
     case expired
     case notYetValid = "not_yet_valid"
 
-    /// Revocation wins over everything and has no start: a revoked key is revoked at once, whatever its stamp says.
-    /// A key is valid from `notBefore` on, and no longer at `expires`.
+    /// Revocation wins over everything and has no start: a revoked key is revoked at once, whatever its stamp
+    /// says. A key is valid from `notBefore` on, and no longer at `expires`.
     package static func of(
         revoked: Timestamp?, notBefore: Timestamp?, expires: Timestamp?, at now: Timestamp
     ) -> KeyStanding {

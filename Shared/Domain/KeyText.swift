@@ -38,8 +38,9 @@ extension KeyPublicID: CustomStringConvertible, Comparable {
 
 /// An application's credential as it is written: `ek_<16 public id>_<32 secret><6 checksum>`, all base62.
 ///
-/// The checksum is the CRC-32 of the 52 characters before it, so scanners and the gateway refuse garbage before any
-/// lookup. Holds a secret: printing shows the public half only; it is never stored, and is shown once through `reveal()`.
+/// The checksum is the CRC-32 of the 52 characters before it, so scanners and the gateway refuse garbage
+/// before any lookup. Holds a secret: printing shows the public half only; it is never stored, and is shown
+/// once through `reveal()`.
 package struct KeyText: Sendable {
     package let publicID: KeyPublicID
     /// The 32 secret characters as they stand in memory.

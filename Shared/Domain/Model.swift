@@ -43,7 +43,8 @@ package struct Model: Hashable, Sendable {
     }
 }
 
-/// The rates of a model from a moment on, until the next price of that model begins. Never changed, only followed.
+/// The rates of a model from a moment on, until the next price of that model begins. Never changed, only
+/// followed.
 package struct Price: Hashable, Sendable {
     package let id: PriceID
     package let model: ModelID
@@ -64,8 +65,8 @@ package struct Price: Hashable, Sendable {
         self.createdAt = createdAt
     }
 
-    /// The price in force at a moment: the latest that has begun; nil before the first. Two that begin together: the
-    /// one made later wins.
+    /// The price in force at a moment: the latest that has begun; nil before the first. Two that begin
+    /// together: the one made later wins.
     package static func inForce(_ prices: some Sequence<Price>, at now: Timestamp) -> Price? {
         prices.filter { $0.effectiveFrom <= now }.max {
             ($0.effectiveFrom, $0.id) < ($1.effectiveFrom, $1.id)

@@ -1,4 +1,5 @@
-/// An amount of money in nano-USD (10⁻⁹ dollars): an integer, so sums never drift. Range about ±9.2 billion dollars.
+/// An amount of money in nano-USD (10⁻⁹ dollars): an integer, so sums never drift. Range about ±9.2 billion
+/// dollars.
 package struct NanoUSD: Hashable, Comparable, Sendable {
     package let nanos: Int64
 
@@ -22,8 +23,8 @@ package struct NanoUSD: Hashable, Comparable, Sendable {
 }
 
 extension NanoUSD: LosslessStringConvertible {
-    /// The amount of a decimal text in dollars (`12`, `0.000125`, `-3.5`): at most nine decimals, no exponent, no plus
-    /// sign, no superfluous leading zero; nil for anything else or when out of range.
+    /// The amount of a decimal text in dollars (`12`, `0.000125`, `-3.5`): at most nine decimals, no
+    /// exponent, no plus sign, no superfluous leading zero; nil for anything else or when out of range.
     package init?(_ text: String) {
         guard let nanos = Decimal9.parse(text) else { return nil }
         self.init(nanos: nanos)

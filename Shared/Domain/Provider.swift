@@ -125,7 +125,8 @@ package struct ProviderTimeouts: Hashable, Sendable {
     package var betweenChunks: Int32
     package var total: Int32
 
-    /// 5 s to connect, 10 min to the first byte, 2 min between chunks, 30 min in all: models think for minutes.
+    /// 5 s to connect, 10 min to the first byte, 2 min between chunks, 30 min in all: models think for
+    /// minutes.
     package static let standard = ProviderTimeouts(
         connect: 5000, firstByte: 600_000, betweenChunks: 120_000, total: 1_800_000)
 

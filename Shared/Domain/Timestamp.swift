@@ -1,6 +1,7 @@
 /// A moment: microseconds since 1970-01-01T00:00:00Z, between the years 1 and 9999.
 ///
-/// Values outside are clamped and arithmetic saturates, so no hostile number traps. UTC only; leap seconds do not exist.
+/// Values outside are clamped and arithmetic saturates, so no hostile number traps. UTC only; leap seconds do
+/// not exist.
 package struct Timestamp: Hashable, Comparable, Sendable {
     package let microseconds: Int64
 
@@ -26,7 +27,8 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         let (amount, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
         return overflow ? (seconds > 0 ? .distantFuture : .distantPast) : advanced(byMicroseconds: amount)
     }
-    /// Microseconds from `earlier` to this moment; negative when it is later. Never overflows: the range is bounded.
+    /// Microseconds from `earlier` to this moment; negative when it is later. Never overflows: the range is
+    /// bounded.
     package func microseconds(since earlier: Timestamp) -> Int64 { microseconds - earlier.microseconds }
 
     /// The start of this moment's minute, hour or day in UTC: the buckets of usage reports.
@@ -53,7 +55,8 @@ package struct CivilDate: Hashable, Comparable, Sendable, CustomStringConvertibl
     package let month: Int
     package let day: Int
 
-    /// Days to a date, by eras of 400 years (146,097 days) that begin on 1 March, so that the leap day is the last.
+    /// Days to a date, by eras of 400 years (146,097 days) that begin on 1 March, so that the leap day is the
+    /// last.
     package init(daysSinceEpoch: Int) {
         let shifted = daysSinceEpoch + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
@@ -118,8 +121,8 @@ extension Timestamp: CustomStringConvertible {
         return "\(date)T\(clock)\(fraction == 0 ? "" : "." + padded(fraction, 6))Z"
     }
 
-    /// The moment of an RFC 3339 text (with `Z` or an offset; 1–9 decimals, cut to microseconds); nil for anything else,
-    /// also for a second of 60 and for moments outside the years 1–9999.
+    /// The moment of an RFC 3339 text (with `Z` or an offset; 1–9 decimals, cut to microseconds); nil for
+    /// anything else, also for a second of 60 and for moments outside the years 1–9999.
     package init?(_ text: String) {
         var reader = DigitReader(Array(text.utf8))
         guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),

@@ -1,8 +1,8 @@
 /// What one call consumed, in tokens.
 ///
-/// `input` is everything the model read and `output` everything it wrote; `cachedInput` and `cacheWrite` are parts of
-/// `input`, `reasoning` is a part of `output` (the OpenTelemetry GenAI reading). Providers' figures are hostile input:
-/// `init` clamps, so that no later arithmetic can overflow.
+/// `input` is everything the model read and `output` everything it wrote; `cachedInput` and `cacheWrite` are
+/// parts of `input`, `reasoning` is a part of `output` (the OpenTelemetry GenAI reading). Providers' figures
+/// are hostile input: `init` clamps, so that no later arithmetic can overflow.
 package struct TokenUsage: Hashable, Sendable {
     package let input: Int64
     /// Input served from the provider's prompt cache.
@@ -65,10 +65,11 @@ package struct PriceRates: Hashable, Sendable {
         self.init(input: input, cachedInput: input, cacheWrite: input, output: output, reasoning: output)
     }
 
-    /// What a usage costs: tokens × rate ÷ 10⁶ for each of the five components (plain input, cached input, cache
-    /// writes, plain output, reasoning), each rounded half up to a nano-USD once, then summed.
+    /// What a usage costs: tokens × rate ÷ 10⁶ for each of the five components (plain input, cached input,
+    /// cache writes, plain output, reasoning), each rounded half up to a nano-USD once, then summed.
     ///
-    /// Cannot overflow: at most 2 × 10⁹ tokens × 10¹⁵ ÷ 10⁶ = 2 × 10¹⁸ < 2⁶³, and products are taken in 128 bits.
+    /// Cannot overflow: at most 2 × 10⁹ tokens × 10¹⁵ ÷ 10⁶ = 2 × 10¹⁸ < 2⁶³, and products are taken in 128
+    /// bits.
     package func cost(of usage: TokenUsage) -> NanoUSD {
         func component(_ tokens: Int64, _ rate: Int64) -> Int64 {
             Int64(truncatingIfNeeded: (Int128(tokens) * Int128(rate) + 500_000) / 1_000_000)
@@ -79,7 +80,8 @@ package struct PriceRates: Hashable, Sendable {
                 + component(usage.reasoning, reasoning))
     }
 
-    /// A rate of a decimal text in dollars per million tokens (`0.15`); nil when malformed, negative or too high.
+    /// A rate of a decimal text in dollars per million tokens (`0.15`); nil when malformed, negative or too
+    /// high.
     package static func rate(_ dollarsPerMillion: String) -> Int64? {
         guard let value = Decimal9.parse(dollarsPerMillion), (0...maximumRate).contains(value) else {
             return nil

@@ -1,4 +1,5 @@
-/// One thing wrong with one field of an input: where (RFC 6901 JSON pointer), what (for programs), how to fix it.
+/// One thing wrong with one field of an input: where (RFC 6901 JSON pointer), what (for programs), how to fix
+/// it.
 package struct ValidationError: Error, Hashable, Sendable {
     package enum Code: String, Sendable, CaseIterable {
         case required
@@ -31,7 +32,8 @@ package struct ValidationError: Error, Hashable, Sendable {
     }
 }
 
-/// A rule for names and other short texts: lengths count UTF-8 bytes, so what passes also fits every table and codec.
+/// A rule for names and other short texts: lengths count UTF-8 bytes, so what passes also fits every table
+/// and codec.
 package struct TextRule: Sendable {
     package let minimum: Int
     package let maximum: Int

@@ -51,10 +51,11 @@ package struct Admitted: Sendable {
     package let route: CompiledRoute
 }
 
-/// Who calls, and whether they may use an endpoint now: form and checksum, public id, secret, standing, tenant, endpoint,
-/// in that order. Pure; allocates nothing.
+/// Who calls, and whether they may use an endpoint now: form and checksum, public id, secret, standing,
+/// tenant, endpoint, in that order. Pure; allocates nothing.
 ///
-/// An unknown public id costs as much as a wrong secret. Standing is told only to somebody who knows the secret.
+/// An unknown public id costs as much as a wrong secret. Standing is told only to somebody who knows the
+/// secret.
 package func authenticate(
     _ credential: UnsafeRawBufferPointer, for endpoint: Endpoint, at now: Timestamp,
     in snapshot: CompiledSnapshot
@@ -82,9 +83,11 @@ package func authenticate(
     return AdmittedKey(record, tenant: tenant, segment: segment)
 }
 
-/// Whether a call may be made: `authenticate`, then the route by the bytes of its name, then the key's permission for it.
+/// Whether a call may be made: `authenticate`, then the route by the bytes of its name, then the key's
+/// permission for it.
 ///
-/// A route the key may not use is told apart from one that does not exist only inside the tenant, where it is no secret.
+/// A route the key may not use is told apart from one that does not exist only inside the tenant, where it is
+/// no secret.
 package func admit(
     _ credential: UnsafeRawBufferPointer, route name: UnsafeRawBufferPointer, endpoint: Endpoint,
     at now: Timestamp,

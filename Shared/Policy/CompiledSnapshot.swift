@@ -1,10 +1,11 @@
 package import Contract
 package import Domain
 
-/// One immutable configuration, ready to be asked on every call: keys by public id, routes by name, providers found.
+/// One immutable configuration, ready to be asked on every call: keys by public id, routes by name, providers
+/// found.
 ///
-/// Versions share everything that did not change: one key edit compiles one bucket again, so a swap costs microseconds
-/// whatever the size. Any thread.
+/// Versions share everything that did not change: one key edit compiles one bucket again, so a swap costs
+/// microseconds whatever the size. Any thread.
 package final class CompiledSnapshot: Sendable {
     package let manifest: Manifest
     /// Which object every shard is: `previous` of the next `SnapshotAssembly`.
@@ -21,8 +22,8 @@ package final class CompiledSnapshot: Sendable {
 
     /// The snapshot of a complete assembly; throws every problem, and then nothing may run it.
     ///
-    /// - Parameter previous: the running snapshot whose addresses the assembly was made with; its unchanged buckets are
-    ///   shared. Costs about a microsecond an entry of the changed shards; run it off the loops.
+    /// - Parameter previous: the running snapshot whose addresses the assembly was made with; its unchanged
+    ///   buckets are shared. Costs about a microsecond an entry of the changed shards; run it off the loops.
     package convenience init(
         _ assembly: SnapshotAssembly, previous: CompiledSnapshot? = nil
     ) throws(InvalidSnapshot) {
@@ -106,8 +107,8 @@ package final class CompiledSnapshot: Sendable {
         return CompiledSnapshot(self, manifest: combined)
     }
 
-    /// Every key belongs to a tenant and workspace that are there. Old segments are walked again only when something
-    /// may have gone away under them.
+    /// Every key belongs to a tenant and workspace that are there. Old segments are walked again only when
+    /// something may have gone away under them.
     private func checkKeyOwners(changed: [Int: Shard], base: CompiledSnapshot?, _ problems: inout ProblemList)
     {
         let mayDangle = base.map { base in
@@ -168,7 +169,8 @@ extension CompiledSnapshot {
     func isKilled(_ provider: ProviderID) -> Bool { kills.contains(provider) }
 }
 
-/// What stops a built snapshot from being published; empty when nothing does. Publisher and node ask the same code.
+/// What stops a built snapshot from being published; empty when nothing does. Publisher and node ask the same
+/// code.
 package func validate(_ built: BuiltSnapshot) -> [SnapshotProblem] {
     var problems: [SnapshotProblem] = []
     for (number, shard) in built.shards.enumerated() {

@@ -40,10 +40,11 @@ package struct KeyRecord: Sendable {
     }
 }
 
-/// The keys of one shard: records side by side, and an open-addressing table of their positions at most half full.
+/// The keys of one shard: records side by side, and an open-addressing table of their positions at most half
+/// full.
 ///
-/// Immutable after `init`; about 140 bytes a key (128 of record, 8–16 of table). A lookup touches two cache lines and
-/// allocates nothing.
+/// Immutable after `init`; about 140 bytes a key (128 of record, 8–16 of table). A lookup touches two cache
+/// lines and allocates nothing.
 final class KeySegment: @unchecked Sendable {
     // Sendable by hand: the memory is written by `init` alone and freed by `deinit`.
     private let records: UnsafeMutableBufferPointer<KeyRecord>

@@ -33,8 +33,8 @@ package struct RoutePlan: Sendable {
     fileprivate func priority(_ position: Int) -> Int32 { route.targets[Int(order[position])].entry.priority }
 }
 
-/// The targets of a route that can be used, by priority, and inside one priority in random order by weight: a target
-/// with twice the weight comes first twice as often. Disabled and killed providers are left out.
+/// The targets of a route that can be used, by priority, and inside one priority in random order by weight: a
+/// target with twice the weight comes first twice as often. Disabled and killed providers are left out.
 ///
 /// - Parameter draw: 64 random bits; the same ones give the same order.
 package func plan(_ route: CompiledRoute, in snapshot: CompiledSnapshot, draw: UInt64) -> RoutePlan {

@@ -83,7 +83,8 @@ final class SnapshotBucket: Sendable {
     }
 }
 
-/// Finds the providers and prices of a tenant's routes: the tenant's own first, then the platform's; never another's.
+/// Finds the providers and prices of a tenant's routes: the tenant's own first, then the platform's; never
+/// another's.
 private struct RouteLinker {
     let providers: [ProviderID: CompiledProvider]
     let prices: [ModelID: [PriceEntry]]

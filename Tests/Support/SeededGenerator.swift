@@ -12,6 +12,7 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
         return mixed ^ mixed >> 31
     }
 
-    /// Seeds to use as test arguments, so that a failing one is printed: two that never change and a fresh one.
+    /// Seeds to use as test arguments, so that a failing one is printed: two that never change and a fresh
+    /// one.
     package static let seeds: [UInt64] = [1, 2, UInt64.random(in: 3...UInt64.max)]
 }

@@ -4,8 +4,8 @@ package import Domain
 
 /// A small cluster's worth of keys and configuration, for tests that need a valid signed snapshot.
 ///
-/// Add what the test is about, then ask for `built()`, `envelope()`, `frame()` or `assembly()`. Every value is real:
-/// signatures verify, credentials open, key texts are accepted.
+/// Add what the test is about, then ask for `built()`, `envelope()`, `frame()` or `assembly()`. Every value
+/// is real: signatures verify, credentials open, key texts are accepted.
 package struct SnapshotFixture: Sendable {
     package let rootKey = Ed25519PrivateKey()
     package let snapshotKey = Ed25519PrivateKey()
@@ -32,8 +32,8 @@ package struct SnapshotFixture: Sendable {
         package let keyID: KeyID
     }
 
-    /// One tenant with a workspace, a platform provider at `baseURL` with the credential `sk-test`, a priced model, the
-    /// route `gpt-test` to it, and one key.
+    /// One tenant with a workspace, a platform provider at `baseURL` with the credential `sk-test`, a priced
+    /// model, the route `gpt-test` to it, and one key.
     package static func small(
         baseURL: String = "http://127.0.0.1:9100/v1",
         now: Timestamp = Timestamp(microseconds: 1_800_000_000_000_000)

@@ -1,8 +1,9 @@
 package import Cryptography
 package import Domain
 
-/// Reads the fields of one record from bytes it does not own; never traps and never reads outside them, whatever they
-/// say. Nothing is allocated before its length is known to lie inside the input. Valid while the bytes are.
+/// Reads the fields of one record from bytes it does not own; never traps and never reads outside them,
+/// whatever they say. Nothing is allocated before its length is known to lie inside the input. Valid while
+/// the bytes are.
 package struct FieldReader {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
@@ -62,8 +63,11 @@ package struct Field {
     package let tag: UInt32
     let value: Value
 
+    /// A number; an explicit zero is refused, since zero is never written: equal values have one form.
     package func number() throws(CodecError) -> UInt64 {
-        guard case .number(let number) = value else { throw .malformed("field \(tag) is not a number") }
+        guard case .number(let number) = value, number != 0 else {
+            throw .malformed("field \(tag) is not a number above zero")
+        }
         return number
     }
 
@@ -116,10 +120,10 @@ package struct Field {
         return bytes
     }
 
+    /// A text; an explicit empty one is refused, since the empty text is never written.
     package func text(upTo limit: Int) throws(CodecError) -> String {
-        guard let text = String(validating: try rawBytes(upTo: limit), as: UTF8.self) else {
-            throw .malformed("field \(tag) is not UTF-8")
-        }
+        let text = String(validating: try rawBytes(upTo: limit), as: UTF8.self)
+        guard let text, !text.isEmpty else { throw .malformed("field \(tag) is not UTF-8 text") }
         return text
     }
 
@@ -130,7 +134,7 @@ package struct Field {
 
     package func publicID() throws(CodecError) -> KeyPublicID {
         guard let id = KeyPublicID(ascii: try rawBytes(upTo: KeyPublicID.length)) else {
-            throw .malformed("field \(tag) is not a public id")
+            throw .malformed("field \(tag) is not the public half of a key")
         }
         return id
     }

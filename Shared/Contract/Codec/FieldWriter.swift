@@ -3,9 +3,9 @@ package import Domain
 
 /// How a field's value stands in the bytes: the low two bits of its header.
 ///
-/// The format: a record is a run of fields; a field is a header (varint of tag × 4 + kind), then the value. Readers skip
-/// tags they do not know, because every kind says its own length. Varints are unsigned LEB128 of at most ten bytes;
-/// signed numbers are zigzag; fixed-width integers are little-endian.
+/// The format: a record is a run of fields; a field is a header (varint of tag × 4 + kind), then the value.
+/// Readers skip tags they do not know, because every kind says its own length. Varints are unsigned LEB128 of
+/// at most ten bytes; signed numbers are zigzag; fixed-width integers are little-endian.
 enum WireKind: UInt8 {
     case varint = 0
     case fixed64 = 1
@@ -97,8 +97,8 @@ package struct FieldWriter {
         bytes(tag, inner.bytes)
     }
 
-    /// Appends a nested record of 128 to 16,383 bytes to the end of a buffer, in place: no copy and no allocation. The
-    /// bytes are those `record` would write.
+    /// Appends a nested record of 128 to 16,383 bytes to the end of a buffer, in place: no copy and no
+    /// allocation. The bytes are those `record` would write.
     static func append(
         _ tag: UInt32, to buffer: inout [UInt8], _ body: (inout FieldWriter) -> Void
     ) {

@@ -18,8 +18,8 @@ package enum Zstandard {
         return frame
     }
 
-    /// The content of one whole frame. The stated size is checked against `limit` before anything is allocated, and the
-    /// content must have exactly that size: a bomb costs nothing.
+    /// The content of one whole frame. The stated size is checked against `limit` before anything is
+    /// allocated, and the content must have exactly that size: a bomb costs nothing.
     package static func decompress(_ frame: [UInt8], limit: Int) throws(CodecError) -> [UInt8] {
         // Unknown size and error are the two highest values.
         let stated = ZSTD_getFrameContentSize(frame, frame.count)

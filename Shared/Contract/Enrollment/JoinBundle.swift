@@ -7,7 +7,8 @@ package struct JoinBundle: Sendable {
     /// The node listener: `https://control.example.com:7071`.
     package let controlURL: String
     package let token: JoinSecret
-    /// The control plane's certificate authority: the only one the node accepts there, from the first byte on.
+    /// The control plane's certificate authority: the only one the node accepts there, from the first byte
+    /// on.
     package let authorityPEM: String
     /// The root of trust for key sets.
     package let rootKey: Ed25519PublicKey

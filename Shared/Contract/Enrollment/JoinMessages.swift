@@ -121,7 +121,8 @@ package typealias RenewResponse = NodeCredentials
 
 /// What a node sends for a fresh certificate and fleet key.
 ///
-/// The identity key signs it, so it also works when the certificate has run out: the registered key is the identity.
+/// The identity key signs it, so it also works when the certificate has run out: the registered key is the
+/// identity.
 package struct RenewRequest: Hashable, Sendable {
     package let node: NodeID
     package let softwareVersion: String
@@ -138,8 +139,8 @@ package struct RenewRequest: Hashable, Sendable {
         proof = identity.signature(of: Self.proven(node, softwareVersion, issuedAt))
     }
 
-    /// Whether the holder of a node's registered identity key made it, not too long ago. A replay gains nothing: the
-    /// answer is only of use to the holder of the private keys.
+    /// Whether the holder of a node's registered identity key made it, not too long ago. A replay gains
+    /// nothing: the answer is only of use to the holder of the private keys.
     package func isProven(by identityKey: Ed25519PublicKey, at now: Timestamp) -> Bool {
         abs(now.microseconds(since: issuedAt)) <= Self.clockToleranceSeconds * 1_000_000
             && identityKey.verifies(signature: proof, of: Self.proven(node, softwareVersion, issuedAt))

@@ -1,6 +1,7 @@
 package import Cryptography
 
-/// A join token as it is written: `ejt_` and 43 base64url characters of 32 random bytes. Shown once, used once.
+/// A join token as it is written: `ejt_` and 43 base64url characters of 32 random bytes. Shown once, used
+/// once.
 package struct JoinSecret: Sendable {
     private let text: String
 

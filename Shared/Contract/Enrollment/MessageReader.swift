@@ -14,8 +14,8 @@ package struct MessageError: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// Reads the members of one JSON object, collecting every problem before it refuses.
 ///
-/// A strict reader refuses members nobody asked for (requests); a lenient one skips them, so that an older node
-/// understands the answers of a newer control plane.
+/// A strict reader refuses members nobody asked for (requests); a lenient one skips them, so that an older
+/// node understands the answers of a newer control plane.
 struct MessageReader {
     private let members: JSONObject
     private let pointer: String

@@ -3,8 +3,8 @@ package import Domain
 
 /// Which keys may sign what, itself signed by the root keys; the only thing that raises the epoch.
 ///
-/// Versions are walked one by one: each next one is signed by the root keys of the one before and by its own, so a lost
-/// or stolen root key can be replaced without touching a node.
+/// Versions are walked one by one: each next one is signed by the root keys of the one before and by its own,
+/// so a lost or stolen root key can be replaced without touching a node.
 package struct KeySet: Hashable, Sendable, BinaryRecord {
     package enum Role: UInt8, Sendable, CaseIterable {
         case snapshot = 1
@@ -105,7 +105,7 @@ package struct KeySet: Hashable, Sendable, BinaryRecord {
     private static func key(_ field: Field) throws(CodecError) -> Ed25519PublicKey {
         guard let key = Ed25519PublicKey(rawBytes: try field.bytes(exactly: Ed25519PublicKey.byteCount))
         else {
-            throw .malformed("public key")
+            throw .malformed("a verification key")
         }
         return key
     }

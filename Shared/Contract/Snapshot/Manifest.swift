@@ -1,7 +1,8 @@
 package import Cryptography
 package import Domain
 
-/// What is taken away at once, before any shard arrives: checked on every call, applied right after the signature.
+/// What is taken away at once, before any shard arrives: checked on every call, applied right after the
+/// signature.
 package enum KillEntry: Hashable, Sendable {
     case key(KeyID)
     case tenant(TenantID)

@@ -62,7 +62,7 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         var baseURL: BaseURL?
         var credential: SealedCredential?
         var headers: [ExtraHeader] = []
-        var timeouts = ProviderTimeouts.standard
+        var timeouts = ProviderTimeouts(connect: 0, firstByte: 0, betweenChunks: 0, total: 0)
         var isEnabled = true
         while let field = try reader.next() {
             switch field.tag {
@@ -98,9 +98,9 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
     }
 
     private static func baseURL(_ field: Field) throws(CodecError) -> BaseURL {
-        guard let url = BaseURL(try field.text(upTo: BaseURL.maximumLength)) else {
-            throw .malformed("base URL")
-        }
+        let text = try field.text(upTo: BaseURL.maximumLength)
+        // One spelling only, so that equal entries have equal bytes.
+        guard let url = BaseURL(text), url.description == text else { throw .malformed("base URL") }
         return url
     }
 

@@ -95,8 +95,8 @@ package struct TargetEntry: Hashable, Sendable, BinaryRecord {
     }
 }
 
-/// The rates of a model from a moment on. A snapshot carries the price in force and those that will follow, so a node
-/// without its control plane changes price on time.
+/// The rates of a model from a moment on. A snapshot carries the price in force and those that will follow,
+/// so a node without its control plane changes price on time.
 package struct PriceEntry: Hashable, Sendable, BinaryRecord {
     package let id: PriceID
     package let model: ModelID

@@ -10,9 +10,9 @@ package struct SealedCredential: Hashable, Sendable, BinaryRecord {
     /// A credential of 8 KiB and what sealing adds.
     package static let maximumBytes = 8192 + SymmetricKey.overheadBytes
 
-    /// The credential sealed so that it opens only as this provider's: swapping two sealed credentials inside a
-    /// snapshot or a database gives nothing. Equal arguments give equal bytes, so that a snapshot built again, also by
-    /// another replica, has the same addresses.
+    /// The credential sealed so that it opens only as this provider's: swapping two sealed credentials inside
+    /// a snapshot or a database gives nothing. Equal arguments give equal bytes, so that a snapshot built
+    /// again, also by another replica, has the same addresses.
     package init(_ credential: Secret, of provider: ProviderID, under key: FleetKey) {
         fleetKey = key.id
         sealed = key.key.sealDeterministically(credential, associatedData: Self.associatedData(provider))

@@ -11,7 +11,8 @@ package struct SecretHash: Hashable, Sendable {
 
     package init(of key: KeyText) { digest = key.withSecretBytes { sha256($0) } }
 
-    /// A hash that no key has: compared against when the public id is unknown, so that a miss takes as long as a hit.
+    /// A hash that no key has: compared against when the public id is unknown, so that a miss takes as long
+    /// as a hit.
     package static let unknown = SecretHash(digest: sha256("eclusa: no key has this secret"))
 
     /// Whether the key carries this secret; takes the same time for every outcome. No allocation.

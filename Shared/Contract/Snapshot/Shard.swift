@@ -1,10 +1,11 @@
 package import Cryptography
 package import Domain
 
-/// Where an entry lives: shard 0 holds what belongs to the platform; tenants and keys spread over the buckets 1…n.
+/// Where an entry lives: shard 0 holds what belongs to the platform; tenants and keys spread over the buckets
+/// 1…n.
 ///
-/// Tenants go by their id, keys by their public id, so a tenant with many keys spreads over all buckets and one key
-/// edit moves one shard.
+/// Tenants go by their id, keys by their public id, so a tenant with many keys spreads over all buckets and
+/// one key edit moves one shard.
 package struct ShardLayout: Hashable, Sendable {
     /// Buckets, a power of two.
     package let bucketCount: Int

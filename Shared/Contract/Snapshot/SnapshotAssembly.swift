@@ -1,7 +1,7 @@
 package import Cryptography
 
-/// Collects the objects of a verified manifest, whatever order they come in. No I/O: it says what is missing, takes
-/// bytes, and checks each against its address before anything is parsed.
+/// Collects the objects of a verified manifest, whatever order they come in. No I/O: it says what is missing,
+/// takes bytes, and checks each against its address before anything is parsed.
 ///
 /// Shards that did not change since `previous` are neither asked for nor parsed again.
 package struct SnapshotAssembly: Sendable {
@@ -22,7 +22,8 @@ package struct SnapshotAssembly: Sendable {
     private var pageShards: [Int: [ManifestPage.Reference?]] = [:]
     private var missingPages: [SHA256Digest: [Int]] = [:]
     private var missingShards: [SHA256Digest: (shards: [Int], byteCount: Int)] = [:]
-    /// Shards that differ from the previous snapshot, by number; an empty one stands for a shard that went away.
+    /// Shards that differ from the previous snapshot, by number; an empty one stands for a shard that went
+    /// away.
     package private(set) var changed: [Int: Shard] = [:]
 
     /// - Parameter previous: the addresses of the running snapshot when it has the same layout; else empty.
@@ -34,7 +35,8 @@ package struct SnapshotAssembly: Sendable {
         }
     }
 
-    /// Addresses to find in the cache or to fetch now: pages first, then the shards they name. Empty: complete.
+    /// Addresses to find in the cache or to fetch now: pages first, then the shards they name. Empty:
+    /// complete.
     package var missing: [SHA256Digest] {
         (missingPages.isEmpty ? Array(missingShards.keys) : Array(missingPages.keys)).sorted()
     }
@@ -91,7 +93,8 @@ package struct SnapshotAssembly: Sendable {
         missingShards[reference.address, default: ([], Int(reference.byteCount))].shards.append(number)
     }
 
-    /// Which object every shard is, once complete: `previous` of the next assembly, and what the cache must keep.
+    /// Which object every shard is, once complete: `previous` of the next assembly, and what the cache must
+    /// keep.
     package var addresses: ShardAddresses {
         (0..<verified.manifest.layout.shardCount).map { number in
             let first = number / ManifestPage.shardsPerPage * ManifestPage.shardsPerPage

@@ -1,8 +1,8 @@
 package import Cryptography
 package import Domain
 
-/// A manifest whose signature was checked before it was parsed. Only `verify` makes one, so nothing downstream can work
-/// on unverified bytes.
+/// A manifest whose signature was checked before it was parsed. Only `verify` makes one, so nothing
+/// downstream can work on unverified bytes.
 package struct VerifiedManifest: Hashable, Sendable {
     package let manifest: Manifest
     /// What was verified; kept to be persisted and verified again after a restart.
@@ -42,7 +42,8 @@ package struct VerifiedManifest: Hashable, Sendable {
     /// How far a manifest just received may be past its freshness: room for clocks that are wrong.
     package static let clockToleranceSeconds: Int64 = 86_400
 
-    /// A manifest from the node's own cache: signature and schema only. Age does not matter: old means stale, never dead.
+    /// A manifest from the node's own cache: signature and schema only. Age does not matter: old means stale,
+    /// never dead.
     package static func verify(
         cached envelope: SignedEnvelope, trusting keys: TrustedKeys
     ) throws(Refusal) -> VerifiedManifest {
@@ -57,7 +58,8 @@ package struct VerifiedManifest: Hashable, Sendable {
         return VerifiedManifest(manifest: manifest, envelope: envelope)
     }
 
-    /// A manifest just received: as from the cache, and it must be newer than `running`, or the same stated again.
+    /// A manifest just received: as from the cache, and it must be newer than `running`, or the same stated
+    /// again.
     package static func verify(
         received envelope: SignedEnvelope, trusting keys: TrustedKeys, running: Frontier?, at now: Timestamp
     ) throws(Refusal) -> VerifiedManifest {

@@ -134,7 +134,8 @@ package enum BatchAnswer: Hashable, Sendable {
     case acknowledged(sequence: Int64)
     /// An earlier one is missing: go on from there.
     case gap(needed: Int64)
-    /// This number was taken with another hash: the outbox was rolled back or cloned; begin a new outbox epoch.
+    /// This number was taken with another hash: the outbox was rolled back or cloned; begin a new outbox
+    /// epoch.
     case conflict(sequence: Int64)
 
     /// The HTTP status it travels with.
@@ -145,8 +146,8 @@ package enum BatchAnswer: Hashable, Sendable {
         }
     }
 
-    /// The one rule of exactly-once: what to say to a batch, knowing the last sequence taken in its outbox epoch (0 when
-    /// none) and, for one taken before, the digest it had.
+    /// The one rule of exactly-once: what to say to a batch, knowing the last sequence taken in its outbox
+    /// epoch (0 when none) and, for one taken before, the digest it had.
     package static func judge(
         sequence: Int64, digest: SHA256Digest, lastTaken: Int64, takenDigest: SHA256Digest?
     ) -> Verdict {

@@ -2,7 +2,8 @@ import Cryptography
 package import Domain
 
 extension UsageEvent {
-    /// Appends the event to the events of a batch to be, in the form it has inside the batch. About 0.2 µs, no heap.
+    /// Appends the event to the events of a batch to be, in the form it has inside the batch. About 0.2 µs,
+    /// no heap.
     package func append(toBatch events: inout [UInt8]) {
         FieldWriter.append(6, to: &events) { encode(into: &$0) }
     }
@@ -11,7 +12,8 @@ extension UsageEvent {
 extension SealedUsageBatch {
     /// The bytes that go before the events of a batch: head and events together are a `SealedUsageBatch`.
     ///
-    /// For an outbox that keeps the events where they were first written, in the form `append(toBatch:)` gave them.
+    /// For an outbox that keeps the events where they were first written, in the form `append(toBatch:)` gave
+    /// them.
     package static func head(
         node: NodeID, outboxEpoch: Int64, sequence: Int64, eventCount: Int, totalCost: NanoUSD,
         events: UnsafeRawBufferPointer

@@ -1,0 +1,89 @@
+import Contract
+import Cryptography
+import Domain
+import TestSupport
+import Testing
+
+/// One full example of every binary record, for tests that hold for all of them.
+struct Sample: Sendable, CustomTestStringConvertible {
+    let name: String
+    let bytes: [UInt8]
+    /// Decodes some bytes and encodes what was read; throws what decoding throws.
+    let again: @Sendable ([UInt8]) throws(CodecError) -> [UInt8]
+
+    var testDescription: String { name }
+
+    init<Record: BinaryRecord>(_ record: Record) {
+        name = "\(Record.self)"
+        bytes = record.encoded
+        again = { (bytes) throws(CodecError) in try Record(encoded: bytes).encoded }
+    }
+
+    static let time = Timestamp(microseconds: 1_800_000_000_123_456)
+
+    static let all: [Sample] = {
+        let (fixture, parts) = SnapshotFixture.small()
+        var content = fixture.content
+        content.providers.append(provider(parts.tenant))
+        content.keys.append(key(parts.tenant, parts.workspace))
+        var shard = Shard()
+        shard.tenants = content.tenants
+        shard.workspaces = content.workspaces
+        shard.keys = content.keys
+        shard.providers = content.providers
+        shard.routes = content.routes
+        shard.prices = content.prices
+        let envelope = fixture.keySetEnvelope
+        let manifest = Manifest(
+            version: SnapshotVersion(epoch: 3, counter: 9), issuedAt: time, freshUntil: time, layout: .small,
+            pages: (0..<5).map { sha256([$0]) },
+            kills: [.key(parts.keyID), .tenant(parts.tenant), .provider(parts.provider)],
+            fleetKey: fixture.fleetKey.id)
+        let object = SnapshotObject(bytes: [1, 2, 3])
+        return [
+            Sample(content.tenants[0]), Sample(content.workspaces[0]), Sample(content.keys[1]),
+            Sample(content.providers[1]), Sample(content.routes[0]), Sample(content.routes[0].targets[0]),
+            Sample(content.prices[0]), Sample(shard), Sample(manifest), Sample(envelope),
+            Sample(fixture.keySet),
+            Sample(ManifestPage(firstShard: 64, references: [nil, .init(object), nil])),
+            Sample(StreamFrame(manifest: envelope, keySets: [envelope, envelope])), Sample(event(7)),
+            Sample(BatchAnswer.acknowledged(sequence: 5)), Sample(BatchAnswer.gap(needed: 6)),
+            Sample(BatchAnswer.conflict(sequence: 7)),
+        ]
+    }()
+
+    static func provider(_ tenant: TenantID) -> ProviderEntry {
+        let id = ProviderID(high: 8, low: 9)
+        let key = FleetKey(id: FleetKeyID(high: 1, low: 1), key: SymmetricKey())
+        guard let url = BaseURL("https://llm.example.com/v1") else { preconditionFailure("a base URL") }
+        return ProviderEntry(
+            id: id, tenant: tenant, kind: .openAICompatible, baseURL: url,
+            credential: SealedCredential(Secret(utf8: "sk"), of: id, under: key),
+            headers: [ExtraHeader(name: "x-team", value: "red")],
+            timeouts: ProviderTimeouts(connect: 1, firstByte: 2, betweenChunks: 3, total: 4), isEnabled: false
+        )
+    }
+
+    static func key(_ tenant: TenantID, _ workspace: WorkspaceID) -> KeyEntry {
+        var generator = SeededGenerator(seed: 5)
+        let text = KeyText(using: &generator)
+        return KeyEntry(
+            id: KeyID(high: 3, low: 4), tenant: tenant, workspace: workspace, publicID: text.publicID,
+            secretHash: SecretHash(of: text),
+            permitted: KeyPermissions(endpoints: [EndpointSet([.chat])], routes: [RouteID(high: 1, low: 1)]),
+            notBefore: .epoch, expires: time, revoked: time)
+    }
+
+    static func event(_ number: UInt64) -> UsageEvent {
+        UsageEvent(
+            id: UsageEventID(high: 1, low: number), tenant: TenantID(high: 2, low: 2),
+            workspace: WorkspaceID(high: 3, low: 3), key: KeyID(high: 4, low: 4),
+            route: RouteID(high: 5, low: 5),
+            provider: ProviderID(high: 6, low: 6), model: ModelID(high: 7, low: 7),
+            price: PriceID(high: 8, low: 8),
+            endpoint: .embeddings, startedAt: time, latencyMicroseconds: 12_345, firstByteMicroseconds: 999,
+            usage: TokenUsage(input: 100, cachedInput: 40, cacheWrite: 5, output: 30, reasoning: 10),
+            cost: NanoUSD(nanos: Int64(number) * 1000), costState: .estimated, status: 502, isStream: true,
+            ending: .upstreamCut, errorCode: "upstream_cut", attempts: 3)
+    }
+}
