@@ -149,7 +149,9 @@ let package = Package(
             ]),
         .target(
             name: "TestSupport",
-            dependencies: ["PostgresDriver", "Store", "Contract", "Cryptography", "Domain", "EventLoops"],
+            dependencies: [
+                "PostgresDriver", "Store", "Contract", "Cryptography", "Domain", "EventLoops", "Transport",
+            ],
             path: "Tests/Support", swiftSettings: strict),
         tests("DomainTests", ["Domain", "TestSupport"]),
         tests("JSONTextTests", ["JSONText", "TestSupport"]),
