@@ -8,6 +8,7 @@ struct OpenAIAnswerTests {
     struct Report: Sendable, CustomTestStringConvertible {
         let json: String
         let usage: TokenUsage?
+        var lacks = ""
         var isDoubtful = false
         var testDescription: String { json }
     }
@@ -31,17 +32,18 @@ struct OpenAIAnswerTests {
         Report(json: "null", usage: nil), Report(json: "7", usage: nil), Report(json: "{}", usage: nil),
         Report(
             json: #"{"prompt_tokens":-5,"completion_tokens":3}"#, usage: TokenUsage(input: 0, output: 3),
-            isDoubtful: true),
+            lacks: "input", isDoubtful: true),
         Report(
             json: #"{"prompt_tokens":18446744073709551616,"completion_tokens":1e308}"#,
-            usage: TokenUsage(input: 0, output: 0), isDoubtful: true),
+            usage: TokenUsage(input: 0, output: 0),
+            lacks: "input output", isDoubtful: true),
         Report(
             json: #"{"prompt_tokens":"12","completion_tokens":[]}"#, usage: TokenUsage(input: 0, output: 0),
-            isDoubtful: true),
+            lacks: "input output", isDoubtful: true),
         Report(
             json: #"{"prompt_tokens":1.5,"completion_tokens":2}"#, usage: TokenUsage(input: 0, output: 2),
-            isDoubtful: true),
-        Report(json: #"{"prompt_tokens":5}"#, usage: TokenUsage(input: 5, output: 0), isDoubtful: true),
+            lacks: "input", isDoubtful: true),
+        Report(json: #"{"prompt_tokens":5}"#, usage: TokenUsage(input: 5, output: 0), lacks: "output"),
         Report(
             json: #"{"prompt_tokens":5,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":-1}}"#,
             usage: TokenUsage(input: 5, output: 5), isDoubtful: true),
@@ -54,10 +56,30 @@ struct OpenAIAnswerTests {
     func usage(_ report: Report) throws {
         let body = Array(#"{"id":"x","choices":[{"a":1}],"usage":\#(report.json)}"#.utf8)
         let answer = try body.withUnsafeBytes { try OpenAIChatAnswer(parsing: $0) }
-        #expect(
-            answer.usage == report.usage.map { ReportedUsage(usage: $0, isDoubtful: report.isDoubtful) })
+        let expected = report.usage.map {
+            ReportedUsage(
+                usage: $0, hasInput: !report.lacks.contains("input"),
+                hasOutput: !report.lacks.contains("output"), isDoubtful: report.isDoubtful)
+        }
+        #expect(answer.usage == expected)
         #expect(!answer.holdsError)
         #expect(answer.choicesBytes == 9)
+    }
+
+    @Test("estimates stand in for what was not usable, and only for that")
+    func estimates() {
+        let good = ReportedUsage(usage: TokenUsage(input: 5, cachedInput: 2, output: 3))
+        #expect(good.completed(estimatedInput: 99, estimatedOutput: 99) == good.usage)
+        let half = ReportedUsage(usage: TokenUsage(input: 5, output: 0), hasOutput: false)
+        #expect(
+            half.completed(estimatedInput: 99, estimatedOutput: 7) == TokenUsage(input: 5, output: 7))
+        let doubtful = ReportedUsage(
+            usage: TokenUsage(input: 0, cachedInput: 0, output: 3), hasInput: false, isDoubtful: true)
+        #expect(
+            doubtful.completed(estimatedInput: 9, estimatedOutput: 99) == TokenUsage(input: 9, output: 3))
+        let claimsCache = ReportedUsage(
+            usage: TokenUsage(input: 9, cachedInput: 9, output: 3), isDoubtful: true)
+        #expect(claimsCache.completed(estimatedInput: 0, estimatedOutput: 0).cachedInput == 0)
     }
 
     @Test("an error under a good status is found; what is no JSON object is refused")

@@ -21,7 +21,7 @@ struct OpenAIChatStreamTests {
     static let report = #"{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}"#
     static let usage = #"data: {"id":"c","choices":[],"usage":\#(report)}"# + "\n\n"
     static let done = "data: [DONE]\n\n"
-    static let figures = ReportedUsage(usage: TokenUsage(input: 7, output: 3), isDoubtful: false)
+    static let figures = ReportedUsage(usage: TokenUsage(input: 7, output: 3))
 
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String

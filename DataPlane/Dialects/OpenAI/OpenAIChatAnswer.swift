@@ -59,10 +59,11 @@ extension ReportedUsage {
             }
         }
         if input == nil && output == nil && !reader.isDoubtful { return nil }
-        usage = TokenUsage(
-            input: input ?? 0, cachedInput: cached, cacheWrite: written, output: output ?? 0,
-            reasoning: reasoning)
-        isDoubtful = reader.isDoubtful || input == nil || output == nil
+        self.init(
+            usage: TokenUsage(
+                input: input ?? 0, cachedInput: cached, cacheWrite: written, output: output ?? 0,
+                reasoning: reasoning),
+            hasInput: input != nil, hasOutput: output != nil, isDoubtful: reader.isDoubtful)
     }
 }
 

@@ -1,0 +1,80 @@
+package import Contract
+package import Domain
+package import Policy
+
+/// The right to make one admitted call: only `Admission` makes one, it cannot be copied, and `settle` ends
+/// it. One that is dropped was never dialled: it owes nothing.
+package struct Permit: ~Copyable {
+    package let admitted: Admitted
+    package let endpoint: Endpoint
+    package let admittedAt: Timestamp
+    private let id: UsageEventID
+    private let admission: Admission
+
+    init(
+        _ admitted: Admitted, id: UsageEventID, endpoint: Endpoint, admittedAt: Timestamp,
+        by admission: Admission
+    ) {
+        self.admitted = admitted
+        self.id = id
+        self.endpoint = endpoint
+        self.admittedAt = admittedAt
+        self.admission = admission
+        admission.enter()
+    }
+
+    deinit { admission.leave() }
+
+    package var route: CompiledRoute { admitted.route }
+
+    /// Turns what the call used into its one usage event, priced by the price in force when it was admitted.
+    package consuming func settle(_ outcome: CallOutcome) -> UsageEvent {
+        let key = admitted.key.record
+        let price = outcome.target.price(at: admittedAt)
+        let state: UsageEvent.CostState =
+            price == nil ? .unpriced : outcome.isEstimated ? .estimated : .settled
+        return UsageEvent(
+            id: id, tenant: key.tenant, workspace: key.workspace, key: key.id, route: admitted.route.id,
+            provider: outcome.target.provider.id, model: outcome.target.entry.model, price: price?.id,
+            endpoint: endpoint, startedAt: admittedAt,
+            latencyMicroseconds: outcome.latencyMicroseconds,
+            firstByteMicroseconds: outcome.firstByteMicroseconds, usage: outcome.usage,
+            cost: price?.rates.cost(of: outcome.usage) ?? .zero, costState: state, status: outcome.status,
+            isStream: outcome.isStream, ending: outcome.ending, errorCode: outcome.error?.code,
+            attempts: outcome.attempts)
+    }
+}
+
+/// What became of a call that was dialled.
+package struct CallOutcome {
+    /// The target whose answer counts: the last one dialled.
+    package var target: CompiledTarget
+    package var usage: TokenUsage
+    /// The provider gave no usable figures, or the answer was not received whole.
+    package var isEstimated: Bool
+    package var ending: UsageEvent.Ending
+    package var error: ErrorCode?
+    /// The status the client got.
+    package var status: UInt16
+    package var isStream: Bool
+    package var attempts: UInt8
+    package var latencyMicroseconds: UInt32
+    package var firstByteMicroseconds: UInt32
+
+    package init(
+        target: CompiledTarget, usage: TokenUsage = .zero, isEstimated: Bool = false,
+        ending: UsageEvent.Ending, error: ErrorCode? = nil, status: UInt16, isStream: Bool,
+        attempts: UInt8, latencyMicroseconds: UInt32 = 0, firstByteMicroseconds: UInt32 = 0
+    ) {
+        self.target = target
+        self.usage = usage
+        self.isEstimated = isEstimated
+        self.ending = ending
+        self.error = error
+        self.status = status
+        self.isStream = isStream
+        self.attempts = attempts
+        self.latencyMicroseconds = latencyMicroseconds
+        self.firstByteMicroseconds = firstByteMicroseconds
+    }
+}
