@@ -9,7 +9,6 @@ package final class Listener: Channel {
     /// How long nothing is accepted when the process is out of descriptors or memory.
     static let pauseNanoseconds: Int64 = 100_000_000
     private static let handshakesAtOnce = 1024
-    private static let handshakeNanoseconds: Int64 = 10_000_000_000
 
     private let loop: EventLoop
     private let descriptor: Int32
@@ -17,23 +16,25 @@ package final class Listener: Channel {
     private let accepted: (Connection) -> Void
     private var registration = Registration.none
     private var pause: Timer?
+    private let handshakeNanoseconds: Int64
     private var handshaking: [ObjectIdentifier: Connection] = [:]
     /// What it is bound to; tells the port when that was given as 0.
     package let localAddress: SocketAddress
     /// Times that accepting was paused for want of descriptors or memory.
     package private(set) var timesPaused = 0
 
-    /// Connections dropped because their handshake failed, took longer than 10 s, or too many were under way.
+    /// Connections dropped because their handshake failed, took too long, or too many were under way.
     package private(set) var handshakesFailed = 0
 
     /// Listens at `address` and hands every connection to `accepted`; with `tls` once its handshake is done.
     /// With `reusePort` several listeners (one a loop) share the address and the kernel spreads the connections.
     package init(
         loop: EventLoop, address: SocketAddress, reusePort: Bool = false, tls: TLSContext? = nil,
-        accepted: @escaping (Connection) -> Void
+        handshakeNanoseconds: Int64 = 10_000_000_000, accepted: @escaping (Connection) -> Void
     ) throws(SystemError) {
         self.loop = loop
         self.tls = tls
+        self.handshakeNanoseconds = handshakeNanoseconds
         self.accepted = accepted
         var raw = address.raw
         descriptor = try SystemError.check(loop_listen(&raw, reusePort ? 1 : 0, Self.backlog), "listen")
@@ -85,8 +86,8 @@ package final class Listener: Channel {
             return connection.close()
         }
         handshaking[ObjectIdentifier(connection)] = connection
-        loop.spawn { [weak self] in
-            connection.setDeadline(afterNanoseconds: Self.handshakeNanoseconds)
+        loop.spawn { [weak self, handshakeNanoseconds] in
+            connection.setDeadline(afterNanoseconds: handshakeNanoseconds)
             let isDone: Bool
             do {
                 try await connection.acceptTLS(tls)

@@ -29,6 +29,8 @@ final class NameResolver {
     private let pool: BlockingPool
     private var cache: [HostName: Entry] = [:]
     private var lookups: [HostName: [Waiter]] = [:]
+    /// Names remembered now.
+    var cachedCount: Int { cache.count }
     private let lookUp: @Sendable (String) -> [IPAddress]
 
     /// `lookUp` blocks; an empty answer is a name without an address.
