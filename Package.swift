@@ -92,7 +92,8 @@ let package = Package(
         module(
             "ControlPlane", "Operations",
             [
-                "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
+                "Store", "PostgresDriver", "Policy", "Contract", "Cryptography", "Domain", "JSONText", "EventLoops",
+                "Telemetry",
             ]),
         module(
             "ControlPlane", "Store", ["PostgresDriver", "CMigrations", "Domain", "Contract", "Cryptography"]),

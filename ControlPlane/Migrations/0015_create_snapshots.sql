@@ -19,6 +19,7 @@ create table snapshot_versions (
     counter       bigint       not null,
     manifest      bytea        not null,           -- signed envelope, as nodes get it
     objects       bytea[]      not null,           -- SHA-256 of every page and shard
+    built_from    pg_snapshot  not null,           -- what its build could see: tells whether a change is in it
     published_at  timestamptz  not null,
 
     constraint snapshot_versions_pkey          primary key (epoch, counter)

@@ -1,1 +1,22 @@
-// Operations
+/// Every use case of the control plane, by noun. One value a loop; each operation authorises its caller,
+/// works in one transaction and leaves an audit row.
+package struct Operations {
+    package let environment: OperationEnvironment
+
+    package init(_ environment: OperationEnvironment) { self.environment = environment }
+
+    package var tenants: TenantOperations { TenantOperations(environment: environment) }
+    package var workspaces: WorkspaceOperations { WorkspaceOperations(environment: environment) }
+    package var users: UserOperations { UserOperations(environment: environment) }
+    package var sessions: SessionOperations { SessionOperations(environment: environment) }
+    package var providers: ProviderOperations { ProviderOperations(environment: environment) }
+    package var models: ModelOperations { ModelOperations(environment: environment) }
+    package var prices: PriceOperations { PriceOperations(environment: environment) }
+    package var routes: RouteOperations { RouteOperations(environment: environment) }
+    package var keys: KeyOperations { KeyOperations(environment: environment) }
+    package var nodes: NodeOperations { NodeOperations(environment: environment) }
+    package var joinTokens: JoinTokenOperations { JoinTokenOperations(environment: environment) }
+    package var usage: UsageOperations { UsageOperations(environment: environment) }
+    package var auditEvents: AuditOperations { AuditOperations(environment: environment) }
+    package var changes: ChangeOperations { ChangeOperations(environment: environment) }
+}

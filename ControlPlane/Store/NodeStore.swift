@@ -76,6 +76,20 @@ package enum NodeStore {
         package let report: NodeStatus?
     }
 
+    package static func findListed(
+        _ id: NodeID, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Listed? {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns), \(fragment: reportColumns)
+              from \(fragment: tables)
+             where nodes.id = \(id)
+            """)
+        return try rows.first.map { row throws(PostgresError) in
+            Listed(node: try read(row), report: try readReport(row, from: 9))
+        }
+    }
+
     package static func list(
         _ page: Page<Node>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Listed, Node> {

@@ -178,6 +178,20 @@ extension ProviderStore {
         return try readCredential(row, from: 0)
     }
 
+    /// Providers of all owners that have a credential: what a node could open. At most `limit`.
+    package static func withCredentials(
+        limit: Int, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [ProviderID] {
+        let rows = try await connection.query(
+            """
+            select distinct provider_id
+              from provider_credentials
+             order by provider_id
+             limit \(limit)
+            """)
+        return try rows.read { row throws(PostgresError) in try row.id(0) }
+    }
+
     /// False: it had none.
     package static func removeCredential(
         of provider: ProviderID, ownedBy tenant: TenantID?, _ connection: PostgresConnection

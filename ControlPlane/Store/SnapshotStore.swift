@@ -103,9 +103,10 @@ package enum SnapshotStore {
         }
         _ = try await connection.pipeline([
             """
-            insert into snapshot_versions (epoch, counter, manifest, objects, published_at)
+            insert into snapshot_versions (epoch, counter, manifest, objects, built_from, published_at)
             values (\(Int64(publication.version.epoch)), \(Int64(clamping: publication.version.counter)),
-                    \(publication.manifest), \(publication.objects), \(now))
+                    \(publication.manifest), \(publication.objects),
+                    \(publication.builtFrom.text)::pg_snapshot, \(now))
             """,
             """
             delete from snapshot_changes
@@ -187,6 +188,32 @@ extension SnapshotStore {
         return try rows.read { row throws(PostgresError) in
             (version: try version(row, from: 0), publishedAt: try row.timestamp(2))
         }
+    }
+
+    /// The number (`xid8`) of the running transaction, which names what it changes.
+    package static func currentTransaction(
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> UInt64 {
+        let rows = try await connection.query("select pg_current_xact_id()::text")
+        guard
+            let number = try rows.first.map({ row throws(PostgresError) in try row.value(0) { UInt64($0) } })
+        else { throw PostgresError(.decoding, privateDetail: "no current transaction") }
+        return number
+    }
+
+    /// The oldest version there is that has what a transaction changed; nil: none has it yet.
+    package static func firstVersion(
+        with transaction: UInt64, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> SnapshotVersion? {
+        let rows = try await connection.query(
+            """
+            select epoch, counter
+              from snapshot_versions
+             where pg_visible_in_snapshot(\(String(transaction))::xid8, built_from)
+             order by epoch, counter
+             limit 1
+            """)
+        return try rows.first.map { row throws(PostgresError) in try version(row, from: 0) }
     }
 
     /// A page or shard; nil: no such object.

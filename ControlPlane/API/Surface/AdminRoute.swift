@@ -1,0 +1,153 @@
+package import Domain
+package import HTTPWire
+import JSONText
+package import Operations
+
+/// Who may use a route. Every route says it; there is no default.
+package enum Access: Sendable {
+    /// Where a permission is asked for: the whole platform, or the tenant of the path's `{tenant}`.
+    package enum Place: Sendable { case platform, tenant }
+
+    /// Callers whose roles include the permission there. The operation decides; the matrix test proves that
+    /// it decides by this very permission.
+    case needs(Permission, in: Place)
+    /// Anybody who is signed in, because they only see or change what is their own.
+    case signedIn(reason: String)
+    /// Everybody, because there is nothing to protect yet or no way to have signed in before.
+    case `public`(reason: String)
+}
+
+/// One route of the admin API: the single source of dispatch, the OpenAPI document, the metric label and the
+/// authorisation matrix.
+package struct AdminRoute: Sendable {
+    package let method: HTTPMethod
+    /// `/api/v1/tenants/{tenant}/keys/{key}`; every parameter is an ID (see `PathParameter`).
+    package let path: String
+    package let access: Access
+    /// `noun.verb`, the same in the audit log and the metrics.
+    package let operationID: String
+    package let summary: String
+    package let query: BodyShape?
+    package let body: BodyShape?
+    package let answer: AnswerShape
+    /// Answered also when Postgres is away.
+    package let handle: @Sendable (Call) async throws(OperationError) -> Answer
+
+    /// `KeyRoutes` of `/keys/…`: the group in the documentation.
+    package var tag: String { String(operationID.prefix { $0 != "." }) }
+
+    package var pathParameters: [PathParameter] {
+        path.split(separator: "/").filter { $0.hasPrefix("{") }.compactMap {
+            PathParameter.named(String($0.dropFirst().dropLast()))
+        }
+    }
+}
+
+/// What a route answers when all went well.
+package struct AnswerShape: Sendable {
+    package enum Content: Sendable {
+        case nothing
+        case json(Schema)
+        case text(mediaType: String)
+    }
+
+    package let status: Int
+    package let content: Content
+    /// The answer carries the change token of what was written.
+    package var carriesChange = false
+}
+
+/// What a handler gives back.
+package struct Answer: Sendable {
+    package let status: Int
+    package let mediaType: String
+    package let body: [UInt8]
+    /// The change token of a write, for the `eclusa-change` field.
+    package var change: ChangeToken?
+
+    package init(status: Int, mediaType: String, body: [UInt8], change: ChangeToken? = nil) {
+        self.status = status
+        self.mediaType = mediaType
+        self.body = body
+        self.change = change
+    }
+}
+
+extension Answer {
+    static func json(_ value: JSONValue, status: Int) -> Answer {
+        Answer(status: status, mediaType: "application/json", body: value.bytes)
+    }
+}
+
+// MARK: - The usual kinds of route
+
+extension AdminRoute {
+    /// Answers one value.
+    package static func one<Value: Sendable>(
+        _ method: HTTPMethod, _ path: String, _ access: Access, _ operationID: String, _ summary: String,
+        query: [any AnyField] = [], body: BodyShape? = nil, status: Int = 200,
+        answers representation: Representation<Value>,
+        _ handle: @escaping @Sendable (Call) async throws(OperationError) -> Value
+    ) -> AdminRoute {
+        let shape = AnswerShape(status: status, content: .json(representation.schema))
+        return AdminRoute(
+            method: method, path: path, access: access, operationID: operationID, summary: summary,
+            query: queryShape(query), body: body, answer: shape
+        ) { call throws(OperationError) in
+            .json(representation.json(try await handle(call)), status: status)
+        }
+    }
+
+    /// Writes, and answers the value as it is now with the token of the change.
+    package static func write<Value: Sendable>(
+        _ method: HTTPMethod, _ path: String, _ access: Access, _ operationID: String, _ summary: String,
+        body: BodyShape? = nil, status: Int = 200, answers representation: Representation<Value>,
+        _ handle: @escaping @Sendable (Call) async throws(OperationError) -> Changed<Value>
+    ) -> AdminRoute {
+        var shape = AnswerShape(status: status, content: .json(representation.schema))
+        shape.carriesChange = true
+        return AdminRoute(
+            method: method, path: path, access: access, operationID: operationID, summary: summary,
+            query: nil, body: body, answer: shape
+        ) { call throws(OperationError) in
+            let changed = try await handle(call)
+            var answer = Answer.json(representation.json(changed.value), status: status)
+            answer.change = changed.token
+            return answer
+        }
+    }
+
+    /// Answers one page of a list: `{"data": […], "next_cursor": …}`.
+    package static func list<Value: Sendable>(
+        _ path: String, _ access: Access, _ operationID: String, _ summary: String,
+        query: [any AnyField] = [], of representation: Representation<Value>,
+        _ handle: @escaping @Sendable (Call) async throws(OperationError) -> ListPage<Value>
+    ) -> AdminRoute {
+        let envelope = Paging.envelope(of: representation)
+        return AdminRoute(
+            method: .get, path: path, access: access, operationID: operationID, summary: summary,
+            query: queryShape(Paging.fields + query), body: nil,
+            answer: AnswerShape(status: 200, content: .json(envelope.schema))
+        ) { call throws(OperationError) in
+            .json(envelope.json(try await handle(call)), status: 200)
+        }
+    }
+
+    /// Does something and answers 204.
+    package static func nothing(
+        _ method: HTTPMethod, _ path: String, _ access: Access, _ operationID: String, _ summary: String,
+        body: BodyShape? = nil, _ handle: @escaping @Sendable (Call) async throws(OperationError) -> Void
+    ) -> AdminRoute {
+        AdminRoute(
+            method: method, path: path, access: access, operationID: operationID, summary: summary,
+            query: nil, body: body, answer: AnswerShape(status: 204, content: .nothing)
+        ) { call throws(OperationError) in
+            try await handle(call)
+            return Answer(status: 204, mediaType: "", body: [])
+        }
+    }
+
+    private static func queryShape(_ fields: [any AnyField]) -> BodyShape? {
+        fields.isEmpty ? nil : BodyShape("query", fields)
+    }
+}

@@ -1,0 +1,84 @@
+package import Domain
+import HTTPWire
+package import Operations
+
+/// One request to a route, with everything about it checked that the route table can say: typed parameters, a
+/// read query and body, and the caller. Valid inside the handler; non-Sendable, on its loop.
+package struct Call {
+    package let operations: Operations
+    /// Where the request came from, for audit and log.
+    package let origin: RequestOrigin
+    package let query: BodyValues
+    package let body: BodyValues
+    let signedIn: Caller?
+    let parameters: RouteParameters
+    let surroundings: Surroundings
+
+    /// Who is calling. Only routes that are public have nobody.
+    package var caller: Caller {
+        get throws(OperationError) {
+            guard let signedIn else { throw .unauthenticated }
+            return signedIn
+        }
+    }
+
+    package var page: PageRequest {
+        get throws(OperationError) {
+            PageRequest(limit: try query[Paging.limit], after: try query[Paging.cursor])
+        }
+    }
+
+    /// The ID a path parameter spells. A text that is no ID names nothing: not found, like any other missing
+    /// thing.
+    private func id<Noun>(_ parameter: PathParameter) throws(OperationError) -> ID<Noun> {
+        guard let text = parameters[parameter.name], let id = ID<Noun>(text) else { throw .notFound }
+        return id
+    }
+
+    package var tenant: TenantID { get throws(OperationError) { try id(.tenant) } }
+    package var workspace: WorkspaceID { get throws(OperationError) { try id(.workspace) } }
+    package var user: UserID { get throws(OperationError) { try id(.user) } }
+    package var provider: ProviderID { get throws(OperationError) { try id(.provider) } }
+    package var model: ModelID { get throws(OperationError) { try id(.model) } }
+    package var route: RouteID { get throws(OperationError) { try id(.route) } }
+    package var key: KeyID { get throws(OperationError) { try id(.key) } }
+    package var node: NodeID { get throws(OperationError) { try id(.node) } }
+    package var joinToken: JoinTokenID { get throws(OperationError) { try id(.joinToken) } }
+
+    /// The token of a change, as a write answered it.
+    package var change: ChangeToken {
+        get throws(OperationError) {
+            guard let token = ChangeToken(parameters[PathParameter.change.name] ?? "") else {
+                throw .notFound
+            }
+            return token
+        }
+    }
+}
+
+/// A name in braces in a route's path, and what may stand there.
+package struct PathParameter: Sendable, Hashable {
+    package let name: String
+    package let summary: String
+    /// What its IDs begin with.
+    package let prefix: String
+
+    package static let tenant = PathParameter(name: "tenant", summary: "The tenant.", prefix: "tenant")
+    package static let workspace = PathParameter(name: "workspace", summary: "The workspace.", prefix: "ws")
+    package static let user = PathParameter(name: "user", summary: "The user.", prefix: "user")
+    package static let provider = PathParameter(name: "provider", summary: "The provider.", prefix: "prov")
+    package static let model = PathParameter(name: "model", summary: "The model.", prefix: "model")
+    package static let route = PathParameter(name: "route", summary: "The route.", prefix: "route")
+    package static let key = PathParameter(name: "key", summary: "The key.", prefix: "key")
+    package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
+    package static let joinToken = PathParameter(
+        name: "join_token", summary: "The join token.", prefix: "join")
+    package static let change = PathParameter(
+        name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
+
+    package static let all = [
+        tenant, workspace, user, provider, model, route, key, node, joinToken, change,
+    ]
+
+    static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }
+}

@@ -1,0 +1,213 @@
+import Domain
+import HTTPWire
+package import JSONText
+
+/// The OpenAPI 3.1 description of a route table: the same bytes for the same table.
+package struct OpenAPIDocument {
+    private let routes: [AdminRoute]
+    private let version: String
+    private var components = JSONObject()
+
+    /// Compact JSON.
+    package static func json(of routes: [AdminRoute], version: String) -> JSONValue {
+        var document = OpenAPIDocument(routes: routes, version: version)
+        return document.build()
+    }
+
+    private init(routes: [AdminRoute], version: String) {
+        self.routes = routes
+        self.version = version
+    }
+
+    private mutating func build() -> JSONValue {
+        var paths = JSONObject()
+        for route in routes {
+            var item = paths[route.path]?.object ?? JSONObject()
+            item[route.method.description.lowercased()] = operation(route)
+            paths[route.path] = .object(item)
+        }
+        _ = reference(to: ErrorEdge.schema)
+        return [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "Eclusa admin API", "version": .string(version),
+                "description": .string(Self.introduction),
+                "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
+            ],
+            "servers": [["url": "/"]],
+            "security": [["accessToken": []]],
+            "tags": .array(tags),
+            "paths": .object(paths),
+            "components": [
+                "securitySchemes": [
+                    "accessToken": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT"]
+                ],
+                "responses": [
+                    "Problem": [
+                        "description": "Something is wrong: a problem document (RFC 9457).",
+                        "content": [
+                            ErrorEdge.mediaType: ["schema": ["$ref": "#/components/schemas/Problem"]]
+                        ],
+                    ]
+                ],
+                "schemas": .object(sortedComponents),
+            ],
+        ]
+    }
+
+    private static let introduction = """
+        Administration of tenants, providers, models, routes, keys and gateway nodes. Lists come in pages; \
+        errors are problem documents with a code; unknown fields and parameters are refused.
+        """
+
+    private var tags: [JSONValue] {
+        var names: [String] = []
+        for route in routes where !names.contains(route.tag) { names.append(route.tag) }
+        return names.map { ["name": .string($0)] }
+    }
+
+    private var sortedComponents: JSONObject {
+        var sorted = JSONObject()
+        for name in components.names.sorted() { sorted[name] = components[name] }
+        return sorted
+    }
+
+    private mutating func operation(_ route: AdminRoute) -> JSONValue {
+        var operation = JSONObject()
+        operation["operationId"] = .string(route.operationID)
+        operation["tags"] = [.string(route.tag)]
+        operation["summary"] = .string(route.summary)
+        switch route.access {
+        case .needs(let permission, let place):
+            operation["description"] = .string(
+                "Needs the permission `\(permission.rawValue)` in the "
+                    + (place == .tenant ? "tenant." : "platform.")
+            )
+            operation["x-permission"] = .string(permission.rawValue)
+        case .signedIn(let reason): operation["description"] = .string("For everybody signed in: \(reason)")
+        case .public(let reason):
+            operation["description"] = .string("Without signing in: \(reason)")
+            operation["security"] = []
+        }
+        let parameters = parameters(of: route)
+        if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
+        if let body = route.body {
+            operation["requestBody"] = [
+                "required": true, "content": ["application/json": ["schema": reference(to: body.schema)]],
+            ]
+        }
+        operation["responses"] = responses(of: route)
+        return .object(operation)
+    }
+
+    private mutating func parameters(of route: AdminRoute) -> [JSONValue] {
+        let inPath = route.pathParameters.map { parameter -> JSONValue in
+            [
+                "name": .string(parameter.name), "in": "path", "required": true,
+                "description": .string(parameter.summary),
+                "schema": ["type": "string", "pattern": .string("^\(parameter.prefix)_[0-9a-z]+$")],
+            ]
+        }
+        let inQuery = (route.query?.fields ?? []).map { field -> JSONValue in
+            [
+                "name": .string(field.name), "in": "query", "required": .boolean(field.member.isRequired),
+                "description": .string(field.member.summary), "schema": json(field.member.schema.unwrapped),
+            ]
+        }
+        return inPath + inQuery
+    }
+
+    private mutating func responses(of route: AdminRoute) -> JSONValue {
+        var success = JSONObject()
+        success["description"] = "Done."
+        if route.answer.carriesChange {
+            success["headers"] = [
+                "eclusa-change": [
+                    "description": "The token of this change, for GET /api/v1/changes/{change}.",
+                    "schema": ["type": "string"],
+                ]
+            ]
+        }
+        switch route.answer.content {
+        case .nothing: break
+        case .json(let schema): success["content"] = ["application/json": ["schema": json(schema)]]
+        case .text(let mediaType):
+            success["content"] = [mediaType: ["schema": ["type": "string"]]]
+        }
+        return [
+            String(route.answer.status): .object(success),
+            "default": ["$ref": "#/components/responses/Problem"],
+        ]
+    }
+
+    // MARK: Schemas
+
+    /// A named object is printed once, among the components.
+    private mutating func reference(to object: ObjectSchema) -> JSONValue {
+        guard let name = object.name else { return json(of: object) }
+        if components[name] == nil {
+            components[name] = .null
+            components[name] = json(of: object)
+        }
+        return ["$ref": .string("#/components/schemas/\(name)")]
+    }
+
+    private mutating func json(of object: ObjectSchema) -> JSONValue {
+        var properties = JSONObject()
+        for member in object.members {
+            var property = json(member.schema)
+            if var object = property.object {
+                object["description"] = .string(member.summary)
+                property = .object(object)
+            }
+            properties[member.name] = property
+        }
+        return [
+            "type": "object", "additionalProperties": false, "properties": .object(properties),
+            "required": .array(object.members.filter(\.isRequired).map { .string($0.name) }),
+        ]
+    }
+
+    private mutating func json(_ schema: Schema) -> JSONValue {
+        switch schema {
+        case .text(let text): json(of: text)
+        case .integer(let range):
+            [
+                "type": "integer", "minimum": .integer(range.lowerBound),
+                "maximum": .integer(range.upperBound),
+            ]
+        case .boolean: ["type": "boolean"]
+        case .list(let element, let count):
+            ["type": "array", "items": json(element), "maxItems": .integer(count)]
+        case .object(let object): reference(to: object)
+        case .dictionary(let value, let count):
+            [
+                "type": "object", "additionalProperties": json(value), "maxProperties": .integer(count),
+            ]
+        case .nullable(let wrapped): ["anyOf": [json(wrapped), ["type": "null"]]]
+        }
+    }
+
+    private func json(of text: TextSchema) -> JSONValue {
+        var object = JSONObject()
+        object["type"] = "string"
+        if text.values.isEmpty {
+            object["minLength"] = .integer(text.lengths.lowerBound)
+            object["maxLength"] = .integer(text.lengths.upperBound)
+        } else {
+            object["enum"] = .array(text.values.map { .string($0) })
+        }
+        if let format = text.format { object["format"] = .string(format) }
+        if let pattern = text.pattern { object["pattern"] = .string(pattern) }
+        if let example = text.example { object["examples"] = [.string(example)] }
+        if text.isWriteOnly { object["writeOnly"] = true }
+        return .object(object)
+    }
+}
+
+extension Schema {
+    /// What stands inside `nullable`: a query parameter that may be missing is never null.
+    var unwrapped: Schema {
+        if case .nullable(let wrapped) = self { wrapped } else { self }
+    }
+}

@@ -1,0 +1,52 @@
+package import JSONText
+
+/// What the API shows of a value: an allow-list. A member that is not here is not in any answer.
+package struct Representation<Value>: Sendable {
+    package struct Member: Sendable {
+        let schema: MemberSchema
+        let json: @Sendable (Value) -> JSONValue
+
+        package init(
+            _ name: String, _ schema: Schema, _ summary: String,
+            _ json: @escaping @Sendable (Value) -> JSONValue
+        ) {
+            self.schema = MemberSchema(name: name, schema: schema, isRequired: true, summary: summary)
+            self.json = json
+        }
+    }
+
+    package let name: String
+    package let members: [Member]
+
+    package init(_ name: String, _ members: [Member]) {
+        self.name = name
+        self.members = members
+    }
+
+    package var schema: Schema {
+        .object(ObjectSchema(name: name, members: members.map(\.schema)))
+    }
+
+    package func json(_ value: Value) -> JSONValue {
+        var object = JSONObject()
+        for member in members { object[member.schema.name] = member.json(value) }
+        return .object(object)
+    }
+}
+
+extension JSONValue {
+    /// A text, or null.
+    static func optional(_ value: (some CustomStringConvertible)?) -> JSONValue {
+        value.map { .string($0.description) } ?? .null
+    }
+
+    static func text(_ value: some CustomStringConvertible) -> JSONValue { .string(value.description) }
+
+    static func integer(_ value: some FixedWidthInteger) -> JSONValue {
+        .number(JSONNumber(Int64(clamping: value)))
+    }
+
+    static func optional(_ value: (some FixedWidthInteger)?) -> JSONValue {
+        value.map { .integer($0) } ?? .null
+    }
+}

@@ -1,0 +1,90 @@
+package import Domain
+
+/// What a JSON value of the API looks like: the vocabulary of JSON Schema the API uses, no more.
+///
+/// One value serves three ends: `Reader` checks requests with it, OpenAPI is printed from it, and tests hold
+/// every answer against it.
+package indirect enum Schema: Sendable {
+    case text(TextSchema)
+    case integer(ClosedRange<Int64>)
+    case boolean
+    case list(Schema, maximumCount: Int)
+    case object(ObjectSchema)
+    /// An object whose members have any names.
+    case dictionary(Schema, maximumCount: Int)
+    case nullable(Schema)
+}
+
+/// The rule of a JSON string. Lengths count Unicode scalars, as JSON Schema does.
+package struct TextSchema: Sendable {
+    package var lengths: ClosedRange<Int>
+    package var format: String?
+    package var pattern: String?
+    package var values: [String]
+    package var example: String?
+    /// Goes in, never comes out: passwords, credentials.
+    package var isWriteOnly: Bool
+
+    package init(
+        _ lengths: ClosedRange<Int>, format: String? = nil, pattern: String? = nil, values: [String] = [],
+        example: String? = nil, isWriteOnly: Bool = false
+    ) {
+        self.lengths = lengths
+        self.format = format
+        self.pattern = pattern
+        self.values = values
+        self.example = example
+        self.isWriteOnly = isWriteOnly
+    }
+}
+
+/// An object with exactly these members. With a name it is a component of the OpenAPI document, printed once.
+package struct ObjectSchema: Sendable {
+    package let name: String?
+    package let members: [MemberSchema]
+
+    package init(name: String?, members: [MemberSchema]) {
+        self.name = name
+        self.members = members
+    }
+}
+
+/// One member of an object.
+package struct MemberSchema: Sendable {
+    package let name: String
+    package let schema: Schema
+    package let isRequired: Bool
+    package let summary: String
+
+    package init(name: String, schema: Schema, isRequired: Bool, summary: String) {
+        self.name = name
+        self.schema = schema
+        self.isRequired = isRequired
+        self.summary = summary
+    }
+}
+
+extension Schema {
+    /// The ID of one noun.
+    package static func id<Noun: Identified>(_ noun: Noun.Type) -> Schema {
+        let length = Noun.idPrefix.utf8CodeUnitCount + 27
+        return .text(
+            TextSchema(length...length, pattern: "^\(Noun.idPrefix)_[0-7][0-9a-hjkmnp-tv-z]{25}$"))
+    }
+
+    /// An RFC 3339 time in UTC.
+    package static let time = Schema.text(TextSchema(20...40, format: "date-time"))
+
+    /// An exact decimal number of US dollars, as text.
+    package static let money = Schema.text(
+        TextSchema(1...24, pattern: "^-?(0|[1-9][0-9]{0,9})(\\.[0-9]{1,9})?$", example: "0.15"))
+
+    package static func text(_ lengths: ClosedRange<Int>) -> Schema { .text(TextSchema(lengths)) }
+
+    package static func words(_ values: [String]) -> Schema {
+        .text(TextSchema(0...(values.map(\.utf8.count).max() ?? 0), values: values))
+    }
+
+    /// A count that is never negative.
+    package static let count = Schema.integer(0...Int64.max)
+}

@@ -1,0 +1,76 @@
+import Domain
+import HTTPWire
+import Operations
+
+enum TenantRoutes {
+    static let all: [AdminRoute] = [
+        .list(
+            "/api/v1/tenants", .signedIn(reason: "it lists the tenants the caller belongs to."),
+            "tenants.list", "List tenants", of: .tenant
+        ) { call throws(OperationError) in
+            try await call.operations.tenants.list(try call.page, by: try call.caller)
+        },
+        .write(
+            .post, "/api/v1/tenants", .needs(.tenantsCreate, in: .platform), "tenants.create",
+            "Create a tenant",
+            body: NamedBody.tenant, status: 201, answers: .tenant
+        ) { call throws(OperationError) in
+            try await call.operations.tenants.create(
+                slug: try call.body[NamedBody.slug], name: try call.body[NamedBody.name], by: try call.caller)
+        },
+        .one(
+            .get, "/api/v1/tenants/{tenant}", .needs(.tenantsRead, in: .tenant), "tenants.get",
+            "Get a tenant",
+            answers: .tenant
+        ) { call throws(OperationError) in
+            try await call.operations.tenants.get(try call.tenant, by: try call.caller)
+        },
+        .write(
+            .patch, "/api/v1/tenants/{tenant}", .needs(.tenantsUpdate, in: .tenant), "tenants.update",
+            "Change a tenant", body: TenantChangeBody.shape, answers: .tenant
+        ) { call throws(OperationError) in
+            try await call.operations.tenants.update(
+                try call.tenant, name: try call.body[TenantChangeBody.name], by: try call.caller)
+        },
+        .write(
+            .post, "/api/v1/tenants/{tenant}/suspend", .needs(.tenantsSuspend, in: .tenant),
+            "tenants.suspend",
+            "Suspend a tenant: its keys stop working", answers: .tenant
+        ) { call throws(OperationError) in
+            try await call.operations.tenants.suspend(try call.tenant, by: try call.caller)
+        },
+        .write(
+            .post, "/api/v1/tenants/{tenant}/resume", .needs(.tenantsSuspend, in: .tenant), "tenants.resume",
+            "Let a suspended tenant work again", answers: .tenant
+        ) { call throws(OperationError) in
+            try await call.operations.tenants.resume(try call.tenant, by: try call.caller)
+        },
+    ]
+}
+
+enum WorkspaceRoutes {
+    private static let base = "/api/v1/tenants/{tenant}/workspaces"
+
+    static let all: [AdminRoute] = [
+        .list(
+            base, .needs(.workspacesRead, in: .tenant), "workspaces.list", "List workspaces", of: .workspace
+        ) { call throws(OperationError) in
+            try await call.operations.workspaces.list(in: try call.tenant, try call.page, by: try call.caller)
+        },
+        .write(
+            .post, base, .needs(.workspacesCreate, in: .tenant), "workspaces.create", "Create a workspace",
+            body: NamedBody.workspace, status: 201, answers: .workspace
+        ) { call throws(OperationError) in
+            try await call.operations.workspaces.create(
+                in: try call.tenant, slug: try call.body[NamedBody.slug], name: try call.body[NamedBody.name],
+                by: try call.caller)
+        },
+        .one(
+            .get, "\(base)/{workspace}", .needs(.workspacesRead, in: .tenant), "workspaces.get",
+            "Get a workspace", answers: .workspace
+        ) { call throws(OperationError) in
+            try await call.operations.workspaces.get(
+                try call.workspace, in: try call.tenant, by: try call.caller)
+        },
+    ]
+}

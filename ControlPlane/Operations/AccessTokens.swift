@@ -1,0 +1,56 @@
+package import Cryptography
+package import Domain
+import JSONText
+
+/// Access tokens: EdDSA JWTs of ten minutes that name a user and a session. What the user may do is not in
+/// them; it is read at every request, so that disabling a user or taking a role away works at once.
+package struct AccessTokens: Sendable {
+    package static let lifetimeSeconds: Int64 = 600
+
+    private static let issuer = "eclusa"
+    private static let audience = "eclusa-admin-api"
+    private static let type = "access+jwt"
+    private static let sessionClaim = "sid"
+
+    private let signer: JSONWebTokenSigner
+    private let verifier: JSONWebTokenVerifier
+
+    /// `signing` makes new tokens; `accepted` are all keys whose tokens still count, by key id.
+    package init(signingKeyID: String, signing: Ed25519PrivateKey, accepted: [String: Ed25519PublicKey]) {
+        signer = JSONWebTokenSigner(
+            keyID: signingKeyID, privateKey: signing, issuer: Self.issuer, audience: Self.audience,
+            type: Self.type)
+        verifier = JSONWebTokenVerifier(
+            keys: accepted, issuer: Self.issuer, audience: Self.audience, type: Self.type)
+    }
+
+    package func issue(user: UserID, session: SessionID, now: Timestamp) -> String {
+        let seconds = now.microseconds / 1_000_000
+        var claims = JSONWebTokenClaims(
+            subject: user.description, tokenID: Base64.encodeURL(randomBytes(12)), issuedAt: seconds,
+            notBefore: seconds, expires: seconds + Self.lifetimeSeconds)
+        claims.other[Self.sessionClaim] = .string(session.description)
+        return signer.token(claims)
+    }
+
+    /// Who a token says is calling. `token_expired` for a good token whose time is over, `unauthenticated`
+    /// for all others.
+    package func verify(
+        _ token: String, now: Timestamp
+    ) throws(OperationError) -> (
+        user: UserID, session: SessionID
+    ) {
+        let claims: JSONWebTokenClaims
+        do throws(JSONWebTokenError) {
+            claims = try verifier.verify(token, nowSeconds: now.microseconds / 1_000_000)
+        } catch {
+            throw error == .expired ? OperationError(.tokenExpired) : .unauthenticated
+        }
+        guard let user = UserID(claims.subject),
+            let session = SessionID(claims.other[Self.sessionClaim]?.string ?? "")
+        else {
+            throw .unauthenticated
+        }
+        return (user, session)
+    }
+}

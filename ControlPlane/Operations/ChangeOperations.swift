@@ -1,0 +1,52 @@
+package import Contract
+import Domain
+import PostgresDriver
+import Store
+
+/// How far a change has travelled.
+package struct ChangeProgress: Sendable {
+    package let token: ChangeToken
+    /// The first snapshot with the change in it; nil: it is not published yet.
+    package let version: SnapshotVersion?
+    /// Nodes that are there.
+    package let connectedNodes: Int
+    /// Those of them that run that snapshot or a later one.
+    package let currentNodes: Int
+
+    /// Published, and no connected node is behind.
+    package var isComplete: Bool { version != nil && currentNodes == connectedNodes }
+}
+
+/// Follows changes from the database to the nodes.
+package struct ChangeOperations {
+    let environment: OperationEnvironment
+
+    /// How far a change is now. For everybody who is signed in: a token says nothing about what was changed.
+    package func get(_ token: ChangeToken, by caller: Caller) async throws(OperationError) -> ChangeProgress {
+        let now = environment.clock.now()
+        return try await environment.view { connection in
+            let version = try await SnapshotStore.firstVersion(with: token.transaction, connection)
+            var connected = 0
+            var current = 0
+            var page = Page<Node>(limit: Page<Node>.maximumLimit)
+            while true {
+                let listing = try await NodeStore.list(page, connection)
+                for listed in listing.items where listed.node.isConnected(at: now) {
+                    connected += 1
+                    if let version, let running = listed.report?.running, running >= version { current += 1 }
+                }
+                guard let next = listing.next else { break }
+                page = Page(after: next, limit: Page<Node>.maximumLimit)
+            }
+            return ChangeProgress(
+                token: token, version: version, connectedNodes: connected, currentNodes: current)
+        }
+    }
+}
+
+extension OperationEnvironment {
+    /// The token of the running transaction.
+    static func token(_ connection: PostgresConnection) async throws -> ChangeToken {
+        ChangeToken(transaction: try await SnapshotStore.currentTransaction(connection))
+    }
+}

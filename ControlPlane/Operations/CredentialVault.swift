@@ -1,0 +1,60 @@
+package import Cryptography
+package import Domain
+package import PostgresDriver
+import Store
+
+/// Keeps provider credentials: sealed under a data key of their owner, which is itself sealed under the
+/// master key. Deleting the data key makes everything under it unreadable.
+package struct CredentialVault: Sendable {
+    private static let dataKeyID = "1"
+
+    let masterKey: MasterKey
+
+    /// Makes the data key of a tenant, in the transaction that makes the tenant. For the platform's own: nil.
+    func createDataKey(
+        of owner: TenantID?, now: Timestamp, _ connection: PostgresConnection
+    ) async throws {
+        let purpose = Self.purpose(owner)
+        let sealed = masterKey.seal(SymmetricKey().secret, purpose: purpose, keyID: Self.dataKeyID)
+        _ = try await SettingsStore.insertIfNone(
+            PlatformSecret(purpose: purpose, keyID: Self.dataKeyID, sealed: sealed, createdAt: now),
+            connection)
+    }
+
+    /// The credential sealed so that it opens only as this provider's.
+    func seal(
+        _ credential: Secret, of provider: ProviderID, owner: TenantID?, _ connection: PostgresConnection
+    ) async throws -> [UInt8] {
+        try await dataKey(of: owner, connection)
+            .seal(credential, associatedData: Self.place(provider))
+    }
+
+    /// A credential as `seal` gave it. Throws when the master key, the data key or the provider is another.
+    package func open(
+        _ sealed: [UInt8], of provider: ProviderID, owner: TenantID?, _ connection: PostgresConnection
+    ) async throws -> Secret {
+        try await dataKey(of: owner, connection).openSecret(sealed, associatedData: Self.place(provider))
+    }
+
+    private func dataKey(
+        of owner: TenantID?, _ connection: PostgresConnection
+    ) async throws -> SymmetricKey {
+        let purpose = Self.purpose(owner)
+        guard let stored = try await SettingsStore.current(purpose, connection) else {
+            throw OperationError.fault("there is no data key for \(purpose)")
+        }
+        let opened = try masterKey.open(stored.sealed, purpose: purpose, keyID: stored.keyID)
+        guard let key = SymmetricKey(opened) else {
+            throw OperationError.fault("a data key of another length")
+        }
+        return key
+    }
+
+    private static func purpose(_ owner: TenantID?) -> String {
+        "data-key/\(owner?.description ?? "platform")"
+    }
+
+    private static func place(_ provider: ProviderID) -> [UInt8] {
+        Array("eclusa stored credential 1\n\(provider)".utf8)
+    }
+}

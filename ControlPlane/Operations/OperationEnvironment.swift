@@ -1,0 +1,102 @@
+package import Cryptography
+package import Domain
+package import EventLoops
+package import PostgresDriver
+import Store
+package import Telemetry
+
+/// What the operations of one loop work with. Non-Sendable: it lives on its loop.
+package final class OperationEnvironment {
+    let database: PostgresPool
+    let clock: WallClock
+    let keys: PlatformKeys
+    let hashing: BlockingPool
+    let passwordCost: PasswordHash.Cost
+    /// Checked for unknown users, so that they take as long as known ones.
+    let decoy: PasswordHash
+    let nodeURL: String
+    let log: Log
+    private let changed: () -> Void
+    var throttle = SignInThrottle()
+
+    /// - `hashing`: passwords are hashed there; full means 503.
+    /// - `nodeURL`: where nodes reach the control plane; goes into join bundles.
+    /// - `passwordCost`: of new hashes; older ones are made anew at the next sign-in.
+    /// - `changed`: called after every committed write; wakes the publisher.
+    package init(
+        database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
+        passwordCost: PasswordHash.Cost = .standard, nodeURL: String, log: Log, changed: @escaping () -> Void
+    ) throws(CryptographyError) {
+        self.database = database
+        self.clock = clock
+        self.keys = keys
+        self.hashing = hashing
+        self.passwordCost = passwordCost
+        decoy = try PasswordHash.decoy(cost: passwordCost)
+        self.nodeURL = nodeURL
+        self.log = log
+        self.changed = changed
+    }
+
+    /// Reads in one moment's view, after the caller was found to be allowed.
+    func read<Value>(
+        _ permission: Permission, in scope: Scope, by caller: Caller,
+        _ body: (PostgresConnection) async throws -> Value
+    ) async throws(OperationError) -> Value {
+        try caller.demand(permission, in: scope)
+        return try await view(of: scope.tenant, body)
+    }
+
+    /// Reads in one moment's view; the caller has been authorised by other means.
+    func view<Value>(
+        of tenant: TenantID? = nil, _ body: (PostgresConnection) async throws -> Value
+    ) async throws(OperationError) -> Value {
+        do {
+            return try await database.withTransaction(.readOnlySnapshot) { connection in
+                try await Self.require(tenant, connection)
+                return try await body(connection)
+            }
+        } catch {
+            throw OperationError(error)
+        }
+    }
+
+    /// One write: authorise, one transaction with the audit row in it, wake the publisher. `action` is
+    /// `noun.verb`.
+    ///
+    /// `body` must give back what it did to what: there is no write without its audit row. It may run again
+    /// when Postgres asks for it, so it has no effect outside the database.
+    func write<Value: Sendable>(
+        _ action: String, _ permission: Permission, in scope: Scope, by caller: Caller,
+        _ body: (PostgresConnection) async throws -> Recorded<Value>
+    ) async throws(OperationError) -> Changed<Value> {
+        try caller.demand(permission, in: scope)
+        return try await write(action, in: scope, by: AuditActor(caller), body)
+    }
+
+    /// As above for those who need no permission: users about themselves, and the system.
+    func write<Value: Sendable>(
+        _ action: String, in scope: Scope, by actor: AuditActor,
+        _ body: (PostgresConnection) async throws -> Recorded<Value>
+    ) async throws(OperationError) -> Changed<Value> {
+        let result: Changed<Value>
+        do {
+            result = try await database.withTransaction { connection in
+                try await Self.require(scope.tenant, connection)
+                let done = try await body(connection)
+                // The head of the audit chain is a lock that all writes of the tenant share: take it last.
+                try await record(done.subject, action, in: scope, by: actor, connection)
+                return Changed(done.value, token: try await Self.token(connection))
+            }
+        } catch {
+            throw OperationError(error)
+        }
+        changed()
+        return result
+    }
+
+    private static func require(_ tenant: TenantID?, _ connection: PostgresConnection) async throws {
+        guard let tenant else { return }
+        if try await TenantStore.find(tenant, connection) == nil { throw OperationError.notFound }
+    }
+}

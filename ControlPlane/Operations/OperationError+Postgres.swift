@@ -1,0 +1,49 @@
+import Domain
+import PostgresDriver
+import Store
+
+extension OperationError {
+    /// What a failure inside a transaction means to the caller. Constraints state rules, so a violated one is
+    /// the caller's to repair; the rest is ours.
+    init(_ error: any Error) {
+        switch error {
+        case let error as OperationError: self = error
+        case let error as PostgresError: self = Self.from(error)
+        default: self = .fault(String(describing: error))
+        }
+    }
+
+    private static func from(_ error: PostgresError) -> OperationError {
+        let detail = "\(error): \(error.privateDetail)"
+        switch error.kind {
+        case .unavailable: return .unavailable(detail)
+        case .timedOut, .cancelled:
+            return OperationError(.deadlineExceeded, retryAfterSeconds: 2, privateDetail: detail)
+        case .refused:
+            if let constraint = error.constraint, let known = rules[constraint] { return known }
+            // A victim of a collision that lost three times in a row.
+            return error.isRetryable ? .overloaded(detail) : .fault(detail)
+        case .decoding, .misuse: return .fault(detail)
+        }
+    }
+
+    private static let rules: [String: OperationError] = [
+        Constraint.tenantSlugIsUnique: .taken("/slug"),
+        Constraint.workspaceSlugIsUnique: .taken("/slug"),
+        Constraint.userEmailIsUnique: .taken("/email"),
+        Constraint.providerNameIsUnique: .taken("/name"),
+        Constraint.modelNameIsUnique: .taken("/name"),
+        Constraint.routeNameIsUnique: .taken("/name"),
+        Constraint.bindingIsGivenOnce: .taken("/bindings"),
+        Constraint.workspaceHasKeys: .missing("/workspace", "a workspace of this tenant"),
+        Constraint.bindingWorkspaceExists: .missing("/bindings", "workspaces of their tenants"),
+        Constraint.modelIsOfAProvider: .missing("/provider", "a provider of this owner"),
+        Constraint.priceIsOfAModel: .notFound,
+        Constraint.targetModelExists: .missing("/targets", "models of this tenant or shared ones"),
+    ]
+
+    /// A field names something that is not there.
+    static func missing(_ pointer: String, _ what: String) -> OperationError {
+        .invalid([ValidationError(pointer, .notFound, "must name \(what)")])
+    }
+}

@@ -1,0 +1,54 @@
+import Cryptography
+import Domain
+import Store
+
+/// Which part of a list is asked for.
+package struct PageRequest: Sendable, Hashable {
+    package static let maximumLimit = 200
+    package static let defaultLimit = 50
+
+    package let limit: Int
+    package let after: PageCursor?
+
+    package init(limit: Int = PageRequest.defaultLimit, after: PageCursor? = nil) {
+        self.limit = min(max(limit, 1), Self.maximumLimit)
+        self.after = after
+    }
+
+    func of<Noun: Identified>(_ noun: Noun.Type) -> Page<Noun> { Page(after: after?.id(), limit: limit) }
+}
+
+/// One page of a list, and where the next begins.
+package struct ListPage<Item: Sendable>: Sendable {
+    package let items: [Item]
+    /// nil on the last page.
+    package let next: PageCursor?
+
+    package init(items: [Item], next: PageCursor?) {
+        self.items = items
+        self.next = next
+    }
+
+    init<Element, Noun>(_ listing: Listing<Element, Noun>, _ item: (Element) -> Item) {
+        self.init(items: listing.items.map(item), next: listing.next.map { PageCursor($0) })
+    }
+
+    init<Noun>(_ listing: Listing<Item, Noun>) { self.init(listing) { $0 } }
+}
+
+/// The place after the last thing of a page: the sixteen bytes of its ID. Opaque to those who carry it.
+package struct PageCursor: Sendable, Hashable {
+    private let bytes: [UInt8]
+
+    init<Noun>(_ id: ID<Noun>) { bytes = id.bytes }
+
+    func id<Noun>() -> ID<Noun>? { ID(bytes: bytes) }
+
+    /// The cursor a text is, when this program could have made it.
+    package init?(text: String) {
+        guard let bytes = Base64.decodeURL(text), bytes.count == 16 else { return nil }
+        self.bytes = bytes
+    }
+
+    package var text: String { Base64.encodeURL(bytes) }
+}

@@ -1,0 +1,144 @@
+package import Contract
+package import Cryptography
+package import Domain
+package import PostgresDriver
+import Store
+
+/// The platform's own keys: made at the first start, kept in Postgres sealed under the master key, the same
+/// for every control plane of the installation. Sendable: loaded once and shared by all loops.
+package struct PlatformKeys: Sendable {
+    /// Why there are no keys.
+    package enum Failure: Error, Sendable, CustomStringConvertible {
+        /// What is stored does not open: made under another master key, or changed by somebody.
+        case wrongMasterKey(purpose: String)
+        case malformed(purpose: String)
+
+        package var description: String {
+            switch self {
+            case .wrongMasterKey(let purpose):
+                "the master key does not open the \(purpose) key in this database: another one sealed it"
+            case .malformed(let purpose): "the stored \(purpose) key is not what it should be"
+            }
+        }
+    }
+
+    /// Issues node certificates and the node listener's own.
+    package let certificateAuthority: CertificateAuthority
+    /// Signs key sets; nodes pin its public half.
+    package let rootKey: Ed25519PrivateKey
+    /// Signs snapshots.
+    package let snapshotKey: Ed25519PrivateKey
+    /// The envelopes a node walks to trust `snapshotKey`, from version 1 on.
+    package let keySets: [SignedEnvelope]
+    /// Seals provider credentials for nodes.
+    package let fleetKey: FleetKey
+    package let accessTokens: AccessTokens
+    package let vault: CredentialVault
+
+    /// Loads the keys, making those that are missing. Any number of programs may do so at once: all get the
+    /// same.
+    package static func load(
+        _ pool: PostgresPool, masterKey: MasterKey, clock: WallClock
+    ) async throws -> PlatformKeys {
+        try await pool.withTransaction { connection in
+            var keyring = Keyring(masterKey: masterKey, now: clock.now(), connection: connection)
+            return try await keyring.load()
+        }
+    }
+}
+
+/// Loads or makes each key, inside one transaction.
+private struct Keyring {
+    private static let authorityValiditySeconds: Int64 = 20 * 365 * 86_400
+    private static let snapshotKeyValiditySeconds: Int64 = 90 * 86_400
+
+    let masterKey: MasterKey
+    let now: Timestamp
+    let connection: PostgresConnection
+
+    mutating func load() async throws -> PlatformKeys {
+        // First: with a wrong master key nothing may be written.
+        let authority = try await certificateAuthority()
+        let rootKey = try await signingKey("root").key
+        let snapshotKey = try await signingKey("snapshot").key
+        let token = try await signingKey("access-token")
+        let vault = CredentialVault(masterKey: masterKey)
+        try await vault.createDataKey(of: nil, now: now, connection)
+        return PlatformKeys(
+            certificateAuthority: authority, rootKey: rootKey, snapshotKey: snapshotKey,
+            keySets: [try await keySet(rootKey, snapshotKey)], fleetKey: try await fleetKey(),
+            accessTokens: AccessTokens(
+                signingKeyID: token.id, signing: token.key, accepted: [token.id: token.key.publicKey]),
+            vault: vault)
+    }
+
+    private func certificateAuthority() async throws -> CertificateAuthority {
+        let seconds = now.microseconds / 1_000_000
+        let fresh = try CertificateAuthority.make(
+            commonName: "Eclusa node authority",
+            // A day back: a node whose clock is slow must not refuse a control plane that was just installed.
+            validity: CertificateValidity(
+                notBefore: seconds - 86_400, notAfter: seconds + Self.authorityValiditySeconds))
+        let (stored, secret) = try await keep(
+            "certificate-authority", keyID: "1", fresh.privateKey.seed,
+            publicPart: Array(fresh.certificatePEM.utf8))
+        guard let pem = stored.publicPart, let key = Ed25519PrivateKey(seed: secret),
+            let authority = try? CertificateAuthority(
+                certificatePEM: String(decoding: pem, as: UTF8.self), privateKey: key)
+        else { throw PlatformKeys.Failure.malformed(purpose: stored.purpose) }
+        return authority
+    }
+
+    private func signingKey(_ purpose: String) async throws -> (id: String, key: Ed25519PrivateKey) {
+        let fresh = Ed25519PrivateKey()
+        let id = String(Hexadecimal.encode(fresh.publicKey.rawBytes).prefix(16))
+        let (stored, secret) = try await keep(
+            purpose, keyID: id, fresh.seed, publicPart: fresh.publicKey.rawBytes)
+        guard let key = Ed25519PrivateKey(seed: secret), key.publicKey.rawBytes == stored.publicPart else {
+            throw PlatformKeys.Failure.malformed(purpose: purpose)
+        }
+        return (stored.keyID, key)
+    }
+
+    private func fleetKey() async throws -> FleetKey {
+        let (stored, secret) = try await keep(
+            "fleet", keyID: FleetKeyID(at: now).description, SymmetricKey().secret, publicPart: nil)
+        guard let id = FleetKeyID(stored.keyID), let key = SymmetricKey(secret) else {
+            throw PlatformKeys.Failure.malformed(purpose: "fleet")
+        }
+        return FleetKey(id: id, key: key)
+    }
+
+    /// The first key set, signed by the root. Kept as it was signed: nodes compare it byte for byte.
+    private func keySet(
+        _ rootKey: Ed25519PrivateKey, _ snapshotKey: Ed25519PrivateKey
+    ) async throws -> SignedEnvelope {
+        let entry = KeySet.Entry(
+            role: .snapshot, key: snapshotKey.publicKey,
+            expires: now.advanced(bySeconds: Self.snapshotKeyValiditySeconds))
+        let set = KeySet(
+            version: 1, epoch: 1, issuedAt: now, rootKeys: [rootKey.publicKey], entries: [entry])
+        // Public: sealed like the rest so that nobody can swap it in the database.
+        let fresh = Secret(set.signed(by: [rootKey]).encoded)
+        let (stored, opened) = try await keep("key-set", keyID: "1", fresh, publicPart: nil)
+        guard let envelope = try? SignedEnvelope(encoded: opened.withBytes { Array($0) }) else {
+            throw PlatformKeys.Failure.malformed(purpose: stored.purpose)
+        }
+        return envelope
+    }
+
+    /// The current secret of a purpose, opened; `fresh` becomes it when there is none.
+    private func keep(
+        _ purpose: String, keyID: String, _ fresh: Secret, publicPart: [UInt8]?
+    ) async throws -> (stored: PlatformSecret, opened: Secret) {
+        let candidate = PlatformSecret(
+            purpose: purpose, keyID: keyID, sealed: masterKey.seal(fresh, purpose: purpose, keyID: keyID),
+            publicPart: publicPart, createdAt: now)
+        let stored = try await SettingsStore.insertIfNone(candidate, connection)
+        do throws(CryptographyError) {
+            return (stored, try masterKey.open(stored.sealed, purpose: purpose, keyID: stored.keyID))
+        } catch {
+            throw PlatformKeys.Failure.wrongMasterKey(purpose: purpose)
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import Contract
+package import Cryptography
+package import Domain
+import JSONText
+import PostgresDriver
+import Store
+
+/// What a new provider is made of.
+package struct NewProvider: Sendable {
+    package var name: String
+    package var kind: ProviderKind
+    /// nil: the vendor's public address.
+    package var baseURL: String?
+    package var credential: Secret?
+    package var headers: [ExtraHeader]
+    package var timeouts: ProviderTimeouts
+    package var isEnabled: Bool
+
+    package init(
+        name: String, kind: ProviderKind, baseURL: String? = nil, credential: Secret? = nil,
+        headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true
+    ) {
+        self.name = name
+        self.kind = kind
+        self.baseURL = baseURL
+        self.credential = credential
+        self.headers = headers
+        self.timeouts = timeouts
+        self.isEnabled = isEnabled
+    }
+}
+
+/// What changes about a provider; nil stays as it is.
+package struct ProviderChange: Sendable {
+    package var name: String?
+    package var baseURL: String?
+    package var credential: Secret?
+    package var headers: [ExtraHeader]?
+    package var timeouts: ProviderTimeouts?
+    package var isEnabled: Bool?
+
+    package init(
+        name: String? = nil, baseURL: String? = nil, credential: Secret? = nil, headers: [ExtraHeader]? = nil,
+        timeouts: ProviderTimeouts? = nil, isEnabled: Bool? = nil
+    ) {
+        self.name = name
+        self.baseURL = baseURL
+        self.credential = credential
+        self.headers = headers
+        self.timeouts = timeouts
+        self.isEnabled = isEnabled
+    }
+}
+
+/// Upstream accounts: of a tenant, or (owner nil) the platform's own, shared by all tenants.
+package struct ProviderOperations {
+    let environment: OperationEnvironment
+
+    package func list(
+        of owner: TenantID?, _ page: PageRequest, by caller: Caller
+    ) async throws(OperationError) -> ListPage<Provider> {
+        try await environment.read(.providersRead, in: .owner(owner), by: caller) { connection in
+            ListPage(try await ProviderStore.list(of: owner, page.of(Provider.self), connection))
+        }
+    }
+
+    package func get(
+        _ id: ProviderID, of owner: TenantID?, by caller: Caller
+    ) async throws(OperationError) -> Provider {
+        try await environment.read(.providersRead, in: .owner(owner), by: caller) { connection in
+            try found(try await ProviderStore.find(id, of: owner, connection))
+        }
+    }
+
+    /// Makes a provider; its credential is sealed before it reaches the database.
+    package func create(
+        _ new: NewProvider, of owner: TenantID?, by caller: Caller
+    ) async throws(OperationError) -> Changed<Provider> {
+        let now = environment.clock.now()
+        let baseURL = try address(new)
+        let hint = try new.credential.map { credential throws(OperationError) in try Self.hint(credential) }
+        let provider = Provider(
+            id: ProviderID(at: now), tenant: owner, name: new.name, kind: new.kind, baseURL: baseURL,
+            headers: new.headers, timeouts: new.timeouts, isEnabled: new.isEnabled, credentialHint: hint,
+            createdAt: now, updatedAt: now)
+        return try await environment.write(
+            "providers.create", .providersCreate, in: .owner(owner), by: caller
+        ) { connection in
+            try await ProviderStore.create(provider, connection)
+            if let credential = new.credential { try await store(credential, of: provider, connection) }
+            return Recorded(provider, AuditSubject("provider", provider.id, Self.details(provider)))
+        }
+    }
+
+    package func update(
+        _ id: ProviderID, _ change: ProviderChange, of owner: TenantID?, by caller: Caller
+    ) async throws(OperationError) -> Changed<Provider> {
+        let hint = try change.credential.map { credential throws(OperationError) in
+            try Self.hint(credential)
+        }
+        return try await environment.write(
+            "providers.update", .providersUpdate, in: .owner(owner), by: caller
+        ) { connection in
+            var provider = try found(try await ProviderStore.find(id, of: owner, connection))
+            let seen = provider.updatedAt
+            try Self.apply(change, to: &provider)
+            provider.updatedAt = environment.clock.now()
+            provider.credentialHint = hint ?? provider.credentialHint
+            guard try await ProviderStore.update(provider, expecting: seen, connection) != nil else {
+                throw OperationError(.preconditionFailed)
+            }
+            if let credential = change.credential { try await store(credential, of: provider, connection) }
+            return Recorded(provider, AuditSubject("provider", id, Self.details(provider)))
+        }
+    }
+
+    // MARK: Parts
+
+    private func address(_ new: NewProvider) throws(OperationError) -> BaseURL {
+        guard let text = new.baseURL ?? new.kind.defaultBaseURL else {
+            throw .invalid([
+                ValidationError("/base_url", .required, "is required for the kind \(new.kind.rawValue)")
+            ])
+        }
+        try check(
+            Provider.problems(name: new.name, baseURL: text, headers: new.headers, timeouts: new.timeouts))
+        return try found(BaseURL(text))
+    }
+
+    private static func apply(_ change: ProviderChange, to provider: inout Provider) throws(OperationError) {
+        provider.name = change.name ?? provider.name
+        provider.headers = change.headers ?? provider.headers
+        provider.timeouts = change.timeouts ?? provider.timeouts
+        provider.isEnabled = change.isEnabled ?? provider.isEnabled
+        let baseURL = change.baseURL ?? provider.baseURL.description
+        try check(
+            Provider.problems(
+                name: provider.name, baseURL: baseURL, headers: provider.headers, timeouts: provider.timeouts)
+        )
+        provider.baseURL = try found(BaseURL(baseURL))
+    }
+
+    private func store(
+        _ credential: Secret, of provider: Provider, _ connection: PostgresConnection
+    ) async throws {
+        let keys = environment.keys
+        let sealed = try await keys.vault.seal(
+            credential, of: provider.id, owner: provider.tenant, connection)
+        let travelling = SealedCredential(credential, of: provider.id, under: keys.fleetKey)
+        let stored = StoredCredential(
+            sealed: sealed, hint: provider.credentialHint ?? "",
+            forFleet: StoredCredential.FleetSeal(fleetKey: travelling.fleetKey, sealed: travelling.sealed))
+        _ = try await ProviderStore.setCredential(
+            stored, of: provider.id, ownedBy: provider.tenant, at: provider.updatedAt, connection)
+    }
+
+    /// The last four characters, when enough others stay unknown. Checks the credential on the way: it
+    /// becomes a header value, so it is visible ASCII.
+    private static func hint(_ credential: Secret) throws(OperationError) -> String {
+        let hint: String? = credential.withBytes { bytes in
+            guard Provider.credentialLengths.contains(bytes.count),
+                bytes.allSatisfy({ (33...126).contains($0) })
+            else { return nil }
+            return bytes.count < 12 ? "" : String(decoding: bytes.suffix(4), as: UTF8.self)
+        }
+        guard let hint else {
+            throw .invalid([
+                ValidationError(
+                    "/credential", .invalidFormat,
+                    "must be 1 to \(Provider.credentialLengths.upperBound) visible ASCII characters"
+                )
+            ])
+        }
+        return hint
+    }
+
+    private static func details(_ provider: Provider) -> JSONValue {
+        [
+            "name": .string(provider.name), "kind": .string(provider.kind.rawValue),
+            "base_url": .string(provider.baseURL.description), "enabled": .boolean(provider.isEnabled),
+            "has_credential": .boolean(provider.credentialHint != nil),
+        ]
+    }
+}
+
+extension Scope {
+    /// Where a permission over something is asked for: its tenant, or the platform.
+    static func owner(_ tenant: TenantID?) -> Scope { tenant.map { .tenant($0) } ?? .platform }
+}

@@ -1,0 +1,182 @@
+package import Domain
+import Store
+
+/// By what a report can be split up.
+package enum UsageDimension: String, Sendable, CaseIterable {
+    case workspace, key, route, provider, model
+
+    var stored: UsageQuery.Dimension {
+        switch self {
+        case .workspace: .workspace
+        case .key: .key
+        case .route: .route
+        case .provider: .provider
+        case .model: .model
+        }
+    }
+}
+
+/// How long one line of a time series lasts.
+package enum UsageStep: String, Sendable, CaseIterable {
+    case minute, hour, day
+
+    var stored: UsageQuery.Step {
+        switch self {
+        case .minute: .minute
+        case .hour: .hour
+        case .day: .day
+        }
+    }
+
+    var lengthSeconds: Int64 {
+        switch self {
+        case .minute: 60
+        case .hour: 3_600
+        case .day: 86_400
+        }
+    }
+}
+
+/// What a report is asked for; the period and the rest have defaults.
+package struct UsageReportRequest: Sendable {
+    package var from: Timestamp?
+    package var to: Timestamp?
+    package var step: UsageStep?
+    package var groupBy: [UsageDimension] = []
+    package var workspace: WorkspaceID?
+    package var key: KeyID?
+    package var route: RouteID?
+    package var provider: ProviderID?
+    package var model: ModelID?
+    package var limit: Int = 1000
+
+    package static let maximumLimit = UsageQuery.maximumLimit
+
+    package init() {}
+}
+
+/// Sums over calls.
+package struct UsageFigures: Sendable, Hashable {
+    package let calls: Int64
+    package let failedCalls: Int64
+    package let estimatedCalls: Int64
+    package let inputTokens: Int64
+    package let cachedInputTokens: Int64
+    package let cacheWriteTokens: Int64
+    package let outputTokens: Int64
+    package let reasoningTokens: Int64
+    package let cost: NanoUSD
+    package let latencyMicroseconds: Int64
+
+    init(_ totals: UsageTotals) {
+        calls = totals.calls
+        failedCalls = totals.failedCalls
+        estimatedCalls = totals.estimatedCalls
+        inputTokens = totals.inputTokens
+        cachedInputTokens = totals.cachedInputTokens
+        cacheWriteTokens = totals.cacheWriteTokens
+        outputTokens = totals.outputTokens
+        reasoningTokens = totals.reasoningTokens
+        cost = totals.cost
+        latencyMicroseconds = totals.latencyMicroseconds
+    }
+}
+
+/// The sums of one step and one combination of what the report is grouped by.
+package struct UsageLine: Sendable {
+    package let startsAt: Timestamp?
+    package let workspace: WorkspaceID?
+    package let key: KeyID?
+    package let route: RouteID?
+    package let provider: ProviderID?
+    package let model: ModelID?
+    package let figures: UsageFigures
+
+    init(_ line: UsageReport.Line) {
+        // Calls without a route, a provider or a model are summed under the zero id.
+        func real<Noun>(_ id: ID<Noun>?) -> ID<Noun>? { id?.high == 0 && id?.low == 0 ? nil : id }
+        startsAt = line.startsAt
+        workspace = real(line.workspace)
+        key = real(line.key)
+        route = real(line.route)
+        provider = real(line.provider)
+        model = real(line.model)
+        figures = UsageFigures(line.totals)
+    }
+}
+
+/// A report: its lines, and the sum over the whole period whether or not all lines are there.
+package struct UsageStatement: Sendable {
+    /// The period that was summed: what was asked for, widened to whole steps.
+    package let from: Timestamp
+    package let to: Timestamp
+    /// By step, the dearest first.
+    package let lines: [UsageLine]
+    /// There were more lines than the limit.
+    package let isCut: Bool
+    package let total: UsageFigures
+}
+
+/// What was used and what it cost.
+package struct UsageOperations {
+    /// The longest period of a report. Unit: days.
+    package static let maximumDays: Int64 = 400
+    /// The most lines of a time series would be steps × groups; steps alone are bounded by this.
+    package static let maximumSteps: Int64 = 10_000
+    private static let defaultDays: Int64 = 30
+    private static let secondsPerDay: Int64 = 86_400
+
+    let environment: OperationEnvironment
+
+    /// Sums of a tenant's calls; for those who may only read in a workspace, when they ask for that one.
+    package func report(
+        _ request: UsageReportRequest, in tenant: TenantID, by caller: Caller
+    ) async throws(OperationError) -> UsageStatement {
+        let scope = request.workspace.map { Scope.workspace(tenant, $0) } ?? .tenant(tenant)
+        let query = try Self.query(request, tenant, now: environment.clock.now())
+        return try await environment.read(.usageRead, in: scope, by: caller) { connection in
+            var sum = query
+            sum.step = nil
+            sum.groupBy = []
+            let report = try await UsageStore.report(query, connection)
+            // Over the very period of the lines, which was widened to whole steps.
+            (sum.from, sum.to) = (report.from, report.to)
+            let total = try await UsageStore.report(sum, connection).lines.first?.totals
+            return UsageStatement(
+                from: report.from, to: report.to, lines: report.lines.map(UsageLine.init),
+                isCut: report.isCut,
+                total: UsageFigures(total ?? UsageTotals()))
+        }
+    }
+
+    private static func query(
+        _ request: UsageReportRequest, _ tenant: TenantID, now: Timestamp
+    ) throws(OperationError) -> UsageQuery {
+        // Whole days by default: they are answered from the smallest table.
+        let to = request.to ?? now.startOfDay.advanced(bySeconds: secondsPerDay)
+        let from = request.from ?? to.startOfDay.advanced(bySeconds: -defaultDays * secondsPerDay)
+        let seconds = to.microseconds(since: from) / 1_000_000
+        guard from < to else { throw .invalid([ValidationError("from", .outOfRange, "must lie before to")]) }
+        guard seconds <= maximumDays * secondsPerDay else {
+            throw .invalid([
+                ValidationError("from", .outOfRange, "must lie at most \(maximumDays) days before to")
+            ])
+        }
+        if let step = request.step, seconds / step.lengthSeconds > maximumSteps {
+            throw .invalid([
+                ValidationError(
+                    "step", .outOfRange, "is too short for this period: at most \(maximumSteps) steps")
+            ])
+        }
+        var query = UsageQuery(tenant: tenant, from: from, to: to)
+        query.step = request.step?.stored
+        query.groupBy = request.groupBy.map(\.stored)
+        query.workspace = request.workspace
+        query.key = request.key
+        query.route = request.route
+        query.provider = request.provider
+        query.model = request.model
+        query.limit = request.limit
+        return query
+    }
+}
