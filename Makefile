@@ -14,7 +14,7 @@ help: ## this list
 # --- run -------------------------------------------------------------------------------------------------------------
 
 up: release ## install, build, start everything on this machine; Ctrl-C stops it
-	@exec $(BIN)/eclusa up $(ARGS)
+	@set -a; [ ! -f .env ] || . ./.env; exec $(BIN)/eclusa up $(ARGS)
 
 down: ## stop what a `make up` left running
 	@if [ -x $(BIN)/eclusa ]; then exec $(BIN)/eclusa down; else echo "nothing is built, so nothing runs"; fi

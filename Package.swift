@@ -209,7 +209,9 @@ let package = Package(
                 "Telemetry",
                 "TestSupport",
             ]),
-        tests("CommandLineTests", ["CommandLineTool", "Domain", "JSONText", "TestSupport"]),
+        tests("CommandLineTests", [
+            "CommandLineTool", "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "JSONText", "TestSupport",
+        ]),
         tests(
             "LocalStoreTests",
             ["LocalStore", "Contract", "Cryptography", "Domain", "EventLoops", "TestSupport"]),
@@ -245,6 +247,7 @@ let package = Package(
                 "StandInProvider", "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText",
                 "TestSupport",
             ]),
+        tests("Contracts", ["Domain"]),
         tests("Tidy", []),
     ]
 )

@@ -1,3 +1,60 @@
-@main enum BenchmarksMain {
-    static func main() {}
+import EventLoops
+import Glibc
+import Transport
+
+/// `make bench`: the gateway, everything on, against nginx `proxy_pass` with nothing on, alternating on this
+/// machine.
+@main enum Benchmarks {
+    static let help = """
+        eclusa-bench: the gateway against nginx on this machine, one core each, the same stand-in provider.
+
+        Usage: make bench ARGS="[options]"
+
+          --seconds N    length of each run (default 6)
+          --rounds N     rounds; the table has their medians (default 3)
+          --help         this text
+
+        Core 0 carries the proxy that is measured, core 1 the load and the stand-in. Trust CPU µs a call, then
+        the ratio of calls/s. Needs two cores, nginx and a release build (make bench sees to the last two).
+        """
+
+    static func main() {
+        var seconds = 6
+        var rounds = 3
+        var words = CommandLine.arguments.dropFirst()
+        while let word = words.popFirst() {
+            switch (word, word == "--help" ? nil : words.popFirst().flatMap { Int($0) }) {
+            case ("--help", _):
+                output(help)
+                exit(0)
+            case ("--seconds", let number?) where (1...600).contains(number): seconds = number
+            case ("--rounds", let number?) where (1...99).contains(number): rounds = number
+            default:
+                output("eclusa-bench: cannot read '\(word)'; see --help")
+                exit(64)
+            }
+        }
+        signal(SIGPIPE, SIG_IGN)
+        guard let loop = try? EventLoop() else { exit(70) }
+        let (length, count) = (seconds, rounds)
+        _ = loop.execute {
+            EventLoop.current?.spawn {
+                do {
+                    try await Bench(loop: EventLoop.current!, seconds: length, rounds: count).run()
+                    exit(0)
+                } catch let failure as BenchFailure {
+                    output("eclusa-bench: \(failure.text)")
+                } catch {
+                    output("eclusa-bench: \(error)")
+                }
+                exit(70)
+            }
+        }
+        loop.run()
+    }
+}
+
+func output(_ text: String) {
+    let bytes = Array((text + "\n").utf8)
+    _ = bytes.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
 }

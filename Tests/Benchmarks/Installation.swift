@@ -1,0 +1,84 @@
+import EventLoops
+import Glibc
+
+/// A whole Eclusa for the bench, started by `eclusa up` on ports of its own, with the pieces found by
+/// process.
+struct Installation {
+    let folder: String
+    let programs: String
+    let offset: Int
+    let runner: Child
+    let key: String
+    let gateway: ProcessMeter
+    let standIn: ProcessMeter
+    let control: pid_t
+
+    var gatewayPort: UInt16 { UInt16(8080 + offset) }
+    var standInPort: UInt16 { UInt16(9100 + offset) }
+
+    static func start(
+        programs: String, folder: String, offset: Int, loop: EventLoop
+    ) async throws -> Installation {
+        let log = "\(folder)/up.log"
+        let runner = try Child.start(
+            [
+                "\(programs)/eclusa", "up", "--state-directory", "\(folder)/state", "--port-offset",
+                "\(offset)",
+                "--gateway-loops", "1",
+            ], log: log)
+        for _ in 0..<1200 {
+            if (ProcessMeter.read(log) ?? "").contains("Ctrl-C") { break }
+            guard runner.isRunning else {
+                throw BenchFailure(text: "eclusa up ended:\n\(ProcessMeter.read(log) ?? "")")
+            }
+            await loop.sleep(nanoseconds: 50_000_000)
+        }
+        let children = ProcessMeter.children(of: runner.pid)
+        guard let gateway = children["eclusa-gateway"], let standIn = children["eclusa-stand-in"],
+            let control = children["eclusa-control"],
+            let key = ProcessMeter.read("\(folder)/state/demo-key")
+        else {
+            throw BenchFailure(text: "eclusa up did not start everything:\n\(ProcessMeter.read(log) ?? "")")
+        }
+        return Installation(
+            folder: folder, programs: programs, offset: offset, runner: runner, key: key,
+            gateway: ProcessMeter(pid: gateway), standIn: ProcessMeter(pid: standIn), control: control)
+    }
+
+    /// Adds a model of the stand-in under a route of the same name, so that nginx's and our callers send the
+    /// same bytes.
+    func addRoute(_ model: String) throws {
+        try command([
+            "models", "create", "--name", model, "--provider", "stand-in", "--input", "2.50", "--output",
+            "10",
+        ])
+        try command(["routes", "create", "--name", model, "--model", model])
+    }
+
+    /// The number of calls the control plane's report has.
+    func reportedCalls() throws -> Int {
+        try command(["usage", "--json"])
+        let text = ProcessMeter.read("\(folder)/command.log") ?? ""
+        guard let totals = text.range(of: "\"totals\""),
+            let calls = text[totals.upperBound...].firstRange(of: "\"calls\":")
+        else { throw BenchFailure(text: "no totals in: \(text.prefix(200))") }
+        return Int(text[calls.upperBound...].prefix { $0.isNumber }) ?? 0
+    }
+
+    private func command(_ words: [String]) throws {
+        let log = "\(folder)/command.log"
+        let code = try Child.run(
+            ["\(programs)/eclusa"] + words, log: log, environment: ["ECLUSA_STATE_DIRECTORY=\(folder)/state"])
+        guard code == 0 else {
+            throw BenchFailure(
+                text: "eclusa \(words.joined(separator: " ")): \(ProcessMeter.read(log) ?? "")")
+        }
+    }
+
+    func stop() { runner.stop(SIGINT) }
+}
+
+extension StringProtocol {
+    /// The first place of `text`, without Foundation.
+    func range(of text: String) -> Range<Index>? { firstRange(of: text) }
+}
