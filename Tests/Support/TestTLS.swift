@@ -6,6 +6,8 @@ package import Transport
 package struct TestTLS: Sendable {
     package let server: TLSContext
     package let client: TLSContext
+    /// The authority's certificate.
+    package let authorityPEM: String
 
     package init() throws {
         let now = wallClockMicroseconds() / 1_000_000
@@ -16,6 +18,7 @@ package struct TestTLS: Sendable {
             commonName: "test", names: ["localhost"], ipAddresses: ["127.0.0.1"], publicKey: key.publicKey,
             validity: validity)
         server = try TLSContext.server(certificateChainPEM: certificate.pem, privateKeyPEM: key.pem)
+        authorityPEM = authority.certificatePEM
         client = try TLSContext.client(trustPEM: authority.certificatePEM)
     }
 }
