@@ -15,6 +15,12 @@ package struct JSONSplicer {
         var change: Change
         /// What comes instead. Unit: offsets in `inserted`.
         var text: Range<Int>
+
+        /// An insertion behind a bracket comes before the member that begins there.
+        func comes(before other: Edit) -> Bool {
+            let (start, otherStart) = (range.lowerBound, other.range.lowerBound)
+            return start < otherStart || (start == otherStart && change == .insert && other.change != .insert)
+        }
     }
 
     private var document: UnsafeRawBufferPointer
@@ -95,6 +101,11 @@ package struct JSONSplicer {
             var cut = edit.range
             var last = index
             if case .remove = edit.change { (cut, last) = removal(from: index) }
+            // An edit inside a value that was replaced or removed has nothing left to change.
+            guard cut.lowerBound >= position else {
+                index += 1
+                continue
+            }
             try Self.give(document, position..<cut.lowerBound, body)
             // An insertion's text ends in a comma, which goes only if a member follows.
             let omitsComma = edit.change == .insert && !needsComma(afterInsertion: index)
@@ -157,7 +168,7 @@ package struct JSONSplicer {
     private mutating func sort() {
         for index in edits.indices.dropFirst() {
             var place = index
-            while place > 0, edits[place - 1].range.lowerBound > edits[place].range.lowerBound {
+            while place > 0, edits[place].comes(before: edits[place - 1]) {
                 edits.swapAt(place - 1, place)
                 place -= 1
             }
