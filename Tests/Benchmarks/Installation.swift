@@ -59,7 +59,7 @@ struct Installation {
     func reportedCalls() throws -> Int {
         try command(["usage", "--json"])
         let text = ProcessMeter.read("\(folder)/command.log") ?? ""
-        guard let totals = text.range(of: "\"totals\""),
+        guard let totals = text.range(of: "\"total\":"),
             let calls = text[totals.upperBound...].firstRange(of: "\"calls\":")
         else { throw BenchFailure(text: "no totals in: \(text.prefix(200))") }
         return Int(text[calls.upperBound...].prefix { $0.isNumber }) ?? 0

@@ -23,14 +23,14 @@ struct OutputTests {
         let report: JSONValue = [
             "data": [
                 [
-                    "key": "key_1", "name": "demo", "calls": 2, "input_tokens": 10, "output_tokens": 4,
+                    "key": "key_1", "calls": 2, "input_tokens": 10, "output_tokens": 4,
                     "cost": "0.01",
                 ],
                 ["key": "key_2", "calls": 1, "input_tokens": 1, "output_tokens": 1, "cost": "0.005"],
             ],
-            "totals": ["calls": 3, "input_tokens": 11, "output_tokens": 5, "cost": "0.015"],
+            "total": ["calls": 3, "input_tokens": 11, "output_tokens": 5, "cost": "0.015"],
         ]
-        let table = UsageCommands.table(report, by: "key")
+        let table = UsageCommands.table(report, by: "key", names: ["key_1": "demo"])
         #expect(table.rows.map(\.[0]) == ["demo", "key_2", "total"])
         #expect(table.rows.last == ["total", "3", "11", "5", "0.015"])
     }

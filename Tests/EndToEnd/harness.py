@@ -162,7 +162,7 @@ class Eclusa:
         self.wait_ready("admin", self.control)
         self.admin.login()
         self.seed()
-        join = self.admin.post("/join-tokens", {"name": "end-to-end"})["join_bundle"]
+        join = self.admin.post("/join-tokens", {"node_name": "end-to-end"})["bundle"]
         (self.folder / "node").mkdir(mode=0o700)
         self.gateway = self.part(
             "gateway", "eclusa-gateway",
@@ -227,7 +227,7 @@ class Eclusa:
 
     def usage(self):
         """Calls and tokens of the tenant as the report has them."""
-        return self.admin.get(f"/tenants/{self.tenant}/usage")["totals"]
+        return self.admin.get(f"/tenants/{self.tenant}/usage")["total"]
 
     def provider_totals(self):
         return httpx.get(self.url("stand_in") + "/stand-in/totals", timeout=5).json()

@@ -7,8 +7,9 @@ enum NodeCommands {
             invocation.show(
                 try await context.admin().list("/nodes"),
                 [
-                    ("name", "name"), ("id", "id"), ("status", "status"), ("snapshot", "snapshot"),
-                    ("outbox", "outbox_depth"), ("last seen", "last_seen_at"),
+                    ("name", "name"), ("id", "id"), ("status", "status"), ("connected", "connected"),
+                    ("snapshot", "running_version"),
+                    ("outbox", "outbox_events"), ("last seen", "last_seen_at"),
                 ])
         },
         Command(
@@ -16,8 +17,9 @@ enum NodeCommands {
             summary: "Make a join bundle for a new node; it works once, for 15 minutes",
             options: [.init(name: "name", value: "NAME", help: "what the node is called", isRequired: true)]
         ) { invocation, context in
-            let body: JSONValue = ["name": .string(invocation.options["name"] ?? "")]
-            invocation.show(try await context.admin().post("/join-tokens", body))
+            let body: JSONValue = ["node_name": .string(invocation.options["name"] ?? "")]
+            let issued = try await context.admin().post("/join-tokens", body)
+            Console.out(invocation.wantsJSON ? issued.text : issued["bundle"]?.string ?? "")
         },
         Command(
             words: ["nodes", "revoke"], summary: "Refuse a node from now on",

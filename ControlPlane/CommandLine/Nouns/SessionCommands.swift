@@ -45,7 +45,7 @@ enum SessionCommands {
         }
         // The server's half first: a refresh token that is only forgotten would live on.
         let admin = try context.admin()
-        _ = try? await admin.post("/sessions/revoke", ["refresh_token": .string(admin.session.refreshToken)])
+        _ = try? await admin.delete("/sessions/current")
         try StateDirectory.delete(path)
         Console.error("Signed out.")
     }

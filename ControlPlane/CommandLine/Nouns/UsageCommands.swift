@@ -11,8 +11,8 @@ enum UsageCommands {
                 .init(
                     name: "by", value: "NOUN", help: "group by \(groups.joined(separator: ", ")); default key"
                 ),
-                .init(name: "from", value: "TIME", help: "RFC 3339, default the last 24 hours"),
-                .init(name: "to", value: "TIME", help: "RFC 3339, default now"),
+                .init(name: "from", value: "TIME", help: "RFC 3339, default 30 days before the end"),
+                .init(name: "to", value: "TIME", help: "RFC 3339, default the end of today"),
                 TenantCommands.tenantOption,
             ], run: usage)
     ]
@@ -33,19 +33,25 @@ enum UsageCommands {
             Console.out(report.text)
             return
         }
-        Console.out(table(report, by: by).text)
+        var names: [String: String] = [:]
+        for thing in try await admin.list("/tenants/\(tenant)/\(by)s") {
+            if let id = thing["id"]?.string { names[id] = (thing["slug"] ?? thing["name"])?.string }
+        }
+        Console.out(table(report, by: by, names: names).text)
     }
 
-    static func table(_ report: JSONValue, by: String) -> Table {
+    /// The report's lines with names in place of IDs where they are known, then the total.
+    static func table(_ report: JSONValue, by: String, names: [String: String]) -> Table {
         let fields = ["calls", "input_tokens", "output_tokens", "cost"]
         var table = Table(
             columns: [.init(heading: by)]
                 + ["calls", "input", "output", "cost USD"].map { Table.Column(heading: $0, isNumber: true) })
         table.rows = (report["data"]?.array ?? []).map { row in
-            [row["name"]?.string ?? Invocation.cell(row[by])] + fields.map { Invocation.cell(row[$0]) }
+            let id = Invocation.cell(row[by])
+            return [names[id] ?? id] + fields.map { Invocation.cell(row[$0]) }
         }
-        let totals = report["totals"] ?? .null
-        table.rows.append(["total"] + fields.map { Invocation.cell(totals[$0]) })
+        let total = report["total"] ?? .null
+        table.rows.append(["total"] + fields.map { Invocation.cell(total[$0]) })
         return table
     }
 }

@@ -68,8 +68,8 @@ struct Seed {
 
     /// A join bundle for the first node of this machine.
     func joinBundle() async throws(CommandFailure) -> String {
-        let token = try await admin.post("/join-tokens", ["name": "local"])
-        guard let bundle = token["join_bundle"]?.string else {
+        let token = try await admin.post("/join-tokens", ["node_name": "local"])
+        guard let bundle = token["bundle"]?.string else {
             throw .software("the control plane made a join token without showing it")
         }
         return bundle
