@@ -251,3 +251,14 @@ let package = Package(
         tests("Tidy", []),
     ]
 )
+
+// Fuzz targets need libFuzzer, so they exist only for Tests/Fuzz/run.
+if Context.environment["ECLUSA_FUZZ"] == "1" {
+    func fuzz(_ name: String, _ arrows: [Target.Dependency]) -> Target {
+        // As a library: the target defines the entry point itself and hands it to libFuzzer.
+        .executableTarget(
+            name: "Fuzz\(name)", dependencies: arrows + ["CFuzzDriver"], path: "Tests/Fuzz/\(name)",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+    }
+    package.targets += [c("CFuzzDriver", "Tests/Fuzz/Driver"), fuzz("HTTP", ["HTTPWire"])]
+}
