@@ -37,11 +37,11 @@ extension EventLoop {
         }
     }
 
-    /// Runs `body` once, not before `nanoseconds` from this turn's `now`. Loop thread.
+    /// Runs `body` once, not before `nanoseconds` from now (by the clock, not this turn's `now`). Loop thread.
     @discardableResult
     package func schedule(afterNanoseconds nanoseconds: Int64, _ body: @escaping () -> Void) -> Timer {
         let timer = Timer(body)
-        arm(timer, afterNanoseconds: nanoseconds)
+        wheel.arm(timer, deadline: monotonicNanoseconds() &+ max(nanoseconds, 1))
         return timer
     }
 

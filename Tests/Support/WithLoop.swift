@@ -7,6 +7,7 @@ package struct TimeLimitExceeded: Error {
 
 /// Runs `body` as a task on a fresh loop with its own thread and gives back its result. The loop is stopped
 /// afterwards, also when the time limit ends the wait.
+@discardableResult
 package func withLoop<T: Sendable>(
     timeLimitSeconds: Int = 30, _ body: @escaping @Sendable (EventLoop) async throws -> T
 ) async throws -> T {

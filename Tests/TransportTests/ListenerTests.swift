@@ -114,15 +114,15 @@ struct ListenerTests {
                 }
                 limit.rlim_cur = rlim_t(next)
                 setrlimit(descriptors, &limit)
-                let turn = loop.turn
-                await loop.sleep(nanoseconds: 250_000_000)
+                let (turn, start) = (loop.turn, monotonicNanoseconds())
+                while listener.timesPaused < 3 { await loop.sleep(nanoseconds: 20_000_000) }
+                let elapsed = monotonicNanoseconds() - start
                 precondition(accepted.count == 5, "accepted \(accepted.count)")
-                precondition((1...4).contains(listener.timesPaused), "paused \(listener.timesPaused)")
-                precondition(loop.turn - turn < 50, "\(loop.turn - turn) turns: it spins")
+                precondition(elapsed >= 2 * Listener.pauseNanoseconds, "paused for \(elapsed) ns")
+                precondition(loop.turn - turn < 200, "\(loop.turn - turn) turns: it spins")
                 limit = before
                 setrlimit(descriptors, &limit)
-                await loop.sleep(nanoseconds: 250_000_000)
-                precondition(accepted.count == 20, "recovered to \(accepted.count)")
+                while accepted.count < 20 { await loop.sleep(nanoseconds: 20_000_000) }
                 for peer in peers { peer.close() }
             }
         }
