@@ -54,6 +54,7 @@ package final class PostgresPool {
     }
 
     /// Runs `body` with a connection of its own, each statement in its own transaction.
+    @discardableResult
     package func withConnection<T>(_ body: (PostgresConnection) async throws -> T) async throws -> T {
         let connection = try await acquire()
         defer { release(connection) }
@@ -64,6 +65,7 @@ package final class PostgresPool {
     /// is cancelled. It is run again, at most three times in all, when the server chose it as a victim
     /// (40001, 40P01) or the connection broke before COMMIT was sent; so it must not have effects outside
     /// the database.
+    @discardableResult
     package func withTransaction<T>(
         _ mode: TransactionMode = .readWrite, _ body: (PostgresConnection) async throws -> T
     ) async throws -> T {

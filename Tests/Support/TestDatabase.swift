@@ -15,6 +15,12 @@ package final class TestDatabase {
     package let url: PostgresURL
     /// Through 127.0.0.1 instead of the unix socket.
     package let tcpURL: PostgresURL
+
+    /// Through a name of this machine.
+    package func tcpURL(host: String) throws -> PostgresURL {
+        try TestCluster.shared().tcpURL(host: host, database: name)
+    }
+
     package let pool: PostgresPool
     private let name: String
     private static let nextNumber = Mutex(0)
@@ -71,6 +77,7 @@ package final class TestDatabase {
 }
 
 /// Runs `body` on a loop of its own with a database of its own; both are gone afterwards.
+@discardableResult
 package func withTestDatabase<T: Sendable>(
     _ contents: TestDatabase.Contents = .migrated, timeLimitSeconds: Int = 60,
     _ body: @escaping @Sendable (TestDatabase) async throws -> T
