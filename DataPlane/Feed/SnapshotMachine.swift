@@ -40,7 +40,11 @@ struct SnapshotMachine {
 
     private let pinnedRoots: [Ed25519PublicKey]
     private(set) var trust: TrustedKeys?
-    private(set) var running: VerifiedManifest.Frontier?
+    /// What runs, as it was last stated.
+    private(set) var runningManifest: VerifiedManifest? {
+        didSet { running = runningManifest.map { VerifiedManifest.Frontier($0.manifest) } }
+    }
+    private var running: VerifiedManifest.Frontier?
     private var runningAddresses: SnapshotAssembly.ShardAddresses = []
     private(set) var rejection: NodeStatus.Rejection?
     private var refusedVersion: SnapshotVersion?
@@ -64,6 +68,7 @@ struct SnapshotMachine {
     ) {
         self.pinnedRoots = pinnedRoots
         self.trust = trust
+        runningManifest = running
         self.running = running.map { VerifiedManifest.Frontier($0.manifest) }
         runningAddresses = addresses
     }
@@ -113,7 +118,7 @@ struct SnapshotMachine {
     private mutating func accepted(_ verified: VerifiedManifest) -> [Action] {
         let manifest = verified.manifest
         if manifest.version == running?.version {
-            running = VerifiedManifest.Frontier(manifest)
+            runningManifest = verified
             // A frame that was refused is history once a good one follows.
             let isHealed = rejection?.stage == .verified && rejection?.version == nil
             if isHealed { rejection = nil }
@@ -192,7 +197,7 @@ struct SnapshotMachine {
         guard let work, let snapshot = work.compiled else { return [] }
         self.work = nil
         let manifest = work.verified.manifest
-        running = VerifiedManifest.Frontier(manifest)
+        runningManifest = work.verified
         runningAddresses = snapshot.compiled.addresses
         rejection = failure.map {
             NodeStatus.Rejection(version: manifest.version, stage: .persisted, text: "runs from memory: \($0)")

@@ -1,0 +1,38 @@
+import Contract
+import Domain
+import Policy
+import Telemetry
+
+/// What the feed shows on the metrics page.
+struct FeedMetrics {
+    let connected: GaugeCell
+    let activations: CounterCell
+    let rejections: Counter
+    let breaks: CounterCell
+    let cacheFailures: CounterCell
+
+    init(_ registry: MetricsRegistry, snapshots: LiveSnapshots, clock: WallClock) {
+        connected = registry.gauge(
+            "eclusa_feed_connected", help: "1 while the stream of the control plane is open.").cell()
+        activations = registry.counter(
+            "eclusa_snapshot_activations_total", help: "Snapshots that became the running one.").cell()
+        rejections = registry.counter(
+            "eclusa_snapshot_rejections_total", help: "Snapshots and frames that were refused.",
+            labels: ["stage"])
+        breaks = registry.counter(
+            "eclusa_feed_breaks_total", help: "Streams that ended, and attempts that got none.").cell()
+        cacheFailures = registry.counter(
+            "eclusa_cache_failures_total", help: "Times the snapshot cache could not be read or written.").cell()
+        registry.computedGauge(
+            "eclusa_snapshot_age_seconds", help: "Since the control plane last stated the running snapshot."
+        ) {
+            snapshots.issuedAt.map { Double(clock.now().microseconds(since: $0)) / 1_000_000 } ?? .nan
+        }
+        registry.computedGauge("eclusa_snapshot_counter", help: "The running version inside its epoch.") {
+            snapshots.current.map { Double($0.version.counter) } ?? .nan
+        }
+        registry.computedGauge("eclusa_snapshot_keys", help: "Keys in the running snapshot.") {
+            snapshots.current.map { Double($0.compiled.keyCount) } ?? .nan
+        }
+    }
+}
