@@ -58,7 +58,9 @@ struct CachedSnapshot: Sendable {
     }
 
     static func loadTrust(from cache: NodeCache, pinned roots: [Ed25519PublicKey]) -> TrustedKeys? {
-        guard let stored = try? cache.value(trustName), let chain = try? decodeTrust(stored) else { return nil }
+        guard let stored = try? cache.value(trustName), let chain = try? decodeTrust(stored) else {
+            return nil
+        }
         return try? TrustedKeys(pinned: roots, chain: chain)
     }
 

@@ -13,16 +13,20 @@ struct FeedMetrics {
 
     init(_ registry: MetricsRegistry, snapshots: LiveSnapshots, clock: WallClock) {
         connected = registry.gauge(
-            "eclusa_feed_connected", help: "1 while the stream of the control plane is open.").cell()
+            "eclusa_feed_connected", help: "1 while the stream of the control plane is open."
+        ).cell()
         activations = registry.counter(
-            "eclusa_snapshot_activations_total", help: "Snapshots that became the running one.").cell()
+            "eclusa_snapshot_activations_total", help: "Snapshots that became the running one."
+        ).cell()
         rejections = registry.counter(
             "eclusa_snapshot_rejections_total", help: "Snapshots and frames that were refused.",
             labels: ["stage"])
         breaks = registry.counter(
-            "eclusa_feed_breaks_total", help: "Streams that ended, and attempts that got none.").cell()
+            "eclusa_feed_breaks_total", help: "Streams that ended, and attempts that got none."
+        ).cell()
         cacheFailures = registry.counter(
-            "eclusa_cache_failures_total", help: "Times the snapshot cache could not be read or written.").cell()
+            "eclusa_cache_failures_total", help: "Times the snapshot cache could not be read or written."
+        ).cell()
         registry.computedGauge(
             "eclusa_snapshot_age_seconds", help: "Since the control plane last stated the running snapshot."
         ) {

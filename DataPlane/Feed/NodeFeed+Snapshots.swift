@@ -83,7 +83,8 @@ extension NodeFeed {
         try await fetchPermits.withPermit { () throws(ControlPlaneError) in
             var attempt = 1
             while true {
-                do throws(ControlPlaneError) { return try await control.object(address, limit: limit) } catch {
+                do throws(ControlPlaneError) { return try await control.object(address, limit: limit) } catch
+                {
                     if attempt == Self.fetchAttempts || isStopped { throw error }
                 }
                 await loop.sleep(nanoseconds: Int64.random(in: 0...(200_000_000 << Int64(attempt))))
@@ -129,7 +130,9 @@ extension NodeFeed {
     // MARK: The cache
 
     private func storeTrust(_ chain: [SignedEnvelope]) async {
-        await write("key sets") { try $0.setValue(CachedSnapshot.trustName, CachedSnapshot.encodeTrust(chain)) }
+        await write("key sets") {
+            try $0.setValue(CachedSnapshot.trustName, CachedSnapshot.encodeTrust(chain))
+        }
     }
 
     private func persist(_ verified: VerifiedManifest, _ objects: [SnapshotObject]) async {
@@ -194,7 +197,8 @@ extension NodeFeed {
         guard snapshots.current?.version == compiled.version, !snapshotMachine.isBusy else {
             return maintainLater()
         }
-        if !filled.isEmpty || lack.manifest?.counter != stored.counter || lack.manifest?.epoch != stored.epoch {
+        if !filled.isEmpty || lack.manifest?.counter != stored.counter || lack.manifest?.epoch != stored.epoch
+        {
             let objects = filled
             if await write("missing objects", { try $0.activate(stored, adding: objects) }) != nil {
                 return maintainLater()

@@ -200,7 +200,8 @@ struct SnapshotMachine {
         runningManifest = work.verified
         runningAddresses = snapshot.compiled.addresses
         rejection = failure.map {
-            NodeStatus.Rejection(version: manifest.version, stage: .persisted, text: "runs from memory: \($0)")
+            NodeStatus.Rejection(
+                version: manifest.version, stage: .persisted, text: "runs from memory: \($0)")
         }
         // What a newer manifest took away meanwhile stays away.
         let tightening: [Action] = waiting.map { $0.manifest.kills.isEmpty ? [] : [.takeAway($0)] } ?? []

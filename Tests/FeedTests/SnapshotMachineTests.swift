@@ -31,7 +31,9 @@ private struct Rig {
         machine = SnapshotMachine(pinnedRoots: [fixture.rootKey.publicKey])
     }
 
-    mutating func publish(_ counter: UInt64, at seconds: Int64 = 0, keySets: Bool = true) throws -> StreamFrame {
+    mutating func publish(
+        _ counter: UInt64, at seconds: Int64 = 0, keySets: Bool = true
+    ) throws -> StreamFrame {
         let built = try fixture.built(counter: counter, issuedAt: fixture.now.advanced(bySeconds: seconds))
         objects.merge(built.objects) { old, _ in old }
         return StreamFrame(
@@ -193,7 +195,8 @@ struct SnapshotMachineTests {
         #expect(rig.live?.version.counter == 5)
     }
 
-    @Test("an older version, a replay, other content under a known version are refused; the running one stays")
+    @Test(
+        "an older version, a replay, other content under a known version are refused; the running one stays")
     func replays() throws {
         var rig = Rig()
         let first = try rig.publish(1)

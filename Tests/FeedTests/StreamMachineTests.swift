@@ -12,7 +12,9 @@ struct StreamMachineTests {
         #expect(machine.handle(.start) == [.connect])
         for ceiling in [2, 5, 10, 10] as [Int64] {
             #expect(
-                machine.handle(.ended(retryAfterNanoseconds: nil)) == [.wait(nanoseconds: ceiling * 1_000_000_000)])
+                machine.handle(.ended(retryAfterNanoseconds: nil)) == [
+                    .wait(nanoseconds: ceiling * 1_000_000_000)
+                ])
             #expect(!machine.isOpen)
             #expect(machine.handle(.waited) == [.connect])
         }
@@ -26,7 +28,9 @@ struct StreamMachineTests {
         var machine = StreamMachine(random: { $0.lowerBound })
         _ = machine.handle(.start)
         #expect(
-            machine.handle(.ended(retryAfterNanoseconds: 7_000_000_000)) == [.wait(nanoseconds: 7_000_000_000)])
+            machine.handle(.ended(retryAfterNanoseconds: 7_000_000_000)) == [
+                .wait(nanoseconds: 7_000_000_000)
+            ])
     }
 
     @Test("stopping closes, and nothing follows")
@@ -34,7 +38,9 @@ struct StreamMachineTests {
         var machine = Self.machine()
         _ = machine.handle(.start)
         #expect(machine.handle(.stop) == [.close])
-        for event in [.start, .opened, .ended(retryAfterNanoseconds: nil), .waited, .stop] as [StreamMachine.Event] {
+        for event in [.start, .opened, .ended(retryAfterNanoseconds: nil), .waited, .stop]
+            as [StreamMachine.Event]
+        {
             #expect(machine.handle(event) == [])
         }
     }
