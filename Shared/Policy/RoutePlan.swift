@@ -43,6 +43,7 @@ package func plan(_ route: CompiledRoute, in snapshot: CompiledSnapshot, draw: U
         let provider = target.provider
         if provider.entry.isEnabled && !snapshot.isKilled(provider.id) { plan.append(index) }
     }
+    if plan.count < 2 { return plan }
     var state = draw
     var start = 0
     while start < plan.count {

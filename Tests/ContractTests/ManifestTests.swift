@@ -91,6 +91,30 @@ struct ManifestTests {
         }
     }
 
+    @Test("a cached manifest of the key set before the last still counts, a received one does not")
+    func cachedAcrossKeyChange() throws {
+        let old = Self.fixture.keySet
+        func next(_ version: UInt32, epoch: UInt32) -> SignedEnvelope {
+            KeySet(
+                version: version, epoch: epoch, issuedAt: .epoch, rootKeys: old.rootKeys,
+                entries: [.init(role: .snapshot, key: Ed25519PrivateKey().publicKey, expires: .distantFuture)]
+            ).signed(by: [Self.fixture.rootKey])
+        }
+        let envelope = Self.sign(Self.manifest())
+        let trusted = try Self.fixture.trustedKeys().advanced(by: [next(2, epoch: 2)])
+        #expect(try VerifiedManifest.verify(cached: envelope, trusting: trusted).manifest == Self.manifest())
+        #expect(throws: VerifiedManifest.Refusal.signature) {
+            try VerifiedManifest.verify(received: envelope, trusting: trusted, running: nil, at: Self.fixture.now)
+        }
+        let later = try trusted.advanced(by: [next(3, epoch: 2)])
+        #expect(throws: VerifiedManifest.Refusal.signature) {
+            try VerifiedManifest.verify(cached: envelope, trusting: later)
+        }
+        #expect(throws: VerifiedManifest.Refusal.epoch(9)) {
+            try VerifiedManifest.verify(cached: Self.sign(Self.manifest(epoch: 9)), trusting: trusted)
+        }
+    }
+
     @Test("with any bit of the envelope flipped, or cut at any length, nothing is taken")
     func damaged() throws {
         let bytes = Self.sign(Self.manifest()).encoded

@@ -143,6 +143,8 @@ package struct TrustedKeys: Hashable, Sendable {
     }
 
     package let current: KeySet
+    /// The set before; what it signed may still be in a cache when the node dies between two writes.
+    package let previous: KeySet?
     /// Every accepted envelope from version 1 on: what a restarted node walks again.
     package let chain: [SignedEnvelope]
 
@@ -160,11 +162,12 @@ package struct TrustedKeys: Hashable, Sendable {
         guard first.isSigned(as: KeySet.payloadType, by: set.rootKeys, threshold: set.threshold) else {
             throw .signature
         }
-        self = try TrustedKeys(current: set, chain: [first]).advanced(by: Array(chain.dropFirst()))
+        self = try TrustedKeys(current: set, previous: nil, chain: [first]).advanced(by: Array(chain.dropFirst()))
     }
 
-    private init(current: KeySet, chain: [SignedEnvelope]) {
+    private init(current: KeySet, previous: KeySet?, chain: [SignedEnvelope]) {
         self.current = current
+        self.previous = previous
         self.chain = chain
     }
 
@@ -190,7 +193,7 @@ package struct TrustedKeys: Hashable, Sendable {
         guard envelope.isSigned(as: KeySet.payloadType, by: next.rootKeys, threshold: next.threshold) else {
             throw .signature
         }
-        return TrustedKeys(current: next, chain: chain + [envelope])
+        return TrustedKeys(current: next, previous: current, chain: chain + [envelope])
     }
 
     private static func parse(_ envelope: SignedEnvelope) throws(Failure) -> KeySet {

@@ -42,41 +42,46 @@ package struct VerifiedManifest: Hashable, Sendable {
     /// How far a manifest just received may be past its freshness: room for clocks that are wrong.
     package static let clockToleranceSeconds: Int64 = 86_400
 
-    /// A manifest from the node's own cache: signature and schema only. Age does not matter: old means stale,
-    /// never dead.
+    /// A manifest from the node's own cache: signature and schema only. Age does not matter: old means stale, never
+    /// dead. Keys and epoch may also be those before the last change of the key set, in case the node died between
+    /// learning that and taking the next snapshot.
     package static func verify(
         cached envelope: SignedEnvelope, trusting keys: TrustedKeys
     ) throws(Refusal) -> VerifiedManifest {
-        let snapshotKeys = keys.current.keys(for: .snapshot)
-        guard envelope.isSigned(as: Manifest.payloadType, by: snapshotKeys) else { throw .signature }
-        let manifest: Manifest
-        do throws(CodecError) { manifest = try Manifest(encoded: envelope.payload) } catch {
-            throw .codec(error)
-        }
-        guard manifest.minimumSchema <= Manifest.schema else { throw .schema(manifest.minimumSchema) }
-        guard manifest.version.epoch == keys.current.epoch else { throw .epoch(manifest.version.epoch) }
-        return VerifiedManifest(manifest: manifest, envelope: envelope)
+        let sets = [keys.current, keys.previous].compactMap(\.self)
+        let verified = try verify(envelope, signedBy: sets.flatMap { $0.keys(for: .snapshot) })
+        let epoch = verified.manifest.version.epoch
+        guard sets.contains(where: { $0.epoch == epoch }) else { throw .epoch(epoch) }
+        return verified
     }
 
-    /// A manifest just received: as from the cache, and it must be newer than `running`, or the same stated
-    /// again.
+    /// A manifest just received: of a current key and epoch, and newer than `running` or the same stated again.
     package static func verify(
         received envelope: SignedEnvelope, trusting keys: TrustedKeys, running: Frontier?, at now: Timestamp
     ) throws(Refusal) -> VerifiedManifest {
-        let verified = try verify(cached: envelope, trusting: keys)
+        let verified = try verify(envelope, signedBy: keys.current.keys(for: .snapshot))
         let manifest = verified.manifest
+        guard manifest.version.epoch == keys.current.epoch else { throw .epoch(manifest.version.epoch) }
         guard manifest.freshUntil.advanced(bySeconds: clockToleranceSeconds) >= now else {
             throw .expired(manifest.freshUntil)
         }
         guard let running else { return verified }
         if manifest.version < running.version { throw .older(manifest.version) }
         if manifest.version == running.version {
-            guard manifest.contentDigest == running.contentDigest else {
-                throw .conflicting(manifest.version)
-            }
+            guard manifest.contentDigest == running.contentDigest else { throw .conflicting(manifest.version) }
             guard manifest.issuedAt >= running.issuedAt else { throw .replayed(manifest.issuedAt) }
         }
         return verified
+    }
+
+    private static func verify(
+        _ envelope: SignedEnvelope, signedBy keys: [Ed25519PublicKey]
+    ) throws(Refusal) -> VerifiedManifest {
+        guard envelope.isSigned(as: Manifest.payloadType, by: keys) else { throw .signature }
+        let manifest: Manifest
+        do throws(CodecError) { manifest = try Manifest(encoded: envelope.payload) } catch { throw .codec(error) }
+        guard manifest.minimumSchema <= Manifest.schema else { throw .schema(manifest.minimumSchema) }
+        return VerifiedManifest(manifest: manifest, envelope: envelope)
     }
 
     private init(manifest: Manifest, envelope: SignedEnvelope) {
