@@ -117,7 +117,8 @@ enum Base62 {
     static func isDigit(_ byte: UInt8) -> Bool {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }
-    /// Whether all bytes are digits; looks at every byte without branching, so that the compiler can take many at once.
+    /// Whether all bytes are digits; looks at every byte without branching, so that the compiler can take
+    /// many at once.
     static func areDigits(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var others: UInt8 = 0
         for byte in bytes {
@@ -176,14 +177,17 @@ enum CRC32 {
             var position = 0
             // Four bytes a step (Kounavis and Berry, "slicing"): a third of the time of one byte a step.
             while position + 4 <= bytes.count {
-                let word = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self))
+                let word = UInt32(
+                    littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt32.self))
                 state ^= word
                 state =
                     tables[768 + Int(state & 0xFF)] ^ tables[512 + Int(state >> 8 & 0xFF)]
                     ^ tables[256 + Int(state >> 16 & 0xFF)] ^ tables[Int(state >> 24)]
                 position += 4
             }
-            for byte in bytes[position...] { state = tables[Int((state ^ UInt32(byte)) & 0xFF)] ^ (state >> 8) }
+            for byte in bytes[position...] {
+                state = tables[Int((state ^ UInt32(byte)) & 0xFF)] ^ (state >> 8)
+            }
             return ~state
         }
     }

@@ -104,7 +104,8 @@ struct ManifestTests {
         let trusted = try Self.fixture.trustedKeys().advanced(by: [next(2, epoch: 2)])
         #expect(try VerifiedManifest.verify(cached: envelope, trusting: trusted).manifest == Self.manifest())
         #expect(throws: VerifiedManifest.Refusal.signature) {
-            try VerifiedManifest.verify(received: envelope, trusting: trusted, running: nil, at: Self.fixture.now)
+            try VerifiedManifest.verify(
+                received: envelope, trusting: trusted, running: nil, at: Self.fixture.now)
         }
         let later = try trusted.advanced(by: [next(3, epoch: 2)])
         #expect(throws: VerifiedManifest.Refusal.signature) {

@@ -162,7 +162,8 @@ package struct TrustedKeys: Hashable, Sendable {
         guard first.isSigned(as: KeySet.payloadType, by: set.rootKeys, threshold: set.threshold) else {
             throw .signature
         }
-        self = try TrustedKeys(current: set, previous: nil, chain: [first]).advanced(by: Array(chain.dropFirst()))
+        self = try TrustedKeys(current: set, previous: nil, chain: [first]).advanced(
+            by: Array(chain.dropFirst()))
     }
 
     private init(current: KeySet, previous: KeySet?, chain: [SignedEnvelope]) {

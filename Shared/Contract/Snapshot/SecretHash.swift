@@ -19,8 +19,8 @@ package struct SecretHash: Hashable, Sendable {
     package func matches(_ key: KeyText) -> Bool {
         SecretHash(of: key).digest.withBytes { left in
             digest.withBytes { right in
-                // Four words compared at once and judged at the end: nothing depends on where they differ. Of hashes
-                // a prefix would tell nothing anyway.
+                // Four words compared at once and judged at the end: nothing depends on where they differ. Of
+                // hashes a prefix would tell nothing anyway.
                 var difference: UInt64 = 0
                 for offset in stride(from: 0, to: SHA256Digest.byteCount, by: 8) {
                     difference |=

@@ -42,9 +42,9 @@ package struct VerifiedManifest: Hashable, Sendable {
     /// How far a manifest just received may be past its freshness: room for clocks that are wrong.
     package static let clockToleranceSeconds: Int64 = 86_400
 
-    /// A manifest from the node's own cache: signature and schema only. Age does not matter: old means stale, never
-    /// dead. Keys and epoch may also be those before the last change of the key set, in case the node died between
-    /// learning that and taking the next snapshot.
+    /// A manifest from the node's own cache: signature and schema only. Age does not matter: old means stale,
+    /// never dead. Keys and epoch may also be those before the last change of the key set, in case the node
+    /// died between learning that and taking the next snapshot.
     package static func verify(
         cached envelope: SignedEnvelope, trusting keys: TrustedKeys
     ) throws(Refusal) -> VerifiedManifest {
@@ -55,7 +55,8 @@ package struct VerifiedManifest: Hashable, Sendable {
         return verified
     }
 
-    /// A manifest just received: of a current key and epoch, and newer than `running` or the same stated again.
+    /// A manifest just received: of a current key and epoch, and newer than `running` or the same stated
+    /// again.
     package static func verify(
         received envelope: SignedEnvelope, trusting keys: TrustedKeys, running: Frontier?, at now: Timestamp
     ) throws(Refusal) -> VerifiedManifest {
@@ -68,7 +69,9 @@ package struct VerifiedManifest: Hashable, Sendable {
         guard let running else { return verified }
         if manifest.version < running.version { throw .older(manifest.version) }
         if manifest.version == running.version {
-            guard manifest.contentDigest == running.contentDigest else { throw .conflicting(manifest.version) }
+            guard manifest.contentDigest == running.contentDigest else {
+                throw .conflicting(manifest.version)
+            }
             guard manifest.issuedAt >= running.issuedAt else { throw .replayed(manifest.issuedAt) }
         }
         return verified
@@ -79,7 +82,9 @@ package struct VerifiedManifest: Hashable, Sendable {
     ) throws(Refusal) -> VerifiedManifest {
         guard envelope.isSigned(as: Manifest.payloadType, by: keys) else { throw .signature }
         let manifest: Manifest
-        do throws(CodecError) { manifest = try Manifest(encoded: envelope.payload) } catch { throw .codec(error) }
+        do throws(CodecError) { manifest = try Manifest(encoded: envelope.payload) } catch {
+            throw .codec(error)
+        }
         guard manifest.minimumSchema <= Manifest.schema else { throw .schema(manifest.minimumSchema) }
         return VerifiedManifest(manifest: manifest, envelope: envelope)
     }
