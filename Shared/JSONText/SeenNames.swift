@@ -1,10 +1,10 @@
 /// Remembers the names of one object and refuses the second of two equal ones, escapes resolved.
 ///
-/// 32 names without heap and a linear search over their hashes; beyond that a set, so hostile objects stay
+/// 32 names without heap and a linear search over their signatures; beyond that a set, so hostile objects stay
 /// linear.
 struct SeenNames {
     private static let inlineCapacity = 32
-    private var hashes = InlineArray<32, UInt64>(repeating: 0)
+    private var signatures = InlineArray<32, UInt64>(repeating: 0)
     private var ranges = InlineArray<32, Range<Int>>(repeating: 0..<0)
     private var count = 0
     private var overflow: Set<[UInt8]>?
@@ -12,8 +12,8 @@ struct SeenNames {
     /// False when an equal name was inserted before. All names must come from one document.
     mutating func insert(_ name: JSONStringText) -> Bool {
         if overflow != nil { return overflow?.insert(name.withUTF8 { [UInt8]($0) }).inserted ?? false }
-        let hash = name.withUTF8 { Self.hash($0) }
-        for index in 0..<count where hashes[index] == hash {
+        let signature = name.withUTF8 { Self.signature($0) }
+        for index in 0..<count where signatures[index] == signature {
             if earlier(index, in: name.document).withUTF8({ name.equals($0) }) { return false }
         }
         if count == Self.inlineCapacity {
@@ -23,7 +23,7 @@ struct SeenNames {
             overflow = all
             return true
         }
-        hashes[count] = hash
+        signatures[count] = signature
         ranges[count] = name.range
         count &+= 1
         return true
@@ -34,10 +34,12 @@ struct SeenNames {
         JSONStringText(document: document, range: ranges[index], hasEscapes: true)
     }
 
-    /// Only narrows the search: equal hashes are compared byte by byte, so a forged collision gains nothing.
-    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var hash = UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return hash
+    /// Length and first seven bytes. Only narrows the search: equal signatures are compared byte by byte, so forged
+    /// ones gain nothing.
+    @inline(__always) private static func signature(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        let count = bytes.count
+        var word: UInt64 = 0
+        for index in 0..<min(count, 7) { word = word &<< 8 | UInt64(bytes[index]) }
+        return word &<< 8 | UInt64(truncatingIfNeeded: count & 0xFF)
     }
 }
