@@ -92,7 +92,8 @@ let package = Package(
         module(
             "ControlPlane", "Operations",
             [
-                "Store", "PostgresDriver", "Policy", "Contract", "Cryptography", "Domain", "JSONText", "EventLoops",
+                "Store", "PostgresDriver", "Policy", "Contract", "Cryptography", "Domain", "JSONText",
+                "EventLoops",
                 "Telemetry",
             ]),
         module(
@@ -209,9 +210,12 @@ let package = Package(
                 "Telemetry",
                 "TestSupport",
             ]),
-        tests("CommandLineTests", [
-            "CommandLineTool", "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "JSONText", "TestSupport",
-        ]),
+        tests(
+            "CommandLineTests",
+            [
+                "CommandLineTool", "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops",
+                "JSONText", "TestSupport",
+            ]),
         tests(
             "LocalStoreTests",
             ["LocalStore", "Contract", "Cryptography", "Domain", "EventLoops", "TestSupport"]),
@@ -260,5 +264,7 @@ if Context.environment["ECLUSA_FUZZ"] == "1" {
             name: "Fuzz\(name)", dependencies: arrows + ["CFuzzDriver"], path: "Tests/Fuzz/\(name)",
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
     }
-    package.targets += [c("CFuzzDriver", "Tests/Fuzz/Driver"), fuzz("HTTP", ["HTTPWire"])]
+    package.targets += [
+        c("CFuzzDriver", "Tests/Fuzz/Driver"), fuzz("HTTP", ["HTTPWire"]), fuzz("JSON", ["JSONText"]),
+    ]
 }

@@ -1,7 +1,7 @@
 /// Remembers the names of one object and refuses the second of two equal ones, escapes resolved.
 ///
-/// 32 names without heap and a linear search over their signatures; beyond that a set, so hostile objects stay
-/// linear.
+/// 32 names without heap and a linear search over their signatures; beyond that a set, so hostile objects
+/// stay linear.
 struct SeenNames {
     private static let inlineCapacity = 32
     private var signatures = InlineArray<32, UInt64>(repeating: 0)
@@ -34,8 +34,8 @@ struct SeenNames {
         JSONStringText(document: document, range: ranges[index], hasEscapes: true)
     }
 
-    /// Length and first seven bytes. Only narrows the search: equal signatures are compared byte by byte, so forged
-    /// ones gain nothing.
+    /// Length and first seven bytes. Only narrows the search: equal signatures are compared byte by byte, so
+    /// forged ones gain nothing.
     @inline(__always) private static func signature(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         let count = bytes.count
         var word: UInt64 = 0

@@ -118,7 +118,8 @@ struct WriterTests {
         }
         #expect(
             String(decoding: writer.bytes, as: UTF8.self)
-                == #"{"text":"a\"b","count":3,"big":18446744073709551615,"ratio":0.5,"yes":true,"tree":[1,[]],"#
+                == #"{"text":"a\"b","count":3,"big":18446744073709551615,"#
+                + #""ratio":0.5,"yes":true,"tree":[1,[]],"#
                 + #""maybe":null,"maybe2":"x","number":null,"number2":-1,"none":null,"object":{"a":1},"#
                 + #""array":[[],{},"s",-5,null,1e+300,false,null,[1],2,"a"# + "\u{FFFD}" + #""]}"#)
     }

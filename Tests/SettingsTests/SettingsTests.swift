@@ -270,3 +270,16 @@ struct SettingsTests {
         unsetenv("ECLUSA_TEST_ONLY")
     }
 }
+
+@Suite("Settings of a process")
+struct ProcessSettingsTests {
+    // The child's arguments are those of the test runner, which no schema knows.
+    @Test("a process with wrong arguments says so on standard error and exits with 64")
+    func usageError() async throws {
+        let result = await #expect(processExitsWith: .exitCode(64), observing: [\.standardErrorContent]) {
+            _ = SettingsTests.schema.valuesOrExit()
+        }
+        let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
+        #expect(text.contains("eclusa-test: ") && text.contains(" with the settings\n"))
+    }
+}
