@@ -91,6 +91,10 @@ package final class Connection: Channel, TimerOwner {
     /// Aborted, timed out or closed: nothing can be sent or received any more.
     package var isEnded: Bool { fate != .open }
 
+    /// Nothing is buffered, nothing has arrived since, and the peer is still there, as of this turn: what a pooled
+    /// connection must be to be used again. Rarely false when all is well (a receive that exactly filled the room).
+    package var isQuiet: Bool { fate == .open && start == end && !isReadable && !peerHungUp }
+
     // MARK: Ending
 
     /// Makes this connection fail with `.timedOut` unless it is set again (or cleared with 0) in time. The time

@@ -164,6 +164,7 @@ struct ChannelTests {
             #expect(heirs.allSatisfy { $0.events.isEmpty })
             #expect(loop.channelCount == 8)
             for pair in pairs { close(pair.1) }
+            for probe in probes { probe?.whenTold = { _ in } }
         }
     }
 

@@ -61,8 +61,8 @@ struct EventLoopTests {
             let done = Completion<[[Int]]>()
             nonisolated(unsafe) var seen = Array(repeating: [Int](), count: threads)
             nonisolated(unsafe) var left = threads * each
-            for thread in 0..<threads {
-                _ = spawnThread(name: "storm") {
+            let storm = (0..<threads).map { thread in
+                spawnThread(name: "storm") {
                     for number in 0..<each {
                         loop.execute {
                             precondition(loop.isCurrent)
@@ -73,7 +73,9 @@ struct EventLoopTests {
                     }
                 }
             }
-            return await done.value()
+            let result = await done.value()
+            for thread in storm { thread.join() }
+            return result
         }
         #expect(result.allSatisfy { $0 == Array(0..<each) })
     }
@@ -138,6 +140,23 @@ struct EventLoopTests {
             }
             loop.schedule(afterNanoseconds: 1) { stop = true }
             await ended.wait()
+        }
+    }
+
+    @Test("ten thousand tasks ready at once run in the order they became so")
+    func manyAtOnce() async throws {
+        try await withLoop { loop in
+            var order: [Int] = []
+            let all = Wakeup()
+            for number in 0..<10_000 {
+                loop.spawn {
+                    await Task.yield()
+                    order.append(number)
+                    if order.count == 10_000 { all.signal() }
+                }
+            }
+            await all.wait()
+            #expect(order == Array(0..<10_000))
         }
     }
 

@@ -226,6 +226,7 @@ struct TimerWheelTests {
             }
         }
         clock.advance(by: 120 * second)
+        clock.whenFired = { _ in }
         #expect(model.isEmpty)
         #expect(clock.wheel.count == 0)
     }

@@ -140,6 +140,8 @@ struct ConnectionTests {
             try await pairs[0].client.send("four")
             for _ in 0..<3 { await loop.yieldTurn() }
             #expect(loop.blocks.lent == 0, "consumed to the end: given back before waiting again")
+            for pair in pairs { pair.server.abort() }
+            await loop.yieldTurn()
         }
     }
 
@@ -179,6 +181,26 @@ struct ConnectionTests {
             isOver = true
             pair.client.close()
             await over.wait()
+        }
+    }
+
+    @Test("a connection is quiet until something arrives or the peer goes")
+    func quiet() async throws {
+        try await withLoop { loop in
+            let pair = try await ConnectionPair.make(loop)
+            #expect(pair.client.isQuiet)
+            try await pair.server.send("unasked")
+            while pair.client.isQuiet { await loop.yieldTurn() }
+            _ = try await pair.client.receive(7)
+            #expect(pair.client.isQuiet)
+            try await pair.server.send("more")
+            _ = try await pair.client.fill()
+            pair.client.consume(1)
+            #expect(!pair.client.isQuiet)
+            pair.client.consume(3)
+            pair.server.close()
+            while pair.client.isQuiet { await loop.yieldTurn() }
+            #expect(pair.client.peerHungUp)
         }
     }
 

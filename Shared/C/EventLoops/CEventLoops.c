@@ -172,8 +172,15 @@ void loop_thread_set_name(const char *name) {
     strncpy(short_name, name, sizeof short_name - 1);
     pthread_setname_np(pthread_self(), short_name);
 }
-int loop_thread_pin(int processor) {
-    cpu_set_t set;
+int loop_thread_pin(int index) {
+    cpu_set_t allowed, set;
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) return -errno;
+    int left = index % (CPU_COUNT(&allowed) ? CPU_COUNT(&allowed) : 1), processor = 0;
+    for (int i = 0; i < CPU_SETSIZE; i++) {
+        if (!CPU_ISSET(i, &allowed)) continue;
+        processor = i;
+        if (left-- == 0) break;
+    }
     CPU_ZERO(&set);
     CPU_SET(processor, &set);
     return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);

@@ -85,8 +85,8 @@ int loop_resolve(const char *host, loop_address *addresses, int capacity);
 
 // ---- threads
 void loop_thread_set_name(const char *name);
-/// Binds the calling thread to one processor; 0 or a negated errno.
-int loop_thread_pin(int processor);
+/// Binds the calling thread to the index-th processor the process may use (round and round); 0 or a negated errno.
+int loop_thread_pin(int index);
 int loop_processor_count(void);
 const char *loop_error_text(int error_number, char *buffer, size_t capacity);
 
