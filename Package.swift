@@ -79,15 +79,18 @@ let package = Package(
         module(
             "ControlPlane", "API",
             [
-                "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "EventLoops", "Telemetry",
+                "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry",
                 "Contract",
                 "Cryptography", "Domain", "JSONText",
             ]),
-        module("ControlPlane", "Ingest", ["Store", "Contract", "Cryptography", "Domain", "Telemetry"]),
+        module(
+            "ControlPlane", "Ingest",
+            ["Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "Telemetry"]),
         module(
             "ControlPlane", "Publishing",
             [
-                "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops", "Telemetry",
+                "Store", "PostgresDriver", "Policy", "Contract", "Cryptography", "Domain", "EventLoops",
+                "Telemetry",
             ]),
         module(
             "ControlPlane", "Operations",

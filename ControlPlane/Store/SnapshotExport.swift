@@ -9,11 +9,24 @@ package enum SnapshotExport {
     /// A key that ended is exported this much longer, so that its callers learn why it is refused.
     package static let endedKeysSeconds: Int64 = 30 * 86_400
 
+    /// Whose rows are asked for; nil: everybody's.
+    package struct Owners: Sendable {
+        fileprivate let ids: [TenantID]
+
+        /// nil among them stands for the platform.
+        package init(_ owners: some Sequence<TenantID?>) { ids = owners.map(TenantID.owner) }
+    }
+
     package static func tenants(
-        _ connection: PostgresConnection
+        of owners: Owners? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [TenantEntry] {
+        let filter: SQL = owners.map { "and id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
-            "select id, status from tenants where id <> \(TenantID.platform) order by id")
+            """
+            select id, status from tenants
+             where id <> \(TenantID.platform) \(fragment: filter)
+             order by id
+            """)
         return try rows.read { row throws(PostgresError) in
             TenantEntry(
                 id: try row.id(0),
@@ -22,9 +35,11 @@ package enum SnapshotExport {
     }
 
     package static func workspaces(
-        _ connection: PostgresConnection
+        of owners: Owners? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [WorkspaceEntry] {
-        let rows = try await connection.query("select id, tenant_id from workspaces order by tenant_id, id")
+        let filter: SQL = owners.map { "where tenant_id = any(\($0.ids))" } ?? ""
+        let rows = try await connection.query(
+            "select id, tenant_id from workspaces \(fragment: filter) order by tenant_id, id")
         return try rows.read { row throws(PostgresError) in
             WorkspaceEntry(id: try row.id(0), tenant: try row.id(1))
         }
@@ -38,9 +53,10 @@ package enum SnapshotExport {
 
     /// The keys after a position, at most `rowsPerPage`, and where to go on; no position: that was all.
     package static func keys(
-        after position: KeyPosition? = nil, at now: Timestamp, _ connection: PostgresConnection
+        of owners: Owners? = nil, after position: KeyPosition? = nil, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> (keys: [KeyEntry], next: KeyPosition?) {
         let ended = now.advanced(bySeconds: -endedKeysSeconds)
+        let filter: SQL = owners.map { "and tenant_id = any(\($0.ids))" } ?? ""
         let start = position ?? KeyPosition(tenant: .platform, id: KeyID(high: 0, low: 0))
         let rows = try await connection.query(
             """
@@ -48,7 +64,7 @@ package enum SnapshotExport {
                    not_before, expires_at, revoked_at
               from keys
              where (tenant_id, id) > (\(start.tenant), \(start.id))
-               and coalesce(least(revoked_at, expires_at), \(now)) > \(ended)
+               and coalesce(least(revoked_at, expires_at), \(now)) > \(ended) \(fragment: filter)
              order by tenant_id, id
              limit \(rowsPerPage)
             """)
@@ -68,8 +84,9 @@ package enum SnapshotExport {
 
     /// Providers of all owners, each with its credential, if it has one.
     package static func providers(
-        _ connection: PostgresConnection
+        of owners: Owners? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [(provider: Provider, credential: StoredCredential?)] {
+        let filter: SQL = owners.map { "where providers.tenant_id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
             select providers.tenant_id, id, name, kind, base_url, header_names, header_values, connect_ms,
@@ -83,6 +100,7 @@ package enum SnapshotExport {
                     order by position
                     limit 1
                    ) as credential on true
+             \(fragment: filter)
              order by providers.tenant_id, id
             """)
         return try rows.read { row throws(PostgresError) in
@@ -95,15 +113,16 @@ package enum SnapshotExport {
 
     /// The enabled routes of all tenants, each target with the provider of its model.
     package static func routes(
-        _ connection: PostgresConnection
+        of owners: Owners? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [RouteEntry] {
+        let filter: SQL = owners.map { "and route.tenant_id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
             select route.tenant_id, route.id, route.name, model.provider_id, model.id, model.name, weight, priority
               from routes as route
               join route_targets as target on target.tenant_id = route.tenant_id and route_id = route.id
               join models as model on model.tenant_id = model_tenant_id and model.id = model_id
-             where enabled
+             where enabled \(fragment: filter)
              order by route.tenant_id, route.id, position
             """)
         var routes: [RouteEntry] = []
@@ -125,20 +144,21 @@ package enum SnapshotExport {
 
     /// Of every model the price in force at a moment and those that will follow.
     package static func prices(
-        at now: Timestamp, _ connection: PostgresConnection
+        of owners: Owners? = nil, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [PriceEntry] {
+        let filter: SQL = owners.map { "and tenant_id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: PriceStore.columns)
               from prices
-             where effective_from > \(now)
+             where (effective_from > \(now)
                 or id = (select id
                            from prices as candidate
                           where candidate.tenant_id = prices.tenant_id
                             and candidate.model_id = prices.model_id
                             and candidate.effective_from <= \(now)
                           order by effective_from desc, id desc
-                          limit 1)
+                          limit 1)) \(fragment: filter)
              order by tenant_id, model_id, effective_from, id
             """)
         return try rows.read { row throws(PostgresError) in PriceEntry(try PriceStore.read(row)) }

@@ -18,6 +18,12 @@ package struct SealedCredential: Hashable, Sendable, BinaryRecord {
         sealed = key.key.sealDeterministically(credential, associatedData: Self.associatedData(provider))
     }
 
+    /// A credential that was sealed before, as a database keeps it.
+    package init(fleetKey: FleetKeyID, sealed: [UInt8]) {
+        self.fleetKey = fleetKey
+        self.sealed = sealed
+    }
+
     /// The credential; `.notAuthentic` with another key, another provider's id, or changed bytes.
     package func open(of provider: ProviderID, with key: FleetKey) throws(CryptographyError) -> Secret {
         guard key.id == fleetKey else { throw .notAuthentic }

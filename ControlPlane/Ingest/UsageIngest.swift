@@ -1,0 +1,102 @@
+package import Contract
+package import Domain
+package import PostgresDriver
+import Store
+package import Telemetry
+
+/// Takes the usage batches of nodes in, each exactly once. Lives on the loop of its pool.
+package final class UsageIngest {
+    package enum Outcome: Sendable, Equatable {
+        /// The node acts on it: delete, resend, or give the epoch up.
+        case answer(BatchAnswer)
+        /// Not a batch: its hash, count or total does not fit, or its bytes say nothing.
+        case invalid(String)
+        /// Sealed by another node than the one that sends it.
+        case foreign
+        /// Nothing was taken; the same again later.
+        case unavailable
+    }
+
+    private let database: PostgresPool
+    private let clock: WallClock
+    private let log: Log
+    private let batches: Counter
+    private let events: CounterCell
+
+    /// - Parameter database: role ingest.
+    package init(database: PostgresPool, clock: WallClock, log: Log, metrics: MetricsRegistry) {
+        self.database = database
+        self.clock = clock
+        self.log = log
+        batches = metrics.counter(
+            "eclusa_ingest_batches_total", help: "Usage batches of nodes, by what was answered.",
+            labels: ["outcome"])
+        events = metrics.counter(
+            "eclusa_ingest_events_total", help: "Usage events acknowledged to nodes, repetitions included."
+        ).cell()
+    }
+
+    /// Checks a sealed batch and takes it in with its sums, in one transaction: after `.acknowledged` it is stored for good.
+    ///
+    /// - Parameter sender: who the client certificate says it is.
+    package func take(_ bytes: [UInt8], from sender: NodeID) async -> Outcome {
+        let outcome = await judge(SealedUsageBatch(bytes: bytes), sender)
+        batches.cell(outcome.label).add()
+        return outcome
+    }
+
+    private func judge(_ sealed: SealedUsageBatch, _ sender: NodeID) async -> Outcome {
+        let batch: UsageBatch
+        do throws(UsageBatch.Failure) { batch = try sealed.opened() } catch {
+            log.error(
+                "a usage batch is not valid", ["node": LogValue("\(sender)"), "reason": LogValue("\(error)")])
+            return .invalid("\(error)")
+        }
+        guard let digest = sealed.digest else { return .invalid("no digest") }
+        guard batch.node == sender else {
+            log.error(
+                "a node sent another's usage batch",
+                ["node": LogValue("\(sender)"), "sealed_by": LogValue("\(batch.node)")])
+            return .foreign
+        }
+        let answer: BatchAnswer
+        do {
+            answer = try await UsageStore.ingest(batch, digest: digest, at: clock.now(), database)
+        } catch {
+            log.warning(
+                "usage cannot be taken in", ["node": LogValue("\(sender)"), "reason": LogValue(error)])
+            return .unavailable
+        }
+        switch answer {
+        case .acknowledged: events.add(Int64(batch.events.count))
+        case .gap(let needed):
+            log.warning(
+                "a usage batch came too early",
+                [
+                    "node": LogValue("\(sender)"), "sequence": LogValue(batch.sequence),
+                    "needed": LogValue(needed),
+                ])
+        case .conflict:
+            log.error(
+                "a usage batch contradicts one taken before: was the node's outbox rolled back or cloned?",
+                [
+                    "node": LogValue("\(sender)"), "epoch": LogValue(batch.outboxEpoch),
+                    "sequence": LogValue(batch.sequence),
+                ])
+        }
+        return .answer(answer)
+    }
+}
+
+extension UsageIngest.Outcome {
+    fileprivate var label: String {
+        switch self {
+        case .answer(.acknowledged): "acknowledged"
+        case .answer(.gap): "gap"
+        case .answer(.conflict): "conflict"
+        case .invalid: "invalid"
+        case .foreign: "foreign"
+        case .unavailable: "unavailable"
+        }
+    }
+}

@@ -1,0 +1,347 @@
+package import Contract
+import Cryptography
+package import Domain
+package import EventLoops
+import Policy
+package import PostgresDriver
+import Store
+package import Telemetry
+
+/// Keeps the published snapshot equal to the database, and states it to the nodes. A reconciler: it takes no input, runs
+/// when woken and every ten seconds, reads what is there, and converges. Any number of replicas may run. Lives on one loop.
+package final class SnapshotPublisher {
+    package struct Options: Sendable {
+        /// How often it looks without being woken, and restates the snapshot: the nodes' heartbeat.
+        package var periodNanoseconds: Int64 = NodeProtocol.heartbeatSeconds * 1_000_000_000
+        /// Changes within this time after a publication go together.
+        package var debounceNanoseconds: Int64 = 20_000_000
+        /// How often everything is built anew and compared, and what nobody needs is deleted.
+        package var sweepNanoseconds: Int64 = 3_600_000_000_000
+        /// Versions kept in the database.
+        package var keptVersions = 50
+
+        package init() {}
+    }
+
+    private static let attempts = 5
+
+    private let loop: EventLoop
+    private let database: PostgresPool
+    private let signing: SnapshotSigning
+    private let streams: SnapshotStreams
+    private let workers: BlockingPool
+    private let seal: FleetSealing
+    private let clock: WallClock
+    private let log: Log
+    private let metrics: PublishingMetrics
+    private let options: Options
+    private let wakeup = Wakeup()
+    private let ended = Wakeup()
+    private let mutex = LoopMutex()
+    private var published: PublishedSnapshot?
+    private var lastRefusal = ""
+    private var sweepDue: Int64
+    private var timer: Timer?
+    private var heartbeat: Timer?
+    private var isStarted = false
+    private var isStopped = false
+
+    /// - Parameters:
+    ///   - database: role publisher; two connections do.
+    ///   - workers: builds and checks run there.
+    ///   - seal: seals a credential under the current fleet key and stores the seal.
+    package init(
+        loop: EventLoop, database: PostgresPool, signing: SnapshotSigning, streams: SnapshotStreams,
+        workers: BlockingPool, clock: WallClock, log: Log, metrics: MetricsRegistry,
+        options: Options = Options(),
+        seal: @escaping FleetSealing
+    ) {
+        self.loop = loop
+        self.database = database
+        self.signing = signing
+        self.streams = streams
+        self.workers = workers
+        self.clock = clock
+        self.log = log
+        self.metrics = PublishingMetrics(metrics, streams: streams)
+        self.options = options
+        self.seal = seal
+        sweepDue = loop.now + options.sweepNanoseconds
+    }
+
+    /// The newest published version; nil before the first look at the database.
+    package var version: SnapshotVersion? { published?.version }
+
+    /// Looks soon: something may have changed. A hint, which may be lost. Loop thread.
+    package func wake() { wakeup.signal() }
+
+    /// `wake` for other threads.
+    package var waker: @Sendable () -> Void {
+        let reference = PublisherReference(publisher: self, loop: loop)
+        return { reference.wake() }
+    }
+
+    /// Begins to look, woken or not. Once.
+    package func start() {
+        isStarted = true
+        loop.spawn { await self.keepReconciling() }
+        restateLater()
+    }
+
+    /// Finishes what is under way. The last statement stays with the streams.
+    package func stop() async {
+        isStopped = true
+        timer?.cancel()
+        heartbeat?.cancel()
+        wakeup.signal()
+        if isStarted { await ended.wait() }
+    }
+
+    private func keepReconciling() async {
+        while !isStopped {
+            let started = loop.now
+            var wait = options.periodNanoseconds
+            do {
+                let isSweep = loop.now >= sweepDue
+                if try await reconcile(isSweep: isSweep) {
+                    await loop.sleep(nanoseconds: options.debounceNanoseconds)
+                }
+                if isSweep { try await finishSweep() }
+            } catch {
+                metrics.failures.add()
+                log.error("could not publish", ["reason": LogValue(error)])
+                // The pool fails at once while the database is away; a spread keeps replicas apart.
+                wait = Int64.random(in: 500_000_000...1_500_000_000)
+            }
+            if isStopped { break }
+            timer = loop.schedule(afterNanoseconds: max(1, wait - (loop.now - started))) { [wakeup] in
+                wakeup.signal()
+            }
+            await wakeup.wait()
+            timer?.cancel()
+        }
+        ended.signal()
+    }
+
+    private func finishSweep() async throws {
+        sweepDue = loop.now + options.sweepNanoseconds
+        let kept = options.keptVersions
+        let deleted = try await database.withTransaction { connection in
+            try await SnapshotStore.collectGarbage(keeping: kept, connection)
+        }
+        log.info("swept the snapshots", ["deleted_objects": LogValue(deleted)])
+    }
+
+    // MARK: Reconcile
+
+    /// Looks once and publishes what differs; true when a new version was published.
+    ///
+    /// - Parameter isSweep: build everything and compare, also what no change was noted for.
+    @discardableResult
+    package func reconcile(isSweep: Bool = false) async throws -> Bool {
+        try await mutex.withLock {
+            var mustBuildAll = false
+            for _ in 0..<Self.attempts {
+                let mode: SnapshotReading.Mode
+                if let published, !mustBuildAll {
+                    mode = isSweep ? .sweeping(published.version) : .following(published.version)
+                } else {
+                    mode = mustBuildAll ? .everything : .following(SnapshotVersion(epoch: 0, counter: 0))
+                }
+                switch try await SnapshotReading.take(
+                    mode, fleetKey: signing.fleetKey, at: clock.now(), database)
+                {
+                case .unchanged: return try await publishExpiredKills()
+                case .behind(let state, let latest): mustBuildAll = try await !adopt(state, latest)
+                case .unsealed(let credentials): try await sealAll(credentials)
+                case .content(let content):
+                    guard let isPublished = try await publish(content) else { continue }
+                    return isPublished
+                }
+            }
+            throw PublishingContention()
+        }
+    }
+
+    /// Takes over the newest version; false when it cannot be used and everything has to be built.
+    private func adopt(_ state: SnapshotStore.State, _ latest: SnapshotStore.Published?) async throws -> Bool
+    {
+        guard let latest, latest.version == state.version, state.builtFrom != nil else { return false }
+        do {
+            let verified = try VerifiedManifest.verify(
+                cached: try SignedEnvelope(encoded: latest.manifest), trusting: signing.trust)
+            let atHand = published?.sharded.objects ?? [:], now = clock.now()
+            let objects = try await SnapshotBuild.collect(verified.manifest, atHand: atHand) { addresses in
+                try await stored(addresses)
+            }
+            let adopted = try await workers.run {
+                Result { try SnapshotBuild.adopt(verified, objects: objects, at: now) }
+            }.get()
+            announce(adopted)
+            log.info("took over the published snapshot", ["version": LogValue("\(adopted.version)")])
+            return true
+        } catch let error as PostgresError {
+            throw error
+        } catch {
+            log.warning(
+                "the published snapshot cannot be taken over; building anew", ["reason": LogValue(error)])
+            return false
+        }
+    }
+
+    private func stored(_ addresses: [SHA256Digest]) async throws -> [SHA256Digest: [UInt8]] {
+        if addresses.isEmpty { return [:] }
+        return try await database.withConnection { connection in
+            var found: [SHA256Digest: [UInt8]] = [:]
+            for address in addresses { found[address] = try await SnapshotStore.object(address, connection) }
+            return found
+        }
+    }
+
+    private func sealAll(_ credentials: [(StoredCredential, ProviderID, TenantID?)]) async throws {
+        try await database.withTransaction { connection in
+            for (credential, provider, owner) in credentials {
+                try await seal(credential, provider, owner, connection)
+            }
+        }
+        log.info("sealed provider credentials for the fleet", ["count": LogValue(credentials.count)])
+    }
+
+    /// Builds, checks and stores the next version; nil when somebody else was faster.
+    private func publish(_ reading: SnapshotReading.Content) async throws -> Bool? {
+        let started = loop.now
+        let previous = published, signing = signing, now = clock.now()
+        let version = reading.state.version.next
+        let owners = reading.owners, content = reading.content
+        let outcome = try await workers.run {
+            Result {
+                try SnapshotBuild.next(
+                    content, of: owners, version: version, at: now, after: previous, signing)
+            }
+        }
+        switch outcome {
+        case .success(let next):
+            lastRefusal = ""
+            if !reading.isChange, let previous, next.saysTheSame(as: previous) { return false }
+            guard try await store(next, reading.state, reading.visibility) else { return nil }
+            metrics.published.add()
+            metrics.duration.observe((loop.now - started) / 1_000)
+            log.info(
+                "published a snapshot",
+                ["version": LogValue("\(version)"), "keys": LogValue(next.compiled.keyCount)])
+            return true
+        case .failure(let error):
+            refuse(error)
+            return try await publishTightening(reading)
+        }
+    }
+
+    /// What does not stand is not published, and what was published stays. Said once for one reason.
+    private func refuse(_ error: any Error) {
+        metrics.refusals.add()
+        let reason = "\(error)"
+        if reason != lastRefusal { log.error("the snapshot does not stand", ["reason": LogValue(reason)]) }
+        lastRefusal = reason
+    }
+
+    /// A revocation must not wait for somebody to repair a route.
+    private func publishTightening(_ reading: SnapshotReading.Content) async throws -> Bool? {
+        guard let previous = published, let builtFrom = reading.state.builtFrom else { return false }
+        let signing = signing, now = clock.now(), version = reading.state.version.next
+        let owners = reading.owners, content = reading.content
+        let next = try await workers.run {
+            Result {
+                try SnapshotBuild.tighteningOnly(
+                    content, of: owners, version: version, at: now, after: previous, signing)
+            }
+        }.get()
+        guard let next else { return false }
+        // Built from what the version before was built from: the change itself is still to be published.
+        guard try await store(next, reading.state, builtFrom) else { return nil }
+        metrics.published.add()
+        return true
+    }
+
+    private func publishExpiredKills() async throws -> Bool {
+        guard var kills = published?.kills, let previous = published, kills.expire(at: clock.now()) else {
+            return false
+        }
+        let state = try await database.withConnection { try await SnapshotStore.state($0) }
+        guard state.version == previous.version, let builtFrom = state.builtFrom else { return false }
+        let next = try SnapshotBuild.publish(
+            previous.sharded, kills: kills, version: state.version.next, at: clock.now(), after: previous,
+            signing)
+        return try await store(next, state, builtFrom)
+    }
+
+    /// Compare-and-set: false when the version is not the expected one any more.
+    private func store(
+        _ next: PublishedSnapshot, _ state: SnapshotStore.State, _ builtFrom: SnapshotStore.Visibility
+    ) async throws -> Bool {
+        let known = published?.sharded.objects ?? [:]
+        let objects = next.sharded.objects
+        let publication = SnapshotStore.Publication(
+            version: next.version, manifest: next.verified.envelope.encoded, objects: Array(objects.keys),
+            newObjects: objects.values.filter { known[$0.address] == nil }.map { ($0.address, $0.bytes) },
+            builtFrom: builtFrom)
+        let now = clock.now()
+        let isFirst = try await database.withTransaction { connection in
+            try await SnapshotStore.publish(publication, expected: state.version, at: now, connection)
+        }
+        if isFirst { announce(next) }
+        return isFirst
+    }
+
+    private func announce(_ snapshot: PublishedSnapshot) {
+        published = snapshot
+        metrics.counter.set(Int64(clamping: snapshot.version.counter))
+        streams.state(snapshot.verified, keySets: signing.keySets, objects: snapshot.sharded.objects)
+    }
+
+    // MARK: Heartbeat
+
+    private func restateLater() {
+        heartbeat = loop.schedule(afterNanoseconds: options.periodNanoseconds) { [unowned self] in
+            if isStopped { return }
+            restate()
+            restateLater()
+        }
+    }
+
+    /// States the published snapshot again, as of now. Needs no database.
+    package func restate() {
+        guard let published else { return }
+        let manifest = published.manifest.reissued(at: clock.now())
+        do throws(VerifiedManifest.Refusal) {
+            let verified = try VerifiedManifest.verify(
+                cached: manifest.signed(by: signing.key), trusting: signing.trust)
+            streams.state(verified, keySets: signing.keySets)
+        } catch {
+            log.error("cannot restate the snapshot", ["reason": LogValue(error)])
+        }
+    }
+}
+
+/// Replicas went on overtaking each other, or the database changes all the time: the next look continues.
+struct PublishingContention: Error, CustomStringConvertible {
+    var description: String { "another publisher was faster every time" }
+}
+
+extension PublishedSnapshot {
+    /// Nodes would notice no difference.
+    func saysTheSame(as other: PublishedSnapshot) -> Bool {
+        manifest.pages == other.manifest.pages && manifest.kills == other.manifest.kills
+            && manifest.layout == other.manifest.layout && manifest.fleetKey == other.manifest.fleetKey
+    }
+}
+
+/// The publisher as other threads know it.
+private struct PublisherReference: Sendable {
+    nonisolated(unsafe) let publisher: SnapshotPublisher
+    let loop: EventLoop
+
+    func wake() {
+        let reference = self
+        loop.execute { reference.publisher.wake() }
+    }
+}

@@ -1,0 +1,111 @@
+import Contract
+package import Domain
+package import PostgresDriver
+package import Store
+
+/// Seals a stored credential under the current fleet key and keeps the seal. The server knows how; this module has no
+/// key that opens credentials.
+package typealias FleetSealing = (
+    _ credential: StoredCredential, _ provider: ProviderID, _ owner: TenantID?, PostgresConnection
+) async throws -> Void
+
+/// What one look at the database said.
+enum SnapshotReading {
+    /// Somebody else published, or this process has just started: take over what is there.
+    case behind(SnapshotStore.State, SnapshotStore.Published?)
+    /// Nothing that nodes see has changed.
+    case unchanged
+    /// Providers whose credential is not sealed under the current fleet key.
+    case unsealed([(StoredCredential, ProviderID, TenantID?)])
+    case content(Content)
+
+    struct Content {
+        let state: SnapshotStore.State
+        let visibility: SnapshotStore.Visibility
+        /// Whose content it is; nil: everybody's.
+        let owners: Set<TenantID?>?
+        /// Whether a change brought it here; else it is a sweep.
+        let isChange: Bool
+        let content: SnapshotContent
+    }
+
+    enum Mode: Equatable {
+        /// What changed since the version at hand.
+        case following(SnapshotVersion)
+        /// Everything, to be compared with the version at hand.
+        case sweeping(SnapshotVersion)
+        /// Everything, because there is nothing at hand.
+        case everything
+    }
+
+    /// Reads in one transaction what changed since the last build, or everything.
+    static func take(
+        _ mode: Mode, fleetKey: FleetKeyID, at now: Timestamp, _ pool: PostgresPool
+    ) async throws -> SnapshotReading {
+        try await pool.withTransaction(.readOnlySnapshot) { connection in
+            let state = try await SnapshotStore.state(connection)
+            switch mode {
+            case .following(let known), .sweeping(let known):
+                if known != state.version {
+                    return .behind(state, try await SnapshotStore.latest(connection))
+                }
+            case .everything: break
+            }
+            return try await read(mode, state, fleetKey: fleetKey, at: now, connection)
+        }
+    }
+
+    private static func read(
+        _ mode: Mode, _ state: SnapshotStore.State, fleetKey: FleetKeyID, at now: Timestamp,
+        _ connection: PostgresConnection
+    ) async throws -> SnapshotReading {
+        var dirty: Set<TenantID?>?
+        if mode != .everything, let builtFrom = state.builtFrom {
+            let owners = Set(try await SnapshotStore.dirtyOwners(since: builtFrom, connection))
+            if case .following = mode, owners.isEmpty { return .unchanged }
+            dirty = owners
+        }
+        let visibility = try await SnapshotStore.visibility(connection)
+        var owners = dirty
+        // The platform's models stand inside the routes of tenants.
+        if case .sweeping = mode { owners = nil }
+        if dirty?.contains(nil) == true { owners = nil }
+        let (content, unsealed) = try await export(
+            owners.map { SnapshotExport.Owners($0) }, fleetKey: fleetKey, at: now, connection)
+        if !unsealed.isEmpty { return .unsealed(unsealed) }
+        return .content(
+            Content(
+                state: state, visibility: visibility, owners: owners, isChange: dirty?.isEmpty != true,
+                content: content))
+    }
+
+    private static func export(
+        _ owners: SnapshotExport.Owners?, fleetKey: FleetKeyID, at now: Timestamp,
+        _ connection: PostgresConnection
+    ) async throws -> (SnapshotContent, unsealed: [(StoredCredential, ProviderID, TenantID?)]) {
+        var content = SnapshotContent()
+        content.tenants = try await SnapshotExport.tenants(of: owners, connection)
+        content.workspaces = try await SnapshotExport.workspaces(of: owners, connection)
+        content.routes = try await SnapshotExport.routes(of: owners, connection)
+        content.prices = try await SnapshotExport.prices(of: owners, at: now, connection)
+        var unsealed: [(StoredCredential, ProviderID, TenantID?)] = []
+        for (provider, credential) in try await SnapshotExport.providers(of: owners, connection) {
+            var sealed: SealedCredential?
+            if let credential {
+                if let seal = credential.forFleet, seal.fleetKey == fleetKey {
+                    sealed = SealedCredential(fleetKey: seal.fleetKey, sealed: seal.sealed)
+                } else {
+                    unsealed.append((credential, provider.id, provider.tenant))
+                }
+            }
+            content.providers.append(ProviderEntry(provider, credential: sealed))
+        }
+        var position: SnapshotExport.KeyPosition?
+        repeat {
+            let page = try await SnapshotExport.keys(of: owners, after: position, at: now, connection)
+            content.keys += page.keys
+            position = page.next
+        } while position != nil
+        return (content, unsealed)
+    }
+}
