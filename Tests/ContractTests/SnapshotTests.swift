@@ -227,6 +227,61 @@ struct SnapshotSecretTests {
         #expect(hash.digest == sha256(String(key.reveal().dropFirst(20).prefix(32))))
     }
 
+    @Test("neither a key's secret nor a provider's credential stands in anything that is sent")
+    func nothingSecret() throws {
+        let (fixture, parts) = SnapshotFixture.small()
+        let built = try fixture.built()
+        let shards = built.shards.map(\.encoded)
+        let sent = shards + built.objects.values.map(\.bytes) + [fixture.frame(of: built).framed]
+        let secret = parts.key.withSecretBytes { Array($0) }
+        let fleetKey = fixture.fleetKey.key.secret.withBytes { Array($0) }
+        func stands(_ needle: [UInt8]) -> Bool {
+            sent.contains { bytes in bytes.indices.contains { bytes[$0...].starts(with: needle) } }
+        }
+        #expect(stands(Array(parts.key.publicID.description.utf8)))
+        #expect(stands(SecretHash(of: parts.key).digest.bytes))
+        #expect(!stands(secret))
+        #expect(!stands(fleetKey))
+        #expect(!stands(Array("sk-test".utf8)))
+    }
+
+    @Test("entries are made of nouns without losing what a node needs")
+    func entriesOfNouns() throws {
+        var generator = SeededGenerator(seed: 6)
+        let text = KeyText(using: &generator)
+        let tenant = TenantID(high: 1, low: 1)
+        let key = Key(
+            id: KeyID(high: 1, low: 2), tenant: tenant, workspace: WorkspaceID(high: 1, low: 3), name: "k",
+            publicID: text.publicID, permitted: KeyPermissions(endpoints: EndpointSet([.chat])),
+            notBefore: .epoch,
+            expires: .distantFuture, revoked: Sample.time, createdAt: .epoch)
+        let entry = KeyEntry(key, secretHash: SecretHash(of: text))
+        #expect((entry.id, entry.tenant, entry.workspace) == (key.id, key.tenant, key.workspace))
+        #expect((entry.publicID, entry.permitted) == (key.publicID, key.permitted))
+        #expect(
+            [entry.notBefore, entry.expires, entry.revoked] == [key.notBefore, key.expires, key.revoked])
+        let provider = Provider(
+            id: ProviderID(high: 1, low: 4), tenant: nil, name: "p", kind: .anthropic,
+            baseURL: try #require(BaseURL("https://a.example")),
+            headers: [ExtraHeader(name: "x", value: "y")],
+            timeouts: ProviderTimeouts(connect: 1, firstByte: 2, betweenChunks: 3, total: 4),
+            isEnabled: false,
+            credentialHint: "1234", createdAt: .epoch, updatedAt: .epoch)
+        let made = ProviderEntry(provider, credential: nil)
+        #expect((made.id, made.tenant, made.kind) == (provider.id, nil, .anthropic))
+        #expect((made.baseURL, made.headers) == (provider.baseURL, provider.headers))
+        #expect((made.timeouts, made.isEnabled) == (provider.timeouts, false))
+        let rates = try #require(PriceRates(input: 1, output: 2))
+        let price = Price(
+            id: PriceID(high: 1, low: 5), model: ModelID(high: 1, low: 6), tenant: tenant, rates: rates,
+            effectiveFrom: Sample.time, createdAt: .epoch)
+        #expect(
+            PriceEntry(price)
+                == PriceEntry(
+                    id: price.id, model: price.model, tenant: tenant, effectiveFrom: Sample.time, rates: rates
+                ))
+    }
+
     @Test("a credential opens with its fleet key, as its provider's, unchanged")
     func credentials() throws {
         let provider = ProviderID(high: 1, low: 1)

@@ -117,21 +117,6 @@ struct MessageReader {
         return MessageReader(object, at: "\(pointer)/\(name)", strict: isStrict)
     }
 
-    mutating func texts(_ name: String, upTo limit: Int, each length: Int) -> [String] {
-        guard let values = ask(name)?.array else {
-            missing(name)
-            return []
-        }
-        let texts = values.compactMap(\.string)
-        guard values.count <= limit, texts.count == values.count,
-            texts.allSatisfy({ $0.utf8.count <= length })
-        else {
-            fail(name, .invalidFormat, "must be a list of at most \(limit) strings")
-            return []
-        }
-        return texts
-    }
-
     /// Says that a member has to be there, unless something else is wrong with it already.
     mutating func missing(_ name: String) {
         let place = "\(pointer)/\(name)"
