@@ -1,5 +1,5 @@
-/// Memory blocks of one size, kept for reuse by one loop. Taking and giving back allocates nothing while the pool
-/// holds blocks. Loop thread only.
+/// Memory blocks of one size, kept for reuse by one loop. Taking and giving back allocates nothing while
+/// the pool holds blocks. Loop thread only.
 package final class BlockPool {
     /// Bytes in a block.
     package static let blockSize = 16 * 1024

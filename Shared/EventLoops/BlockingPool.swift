@@ -62,7 +62,8 @@ package final class BlockingPool: Sendable {
         }
     }
 
-    /// Runs `body` on one of the threads and gives back what it returns; the caller continues on its own loop.
+    /// Runs `body` on one of the threads and gives back what it returns; the caller continues on its own
+    /// loop.
     package func run<T: Sendable>(_ body: @escaping @Sendable () -> T) async throws(BlockingPoolFull) -> T {
         let completion = Completion<T>()
         guard queue.offer({ completion.fulfil(body()) }) else { throw BlockingPoolFull() }

@@ -1,12 +1,12 @@
-/// Something with a descriptor that a loop watches. The loop does **not** keep it alive: a channel unregisters (or
-/// closes) its descriptor before it goes away, at the latest in its `deinit`.
+/// Something with a descriptor that a loop watches. The loop does **not** keep it alive: a channel
+/// unregisters (or closes) its descriptor before it goes away, at the latest in its `deinit`.
 package protocol Channel: AnyObject {
     /// Called on the loop's thread, at most once per turn of the loop, never after `unregister` or `close`.
     func onEvents(_ ready: Readiness)
 }
 
-/// The right to change one registration of a channel on a loop. A value that is out of date does nothing, so it is
-/// harmless to close twice.
+/// The right to change one registration of a channel on a loop. A value that is out of date does nothing,
+/// so it is harmless to close twice.
 package struct Registration: Equatable, Sendable {
     let index: UInt32
     let generation: UInt32
@@ -24,8 +24,8 @@ package struct Registration: Equatable, Sendable {
     var tag: UInt64 { UInt64(generation) << 32 | UInt64(index) }
 }
 
-/// Registered channels by index. A slot's generation changes when it is given up, so an event that was already in
-/// the batch for a channel closed a moment ago finds nobody: no object has to be kept for it.
+/// Registered channels by index. A slot's generation changes when it is given up, so an event that was
+/// already in the batch for a channel closed a moment ago finds nobody: no object has to be kept for it.
 struct ChannelTable: ~Copyable {
     struct Slot {
         unowned(unsafe) var channel: (any Channel)?

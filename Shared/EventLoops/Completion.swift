@@ -15,8 +15,8 @@ package struct Completion<Value: Sendable>: Sendable {
 
     package init() {}
 
-    /// Provides the value; the waiter continues on its own loop. False when it already had one: the first counts.
-    /// Any thread.
+    /// Provides the value; the waiter continues on its own loop. False when it already had one: the first
+    /// counts. Any thread.
     @discardableResult
     package func fulfil(_ value: Value) -> Bool {
         let (accepted, waiter) = storage.state.withLock {

@@ -21,8 +21,8 @@ extension EventLoop {
         _ = loop_epoll_modify(epoll, descriptor, events.rawValue, registration.tag)
     }
 
-    /// Stops watching and leaves the descriptor open, for descriptors somebody else owns (libpq). Call it *before*
-    /// the owner closes the descriptor: its number may be somebody else's a moment later.
+    /// Stops watching and leaves the descriptor open, for descriptors somebody else owns (libpq). Call it
+    /// *before* the owner closes the descriptor: its number may be somebody else's a moment later.
     package func unregister(_ registration: Registration) {
         guard let descriptor = channels.remove(registration) else { return }
         _ = loop_epoll_remove(epoll, descriptor)

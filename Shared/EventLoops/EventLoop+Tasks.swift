@@ -4,8 +4,9 @@ package struct LoopStopped: Error, Sendable {
 }
 
 extension EventLoop {
-    /// Starts a task that lives on this loop: it runs at once, up to its first suspension, and always continues on
-    /// this thread. It is not cancelled by anything; end it by aborting what it waits for. Loop thread.
+    /// Starts a task that lives on this loop: it runs at once, up to its first suspension, and always
+    /// continues on this thread. It is not cancelled by anything; end it by aborting what it waits for.
+    /// Loop thread.
     package func spawn(_ body: @escaping () async -> Void) {
         precondition(isCurrent, "spawn on another thread than the loop's")
         // The body never leaves this thread: it starts here and every resume lands on this loop.
@@ -13,8 +14,8 @@ extension EventLoop {
         _ = Task.immediate(executorPreference: self) { await body() }
     }
 
-    /// Runs `body` as a task on this loop and gives back its result; the caller continues on its own executor.
-    /// Any thread, any task. Throws `LoopStopped` when the loop is not there any more.
+    /// Runs `body` as a task on this loop and gives back its result; the caller continues on its own
+    /// executor. Any thread, any task. Throws `LoopStopped` when the loop is not there any more.
     package func run<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> T {
         try await withUnsafeThrowingContinuation { continuation in
             let accepted = execute {
@@ -37,7 +38,8 @@ extension EventLoop {
         }
     }
 
-    /// Runs `body` once, not before `nanoseconds` from now (by the clock, not this turn's `now`). Loop thread.
+    /// Runs `body` once, not before `nanoseconds` from now (by the clock, not this turn's `now`). Loop
+    /// thread.
     @discardableResult
     package func schedule(afterNanoseconds nanoseconds: Int64, _ body: @escaping () -> Void) -> Timer {
         let timer = Timer(body)

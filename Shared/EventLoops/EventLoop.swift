@@ -4,9 +4,10 @@ import Synchronization
 
 /// One epoll loop on one thread, which is also the executor of the tasks that live on it.
 ///
-/// Everything that belongs to a loop is a plain class used on its thread only; tasks started with `spawn` prefer
-/// this loop, so every resume, also one from another thread, lands here and nowhere else. What may be called from
-/// any thread says so; the rest is for the loop's own thread. See docs/adr/0001-event-loops-are-executors.md.
+/// Everything that belongs to a loop is a plain class used on its thread only; tasks started with `spawn`
+/// prefer this loop, so every resume, also one from another thread, lands here and nowhere else. What may
+/// be called from any thread says so; the rest is for the loop's own thread. See
+/// docs/adr/0001-event-loops-are-executors.md.
 package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     private static let eventsPerTurn = 256
     private static let jobsPerTurn = 16_384
@@ -77,8 +78,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     // MARK: Running
 
-    /// Runs the loop on the calling thread until `stop`. Timers that are still armed are dropped then, and tasks
-    /// that still wait are never resumed: drain first.
+    /// Runs the loop on the calling thread until `stop`. Timers that are still armed are dropped then, and
+    /// tasks that still wait are never resumed: drain first.
     package func run() {
         precondition(loop_current() == nil, "this thread already runs a loop")
         loop_set_current(Unmanaged.passUnretained(self).toOpaque())
@@ -97,8 +98,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         wake()
     }
 
-    /// Runs `body` on the loop, after what was handed over before it from the same thread. False when the loop has
-    /// stopped: `body` never runs. Any thread.
+    /// Runs `body` on the loop, after what was handed over before it from the same thread. False when the
+    /// loop has stopped: `body` never runs. Any thread.
     @discardableResult
     package func execute(_ body: @escaping @Sendable () -> Void) -> Bool {
         if isCurrent {
@@ -147,8 +148,8 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
         var left = Self.jobsPerTurn
         while left > 0 {
             if !ring.isEmpty {
-                // As a task executor alone: nonisolated code then continues in place. The two-executor form costs
-                // two more trips through the ring for every wait.
+                // As a task executor alone: nonisolated code then continues in place. The two-executor form
+                // costs two more trips through the ring for every wait.
                 unsafe ring.pop().runSynchronously(on: executor)
             } else if !bodies.isEmpty {
                 runBodies()

@@ -1,7 +1,7 @@
 import CEventLoops
 
-/// A system call that failed, with the call's name and its errno. Its text is for operators, never for callers
-/// over the network.
+/// A system call that failed, with the call's name and its errno. Its text is for operators, never for
+/// callers over the network.
 package struct SystemError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The call, as in "bind".
     package let operation: StaticString

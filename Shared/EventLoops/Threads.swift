@@ -9,8 +9,8 @@ package struct ThreadHandle: @unchecked Sendable {
     package func join() { pthread_join(thread, nil) }
 }
 
-/// Starts a thread named `name` (15 bytes are kept). It inherits the signal mask of the caller. Traps when the
-/// system refuses a thread: threads are started with the process, not per request.
+/// Starts a thread named `name` (15 bytes are kept). It inherits the signal mask of the caller. Traps when
+/// the system refuses a thread: threads are started with the process, not per request.
 package func spawnThread(name: String, _ body: @escaping @Sendable () -> Void) -> ThreadHandle {
     let start = Unmanaged.passRetained(ThreadStart(name: name, body: body))
     var thread = pthread_t()

@@ -1,8 +1,8 @@
 /// A hashed timer wheel as a pure machine: it knows no clock and makes no call, time is an argument.
 ///
-/// 8192 slots of 2^22 ns (4.19 ms). A timer never fires early; it fires at most one slot late, plus the wait until
-/// `advance` is called. Moving a deadline later is one store: the timer stays where it is and is linked again when
-/// its slot comes up. Not thread-safe: one wheel per loop.
+/// 8192 slots of 2^22 ns (4.19 ms). A timer never fires early; it fires at most one slot late, plus the
+/// wait until `advance` is called. Moving a deadline later is one store: the timer stays where it is and is
+/// linked again when its slot comes up. Not thread-safe: one wheel per loop.
 package final class TimerWheel {
     static let slotBits: Int64 = 22
     static let slotCount = 8192
@@ -27,7 +27,8 @@ package final class TimerWheel {
         occupied.deallocate()
     }
 
-    /// Lets `timer` fire once, at `deadline` (nanoseconds on the clock given to `advance`); replaces an earlier one.
+    /// Lets `timer` fire once, at `deadline` (nanoseconds on the clock given to `advance`); replaces an
+    /// earlier one.
     package func arm(_ timer: Timer, deadline: Int64) {
         timer.deadline = deadline
         let slot = slot(for: deadline)
@@ -45,8 +46,8 @@ package final class TimerWheel {
         if timer.slot != 0 { unlink(timer) }
     }
 
-    /// Fires every timer whose deadline is at or before `now`, in the order of their slots. A firing timer may arm
-    /// and disarm any timer.
+    /// Fires every timer whose deadline is at or before `now`, in the order of their slots. A firing timer
+    /// may arm and disarm any timer.
     package func advance(to now: Int64) {
         let target = now >> Self.slotBits
         if target - current > Int64(Self.slotCount) { current = target - Int64(Self.slotCount) }
@@ -146,8 +147,8 @@ package protocol TimerOwner: AnyObject {
 
 /// One deadline on a wheel, intrusive: arming allocates nothing. Loop thread only.
 ///
-/// With an owner it belongs to that object and must not outlive it. With a body the wheel keeps it until it fires
-/// or is cancelled.
+/// With an owner it belongs to that object and must not outlive it. With a body the wheel keeps it until it
+/// fires or is cancelled.
 package final class Timer {
     fileprivate(set) package var deadline: Int64 = 0
     fileprivate var slot: Int64 = 0

@@ -27,8 +27,8 @@ extension Connection {
             let count = loop_receive(descriptor, buffer.unsafelyUnwrapped + end, wanted)
             if count > 0 {
                 end &+= count
-                // Fewer than asked for: the socket is empty, and the next byte is a new edge. Once the peer has
-                // hung up there is no further edge.
+                // Fewer than asked for: the socket is empty, and the next byte is a new edge. Once the peer
+                // has hung up there is no further edge.
                 if count < wanted && !peerHungUp { isReadable = false }
                 return true
             }
@@ -40,8 +40,8 @@ extension Connection {
         }
     }
 
-    /// Receives until `count` bytes are buffered. Throws `.endOfStream` when the peer ends before, `.tooLarge`
-    /// when `count` is more than `maximumBuffered`.
+    /// Receives until `count` bytes are buffered. Throws `.endOfStream` when the peer ends before,
+    /// `.tooLarge` when `count` is more than `maximumBuffered`.
     package func fill(until count: Int) async throws(TransportError) {
         while end &- start < count {
             if try await !fill() { throw .endOfStream }
@@ -63,8 +63,8 @@ extension Connection {
         if start == end { releaseBuffer() }
     }
 
-    /// Makes one buffer large enough for `count` received bytes (at most `maximumBuffered`), so that a body of
-    /// known length is not moved again and again.
+    /// Makes one buffer large enough for `count` received bytes (at most `maximumBuffered`), so that a body
+    /// of known length is not moved again and again.
     package func reserveBuffer(_ count: Int) {
         let wanted = min(count, maximumBuffered)
         if wanted > max(capacity, BlockPool.blockSize) { grow(to: wanted) }

@@ -3,8 +3,9 @@ package import EventLoops
 import Glibc
 
 extension Connection {
-    /// Hands all of both spans to the kernel, waiting while the peer does not read: this is the back-pressure.
-    /// The memory must stay as it is until it returns. On an error any part may have been sent.
+    /// Hands all of both spans to the kernel, waiting while the peer does not read: this is the
+    /// back-pressure. The memory must stay as it is until it returns. On an error any part may have been
+    /// sent.
     package func send(
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
     ) async throws(TransportError) {
@@ -44,9 +45,9 @@ extension Connection {
         _ = loop_shutdown_write(descriptor)
     }
 
-    /// Closes so that the peer can read what was sent last, also when it is still sending: shuts down the writing
-    /// side, drops what arrives until the peer ends, `maximumBytes` came or the time is over, then closes
-    /// (RFC 9112 §9.6). For the answer to a request that is not read to its end.
+    /// Closes so that the peer can read what was sent last, also when it is still sending: shuts down the
+    /// writing side, drops what arrives until the peer ends, `maximumBytes` came or the time is over, then
+    /// closes (RFC 9112 §9.6). For the answer to a request that is not read to its end.
     package func lingerThenClose(maximumBytes: Int = 256 * 1024, nanoseconds: Int64 = 2_000_000_000) async {
         shutdownWrite()
         setDeadline(afterNanoseconds: nanoseconds)

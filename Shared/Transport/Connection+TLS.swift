@@ -8,8 +8,8 @@ extension Connection {
     /// True when what is sent and received is protected.
     package var isSecure: Bool { tls != nil }
 
-    /// Raw Ed25519 public key (32 bytes) of the peer's verified certificate: for a server the client certificate,
-    /// when one was asked for and given. Nil without one, or when its key is of another kind.
+    /// Raw Ed25519 public key (32 bytes) of the peer's verified certificate: for a server the client
+    /// certificate, when one was asked for and given. Nil without one, or when its key is of another kind.
     package var peerCertificateKey: [UInt8]? { tls?.peerCertificateKey }
 
     /// What ALPN (RFC 7301) agreed on; nil without TLS or agreement.

@@ -1,11 +1,12 @@
 import CEventLoops
 package import EventLoops
 
-/// A buffered duplex byte stream on one loop, plain TCP or TLS. All of it is for the loop's thread; one task may
-/// receive while another sends, but not two of the same.
+/// A buffered duplex byte stream on one loop, plain TCP or TLS. All of it is for the loop's thread; one
+/// task may receive while another sends, but not two of the same.
 ///
-/// It is ended by `close` (or by its last reference going away). `abort`, an expired deadline, and the hang-up of
-/// a connection that is `linked` to this one make waiting and later calls throw; there is no task cancellation.
+/// It is ended by `close` (or by its last reference going away). `abort`, an expired deadline, and the
+/// hang-up of a connection that is `linked` to this one make waiting and later calls throw; there is no
+/// task cancellation.
 package final class Connection: Channel, TimerOwner {
     /// Bytes the receive buffer may grow to unless `maximumBuffered` says otherwise.
     package static let defaultMaximumBuffered = 64 * 1024
@@ -41,11 +42,11 @@ package final class Connection: Channel, TimerOwner {
     var fillTurn: UInt64 = 0
     var fillsThisTurn = 0
 
-    /// The peer has closed at least its sending side. Received bytes can still be read. A pooled connection with
-    /// this set is not worth using.
+    /// The peer has closed at least its sending side. Received bytes can still be read. A pooled connection
+    /// with this set is not worth using.
     package internal(set) var peerHungUp = false
-    /// Something arrived that nobody received yet, or may have. On a pooled connection this is what no request asked
-    /// for: such a connection is not worth using either.
+    /// Something arrived that nobody received yet, or may have. On a pooled connection this is what no
+    /// request asked for: such a connection is not worth using either.
     package var mayHaveInput: Bool { isReadable }
     private unowned(unsafe) var link: Connection?
     private unowned(unsafe) var linkedFrom: Connection?
@@ -68,8 +69,8 @@ package final class Connection: Channel, TimerOwner {
 
     deinit { close() }
 
-    /// The connection to abort when this one's peer hangs up: the upstream of a client. One to one; cleared by
-    /// itself when either goes away. Set it when the peer has already hung up and it is aborted at once.
+    /// The connection to abort when this one's peer hangs up: the upstream of a client. One to one; cleared
+    /// by itself when either goes away. Set it when the peer has already hung up and it is aborted at once.
     package var linked: Connection? {
         get { link }
         set {
@@ -91,14 +92,15 @@ package final class Connection: Channel, TimerOwner {
     /// Aborted, timed out or closed: nothing can be sent or received any more.
     package var isEnded: Bool { fate != .open }
 
-    /// Nothing is buffered, nothing has arrived since, and the peer is still there, as of this turn: what a pooled
-    /// connection must be to be used again. Rarely false when all is well (a receive that exactly filled the room).
+    /// Nothing is buffered, nothing has arrived since, and the peer is still there, as of this turn: what a
+    /// pooled connection must be to be used again. Rarely false when all is well (a receive that exactly
+    /// filled the room).
     package var isQuiet: Bool { fate == .open && start == end && !isReadable && !peerHungUp }
 
     // MARK: Ending
 
-    /// Makes this connection fail with `.timedOut` unless it is set again (or cleared with 0) in time. The time
-    /// counts from this turn's `now`; it may come up to 4.2 ms late. Moving it later costs a store.
+    /// Makes this connection fail with `.timedOut` unless it is set again (or cleared with 0) in time. The
+    /// time counts from this turn's `now`; it may come up to 4.2 ms late. Moving it later costs a store.
     package func setDeadline(afterNanoseconds nanoseconds: Int64) {
         if nanoseconds <= 0 {
             deadline?.clear()
@@ -120,8 +122,8 @@ package final class Connection: Channel, TimerOwner {
     /// Waiting and later calls throw `.aborted`. The socket stays open until `close`. Harmless when ended.
     package func abort() { end(.aborted) }
 
-    /// Ends the connection now: what is not in the kernel yet is lost, bytes never read turn the goodbye into a
-    /// reset. Harmless when closed.
+    /// Ends the connection now: what is not in the kernel yet is lost, bytes never read turn the goodbye
+    /// into a reset. Harmless when closed.
     package func close() {
         guard fate != .closed else { return }
         if let tls {

@@ -49,7 +49,8 @@ package final class Dialer {
             if left <= 0 { throw .timedOut }
             let connection: Connection
             do {
-                // A share of the time each, so that a first address that does not answer leaves some for others.
+                // A share of the time each, so that a first address that does not answer leaves some for
+                // others.
                 connection = try await dial(
                     SocketAddress(address, port: port), nanoseconds: left / Int64(allowed.count - index))
             } catch {

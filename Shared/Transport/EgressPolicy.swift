@@ -2,11 +2,12 @@
 package struct InvalidEgressEntry: Error, Sendable, CustomStringConvertible {
     package let entry: String
     package var description: String {
-        "\"\(entry)\" is not a destination: expected host, host:port, address, [address]:port or address/prefix"
+        "\"\(entry)\" is not a destination: expected host[:port], address, address:port or address/prefix"
     }
 }
 
-/// Where outbound connections may go. Every one of them is judged here, with the address that is then dialled.
+/// Where outbound connections may go. Every one of them is judged here, with the address that is then
+/// dialled.
 ///
 /// Without an entry in the allow-list: TLS only, port 443 only, and no address of a special range (private,
 /// loopback, link-local, documentation, …), also not one hidden in an IPv6 address.
@@ -34,9 +35,9 @@ package struct EgressPolicy: Sendable {
         return policy
     }()
 
-    /// This policy, and also these destinations whatever address they have: a host name (exactly that one, every
-    /// address it resolves to), an address, or a block of addresses, each with a port or for every port. With
-    /// `http` also without TLS.
+    /// This policy, and also these destinations whatever address they have: a host name (exactly that one,
+    /// every address it resolves to), an address, or a block of addresses, each with a port or for every
+    /// port. With `http` also without TLS.
     package func allowing(_ destinations: [String], http: Bool) throws(InvalidEgressEntry) -> EgressPolicy {
         var policy = self
         for text in destinations {

@@ -26,8 +26,9 @@ package final class Listener: Channel {
     /// Connections dropped because their handshake failed, took too long, or too many were under way.
     package private(set) var handshakesFailed = 0
 
-    /// Listens at `address` and hands every connection to `accepted`; with `tls` once its handshake is done.
-    /// With `reusePort` several listeners (one a loop) share the address and the kernel spreads the connections.
+    /// Listens at `address` and hands every connection to `accepted`; with `tls` once its handshake is
+    /// done. With `reusePort` several listeners (one a loop) share the address and the kernel spreads the
+    /// connections.
     package init(
         loop: EventLoop, address: SocketAddress, reusePort: Bool = false, tls: TLSContext? = nil,
         handshakeNanoseconds: Int64 = 10_000_000_000, accepted: @escaping (Connection) -> Void

@@ -1,8 +1,8 @@
 import CEventLoops
 import EventLoops
 
-/// Host names to addresses for one loop: the system's resolver on a blocking pool, a short cache, and one lookup
-/// at a time for a name however many wait for it. Loop thread.
+/// Host names to addresses for one loop: the system's resolver on a blocking pool, a short cache, and one
+/// lookup at a time for a name however many wait for it. Loop thread.
 final class NameResolver {
     private static let cachedNames = 1024
     private static let addressesPerName = 8
@@ -43,7 +43,8 @@ final class NameResolver {
         self.lookUp = lookUp
     }
 
-    /// Addresses of `name`, at least one; `.timedOut` at `deadline` (the lookup goes on for those who come later).
+    /// Addresses of `name`, at least one; `.timedOut` at `deadline` (the lookup goes on for those who come
+    /// later).
     func addresses(of name: HostName, deadline: Int64) async throws(TransportError) -> [IPAddress] {
         if let entry = cache[name], entry.expires > loop.now {
             if entry.addresses.isEmpty { throw .unresolved }

@@ -94,7 +94,8 @@ final class OpenSSLContext: @unchecked Sendable {
             }
         }
         let text = MemoryText(keyPEM)
-        // The callback answers the question for a pass phrase, which would be asked on the terminal otherwise.
+        // The callback answers the question for a pass phrase, which would be asked on the terminal
+        // otherwise.
         guard let key = PEM_read_bio_PrivateKey(text.bio, nil, { _, _, _, _ in -1 }, nil) else {
             throw Self.failure("the private key")
         }

@@ -1,5 +1,5 @@
-/// Which addresses are ordinary hosts of the public Internet, by the IANA special-purpose registries (RFC 6890).
-/// Addresses that carry an IPv4 address inside are judged by that one.
+/// Which addresses are ordinary hosts of the public Internet, by the IANA special-purpose registries (RFC
+/// 6890). Addresses that carry an IPv4 address inside are judged by that one.
 enum SpecialAddresses {
     /// The name of the special range `address` lies in; nil for an ordinary public address.
     static func range(of address: IPAddress) -> String? {

@@ -33,9 +33,10 @@ package final class TLSContext: Sendable {
         state = Mutex(State(library: library))
     }
 
-    /// For a listener. With `clientCAPEM` a client certificate is asked for and, if one comes, must be signed by
-    /// that authority; `requireClientCertificate` refuses clients without one. Sessions are resumed only where no
-    /// client certificate is asked for, so that an expired one ends with its connection.
+    /// For a listener. With `clientCAPEM` a client certificate is asked for and, if one comes, must be
+    /// signed by that authority; `requireClientCertificate` refuses clients without one. Sessions are
+    /// resumed only where no client certificate is asked for, so that an expired one ends with its
+    /// connection.
     package static func server(
         certificateChainPEM: String, privateKeyPEM: String, clientCAPEM: String? = nil,
         requireClientCertificate: Bool = false, alpn: [String] = []
@@ -101,7 +102,8 @@ package final class TLSContext: Sendable {
         state.withLock { state in (state.library, sessionKey.flatMap { state.sessions[$0] }) }
     }
 
-    /// Keeps a session for the next connection to the same server. Dropped when the context was reloaded since.
+    /// Keeps a session for the next connection to the same server. Dropped when the context was reloaded
+    /// since.
     func remember(_ session: OpenSSLSession, from library: OpenSSLContext, sessionKey: String) {
         state.withLock { state in
             guard state.library === library else { return }

@@ -2,9 +2,9 @@ import CEventLoops
 import COpenSSL
 import Glibc
 
-/// The TLS side of one connection: OpenSSL over a BIO that receives and sends on the connection's own socket by
-/// the connection's own readiness. No descriptor is inside OpenSSL and nothing is probed: what is not ready is
-/// "try again", and a short receive ends readiness as it does without TLS. Loop thread.
+/// The TLS side of one connection: OpenSSL over a BIO that receives and sends on the connection's own
+/// socket by the connection's own readiness. No descriptor is inside OpenSSL and nothing is probed: what is
+/// not ready is "try again", and a short receive ends readiness as it does without TLS. Loop thread.
 final class TLSSession {
     /// Outcome of a library call that did not succeed.
     enum Obstacle {

@@ -158,7 +158,7 @@ struct DialerTests {
         try await withLoop { loop in
             let gate = Atomic<Bool>(false)
             let names = NameResolver(loop: loop, pool: pool) { _ in
-                while !gate.load(ordering: .acquiring) { usleep(1000) }
+                while !gate.load(ordering: .acquiring) { sched_yield() }
                 return [IPAddress("127.0.0.1")!]
             }
             let dialer = Dialer(loop: loop, names: names, policy: .unrestricted)

@@ -131,12 +131,15 @@ int loop_socket_error(int descriptor) {
 }
 int loop_shutdown_write(int descriptor) { return result(shutdown(descriptor, SHUT_WR)); }
 int loop_set_socket_buffers(int descriptor, int send_bytes, int receive_bytes) {
-    if (send_bytes > 0 && setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes)) return -errno;
-    if (receive_bytes > 0 && setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes))
-        return -errno;
-    return 0;
+    int failed = 0;
+    if (send_bytes > 0)
+        failed |= setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
+    if (receive_bytes > 0)
+        failed |= setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+    return failed ? -errno : 0;
 }
-ssize_t loop_send(int descriptor, const void *first, size_t first_count, const void *second, size_t second_count) {
+ssize_t loop_send(
+    int descriptor, const void *first, size_t first_count, const void *second, size_t second_count) {
     ssize_t n;
     if (first_count && second_count) {
         struct iovec spans[2] = {{(void *)first, first_count}, {(void *)second, second_count}};

@@ -11,14 +11,17 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-// OpenSSL 3 deprecates the one SHA-256 interface that needs no heap (52 ns for an API key; EVP: 77–300 ns and a malloc).
+// OpenSSL 3 deprecates the one SHA-256 interface that needs no heap (52 ns for an API key; EVP: 77–300 ns
+// and a malloc).
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 static inline void eclusa_sha256_init(SHA256_CTX *context) { (void)SHA256_Init(context); }
 static inline void eclusa_sha256_update(SHA256_CTX *context, const void *bytes, size_t count) {
     (void)SHA256_Update(context, bytes, count);
 }
-static inline void eclusa_sha256_final(unsigned char *digest, SHA256_CTX *context) { (void)SHA256_Final(digest, context); }
+static inline void eclusa_sha256_final(unsigned char *digest, SHA256_CTX *context) {
+    (void)SHA256_Final(digest, context);
+}
 #pragma GCC diagnostic pop
 
 // Function-like macros and constants built from macros are not imported into Swift.
@@ -26,11 +29,14 @@ static inline int eclusa_ssl_set_minimum_tls12(SSL_CTX *context) {
     return (int)SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
 }
 static inline void eclusa_ssl_set_modes(SSL_CTX *context) {
-    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(
+        context,
+        SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context, 1);
 }
 static inline void eclusa_ssl_set_options(SSL_CTX *context, int allow_tickets) {
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(
+        context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
     if (!allow_tickets) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 }
 static inline void eclusa_ssl_set_session_cache(SSL_CTX *context, int is_client) {

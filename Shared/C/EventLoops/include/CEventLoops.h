@@ -1,6 +1,6 @@
 #pragma once
-// Linux calls that Swift cannot spell: function-like macros, GNU extensions, thread-locals, sockaddr juggling.
-// Calls that can fail return a negated errno, so that no second call is needed to learn why.
+// Linux calls that Swift cannot spell: function-like macros, GNU extensions, thread-locals, sockaddr
+// juggling. Calls that can fail return a negated errno, so that no second call is needed to learn why.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +73,8 @@ static inline ssize_t loop_receive(int descriptor, void *into, size_t capacity) 
     return n < 0 ? -errno : n;
 }
 /// Sends two spans with one call and without SIGPIPE; either may be empty.
-ssize_t loop_send(int descriptor, const void *first, size_t first_count, const void *second, size_t second_count);
+ssize_t loop_send(
+    int descriptor, const void *first, size_t first_count, const void *second, size_t second_count);
 
 // ---- names
 /// Text of 4 or 16 address bytes (RFC 5952); `text` has room for 46 bytes.
@@ -85,7 +86,8 @@ int loop_resolve(const char *host, loop_address *addresses, int capacity);
 
 // ---- threads
 void loop_thread_set_name(const char *name);
-/// Binds the calling thread to the index-th processor the process may use (round and round); 0 or a negated errno.
+/// Binds the calling thread to the index-th processor the process may use (round and round); 0 or a negated
+/// errno.
 int loop_thread_pin(int index);
 int loop_processor_count(void);
 const char *loop_error_text(int error_number, char *buffer, size_t capacity);
