@@ -16,16 +16,19 @@ package final class OperationEnvironment {
     let decoy: PasswordHash
     let nodeURL: String
     let log: Log
+    let egressRefusal: (BaseURL) -> String?
     private let changed: () -> Void
     var throttle = SignInThrottle()
 
     /// - `hashing`: passwords are hashed there; full means 503.
     /// - `nodeURL`: where nodes reach the control plane; goes into join bundles.
     /// - `passwordCost`: of new hashes; older ones are made anew at the next sign-in.
+    /// - `egressRefusal`: why providers may not be at an address; nil when they may.
     /// - `changed`: called after every committed write; wakes the publisher.
     package init(
         database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
-        passwordCost: PasswordHash.Cost = .standard, nodeURL: String, log: Log, changed: @escaping () -> Void
+        passwordCost: PasswordHash.Cost = .standard, nodeURL: String, log: Log,
+        egressRefusal: @escaping (BaseURL) -> String? = { _ in nil }, changed: @escaping () -> Void
     ) throws(CryptographyError) {
         self.database = database
         self.clock = clock
@@ -35,6 +38,7 @@ package final class OperationEnvironment {
         decoy = try PasswordHash.decoy(cost: passwordCost)
         self.nodeURL = nodeURL
         self.log = log
+        self.egressRefusal = egressRefusal
         self.changed = changed
     }
 

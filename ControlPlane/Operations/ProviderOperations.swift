@@ -103,7 +103,7 @@ package struct ProviderOperations {
         ) { connection in
             var provider = try found(try await ProviderStore.find(id, of: owner, connection))
             let seen = provider.updatedAt
-            try Self.apply(change, to: &provider)
+            try apply(change, to: &provider)
             provider.updatedAt = environment.clock.now()
             provider.credentialHint = hint ?? provider.credentialHint
             guard try await ProviderStore.update(provider, expecting: seen, connection) != nil else {
@@ -124,10 +124,20 @@ package struct ProviderOperations {
         }
         try check(
             Provider.problems(name: new.name, baseURL: text, headers: new.headers, timeouts: new.timeouts))
-        return try found(BaseURL(text))
+        return try allowed(text)
     }
 
-    private static func apply(_ change: ProviderChange, to provider: inout Provider) throws(OperationError) {
+    /// The address, unless no node could ever dial it: said now instead of at every call.
+    private func allowed(_ text: String) throws(OperationError) -> BaseURL {
+        let url = try found(BaseURL(text))
+        guard let refusal = environment.egressRefusal(url) else { return url }
+        throw .invalid([
+            ValidationError(
+                "/base_url", .notAllowed, "is no allowed destination: \(refusal); the operator can allow it")
+        ])
+    }
+
+    private func apply(_ change: ProviderChange, to provider: inout Provider) throws(OperationError) {
         provider.name = change.name ?? provider.name
         provider.headers = change.headers ?? provider.headers
         provider.timeouts = change.timeouts ?? provider.timeouts
@@ -137,7 +147,7 @@ package struct ProviderOperations {
             Provider.problems(
                 name: provider.name, baseURL: baseURL, headers: provider.headers, timeouts: provider.timeouts)
         )
-        provider.baseURL = try found(BaseURL(baseURL))
+        if change.baseURL != nil { provider.baseURL = try allowed(baseURL) }
     }
 
     private func store(

@@ -1,0 +1,109 @@
+import API
+import Cryptography
+import Domain
+import EventLoops
+import HTTPServing
+import Lifecycle
+import Operations
+import PostgresDriver
+import Settings
+import Telemetry
+import Transport
+
+/// What all loops share: values and things that are safe on any thread.
+struct SharedParts: Sendable {
+    let values: SettingsValues
+    let clock: WallClock
+    let keys: PlatformKeys
+    let hashing: BlockingPool
+    let egress: EgressPolicy
+    let metrics: MetricsRegistry
+    let log: Log
+
+    /// Why providers may not be at an address; nil when they may. A host name is judged as if it were public:
+    /// what it resolves to is judged when it is dialled.
+    func refusal(_ url: BaseURL) -> String? {
+        let address = IPAddress(url.host) ?? IPAddress(v4: 0x0808_0808)
+        return egress.refusal(host: url.host, address: address, port: url.port, isSecure: url.isSecure)
+    }
+}
+
+/// The admin API on one loop. Non-Sendable: everything of it lives there.
+final class AdminService {
+    let operations: Operations
+    /// Where it listens.
+    let address: SocketAddress
+    private let server: HTTPServer
+    private let database: PostgresPool
+
+    init(_ shared: SharedParts, loop: EventLoop, database: PostgresPool) throws {
+        self.database = database
+        let environment = try OperationEnvironment(
+            database: database, clock: shared.clock, keys: shared.keys, hashing: shared.hashing,
+            nodeURL: shared.values[ControlSettings.nodePublicURL], log: shared.log,
+            egressRefusal: { shared.refusal($0) }, changed: {})
+        operations = Operations(environment)
+        let surroundings = Surroundings(version: ControlProgram.version, metrics: shared.metrics) {
+            [database] in await Self.unreadyParts(database)
+        }
+        let api = try AdminAPI(operations: operations, surroundings: surroundings, log: shared.log)
+        server = HTTPServer(loop: loop) { await api.handle($0) }
+        let wanted = shared.values[ControlSettings.adminListenAddress]
+        do throws(SystemError) {
+            address = try server.listen(on: wanted, reusePort: shared.values[ControlSettings.loops] > 1)
+        } catch {
+            throw StartUp.failure(error, listening: wanted, setting: "--admin-listen-address")
+        }
+    }
+
+    private static func unreadyParts(_ database: PostgresPool) async -> [String] {
+        let isThere = (try? await database.withConnection { try await $0.query("select 1").count }) == 1
+        return isThere ? [] : ["database"]
+    }
+
+    func drain(withinNanoseconds nanoseconds: Int64) async {
+        await server.drain(withinNanoseconds: nanoseconds)
+    }
+
+    /// For loops whose pool nobody else closes.
+    func close() async { await database.close() }
+}
+
+/// A service that lives on another loop, held by a number: only its own loop touches it.
+struct RemoteService: Sendable {
+    private final class Box: @unchecked Sendable {
+        // Read and written on the service's loop alone.
+        var service: AdminService?
+    }
+
+    private let loop: EventLoop
+    private let box = Box()
+
+    static func start(
+        on loop: EventLoop, _ make: @escaping @Sendable () throws -> AdminService
+    ) async throws -> RemoteService {
+        let remote = RemoteService(loop: loop)
+        try await loop.run { remote.box.service = try make() }
+        return remote
+    }
+
+    func stop(withinNanoseconds nanoseconds: Int64) async {
+        try? await loop.run {
+            guard let service = box.service else { return }
+            await service.drain(withinNanoseconds: nanoseconds)
+            await service.close()
+            box.service = nil
+        }
+    }
+}
+
+/// Loops beside the main one, with what they serve.
+struct MoreLoops {
+    let threads: LoopThreads
+    let services: [RemoteService]
+
+    func stop(withinNanoseconds nanoseconds: Int64) async {
+        for service in services { await service.stop(withinNanoseconds: nanoseconds) }
+        threads.stop()
+    }
+}

@@ -1,0 +1,107 @@
+import Cryptography
+import Domain
+import EventLoops
+import Lifecycle
+import Operations
+import PostgresDriver
+import Settings
+import Store
+import Telemetry
+import Transport
+
+/// Brings the control plane up, part by part, and says in plain words what is missing when it cannot.
+struct ControlParts {
+    let values: SettingsValues
+    /// The main thread's loop; the only one unless more are asked for.
+    let loop: EventLoop
+    let log: Log
+
+    private var clock: WallClock { WallClock { Timestamp(microseconds: wallClockMicroseconds()) } }
+
+    func start(_ parts: Parts) async throws {
+        let url = try StartUp.databaseURL(values)
+        let masterKey = try StartUp.masterKey(values)
+        let egress = try StartUp.egressPolicy(values)
+        let metrics = MetricsRegistry()
+        metrics.addProcessMetrics()
+
+        let resolver = try await parts.start("name lookup") {
+            BlockingPool(threads: 1, queueLimit: 64, name: "names")
+        }
+        let database = try await parts.start("database") {
+            try await StartUp.openDatabase(url, pool(url, resolver, loop, purpose: "admin"))
+        } stop: { pool, _ in
+            await pool.close()
+        }
+        let keys = try await parts.start("platform keys") {
+            try await StartUp.platformKeys(database, masterKey, clock, url)
+        }
+        let hashing = try await parts.start("password hashing") {
+            BlockingPool(threads: values[ControlSettings.passwordThreads], queueLimit: 64, name: "passwords")
+        }
+        let shared = SharedParts(
+            values: values, clock: clock, keys: keys, hashing: hashing, egress: egress, metrics: metrics,
+            log: log)
+        let first = try await parts.start("admin API") {
+            try AdminService(shared, loop: loop, database: database)
+        } stop: { service, nanoseconds in
+            await service.drain(withinNanoseconds: nanoseconds)
+        }
+        try await bootstrap(first.operations)
+        try await startMoreLoops(parts, shared, url, resolver)
+        try await parts.start("housekeeping") {
+            Housekeeping(loop: loop, database: database, clock: clock, log: log)
+        } stop: { housekeeping, _ in
+            housekeeping.stop()
+        }
+        log.info(
+            "ready",
+            [
+                "admin": "\(first.address)", "node_url": "\(values[ControlSettings.nodePublicURL])",
+                "version": "\(ControlProgram.version)",
+            ])
+    }
+
+    private func pool(
+        _ url: PostgresURL, _ resolver: BlockingPool, _ loop: EventLoop, purpose: String
+    ) -> PostgresPool {
+        PostgresPool(
+            loop: loop, url: url, size: values[ControlSettings.databaseConnections], purpose: purpose,
+            statementTimeoutMilliseconds: 10_000, resolver: resolver)
+    }
+
+    /// Makes the first administrator if there is none; never shows the password.
+    private func bootstrap(_ operations: Operations) async throws {
+        guard let email = values[ControlSettings.bootstrapEmail],
+            let password = values[ControlSettings.bootstrapPassword]
+        else { return }
+        do throws(OperationError) {
+            let user = try await operations.users.createFirstAdministrator(email: email, password: password)
+            if let user { log.info("made the first administrator", ["user": "\(user.id)"]) }
+        } catch {
+            throw StartUp.failure(bootstrap: error)
+        }
+    }
+
+    /// Further loops, each with a thread, a pool and listeners of its own on the same addresses.
+    private func startMoreLoops(
+        _ parts: Parts, _ shared: SharedParts, _ url: PostgresURL, _ resolver: BlockingPool
+    ) async throws {
+        let count = values[ControlSettings.loops] - 1
+        guard count > 0 else { return }
+        try await parts.start("admin loops") {
+            let threads = try LoopThreads(count: count, name: "admin")
+            var services: [RemoteService] = []
+            for loop in threads.loops {
+                services.append(
+                    try await RemoteService.start(on: loop) {
+                        let pool = pool(url, resolver, loop, purpose: "admin")
+                        return try AdminService(shared, loop: loop, database: pool)
+                    })
+            }
+            return MoreLoops(threads: threads, services: services)
+        } stop: { more, nanoseconds in
+            await more.stop(withinNanoseconds: nanoseconds)
+        }
+    }
+}

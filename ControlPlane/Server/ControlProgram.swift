@@ -1,0 +1,28 @@
+import EventLoops
+import Lifecycle
+import Settings
+import Telemetry
+
+/// `eclusa-control`: settings, then the parts in order, then whatever they serve until a signal.
+enum ControlProgram {
+    static let version = "0.1.0"
+
+    /// Runs the program to its end; answers the exit code. Main thread, before any other exists.
+    static func run() -> Int32 {
+        prepareProcess()
+        let values = ControlSettings.schema.valuesOrExit()
+        let log = Log(level: values[ControlSettings.logLevel])
+        let lifecycle: Lifecycle
+        do throws(SystemError) {
+            lifecycle = try Lifecycle(
+                log: log, drainNanoseconds: values[ControlSettings.drain].wholeNanoseconds)
+        } catch {
+            log.error("cannot make an event loop", ["error": LogValue(error)])
+            return ExitCode.internalError.rawValue
+        }
+        let code = lifecycle.run { parts in
+            try await ControlParts(values: values, loop: lifecycle.loop, log: log).start(parts)
+        }
+        return code.rawValue
+    }
+}

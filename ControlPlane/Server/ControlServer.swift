@@ -1,3 +1,0 @@
-@main enum ControlServerMain {
-    static func main() {}
-}

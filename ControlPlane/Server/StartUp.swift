@@ -1,0 +1,118 @@
+import Cryptography
+import Domain
+import EventLoops
+import Lifecycle
+import Operations
+import PostgresDriver
+import Settings
+import Store
+import Transport
+
+/// The steps of a start that can fail because of what the operator gave, each failure with its fix and its
+/// exit code.
+enum StartUp {
+    static func databaseURL(_ values: SettingsValues) throws(StartFailure) -> PostgresURL {
+        // Never quotes the text: it holds a password.
+        do throws(PostgresError) {
+            return try PostgresURL(values[ControlSettings.databaseURL])
+        } catch {
+            throw StartFailure(
+                .configuration,
+                "--database-url is not a Postgres URL; give one such as postgres://user@host:5432/eclusa")
+        }
+    }
+
+    static func masterKey(_ values: SettingsValues) throws(StartFailure) -> MasterKey {
+        let text = values[ControlSettings.masterKey].withBytes { String(decoding: $0, as: UTF8.self) }
+        do throws(MasterKey.Refusal) {
+            return try MasterKey(text: text)
+        } catch {
+            throw StartFailure(
+                .configuration,
+                "--master-key-file: \(error); generate one with `openssl rand -base64 32` and keep it safe")
+        }
+    }
+
+    static func egressPolicy(_ values: SettingsValues) throws(StartFailure) -> EgressPolicy {
+        do throws(InvalidEgressEntry) {
+            return try EgressPolicy.publicInternetOnly.allowing(
+                values[ControlSettings.allowEgress], http: true)
+        } catch {
+            throw StartFailure(.configuration, "--allow-egress: \(error)")
+        }
+    }
+
+    /// Connects, and brings the schema up to date.
+    static func openDatabase(_ url: PostgresURL, _ pool: PostgresPool) async throws -> PostgresPool {
+        do {
+            try await Migrator.run(pool)
+            return pool
+        } catch {
+            await pool.close()
+            throw failure(error, url)
+        }
+    }
+
+    static func platformKeys(
+        _ pool: PostgresPool, _ masterKey: MasterKey, _ clock: WallClock, _ url: PostgresURL
+    ) async throws -> PlatformKeys {
+        do {
+            return try await PlatformKeys.load(pool, masterKey: masterKey, clock: clock)
+        } catch let error as PlatformKeys.Failure {
+            throw StartFailure(
+                .configuration, "\(error); give the key this installation was made with in --master-key-file")
+        } catch {
+            throw failure(error, url)
+        }
+    }
+
+    static func failure(_ error: any Error, _ url: PostgresURL) -> StartFailure {
+        switch error {
+        case let error as PostgresError where error.kind == .unavailable || error.kind == .timedOut:
+            StartFailure(
+                .unavailable,
+                "cannot reach the database (\(url)): \(error.privateDetail); start it, or correct --database-url"
+            )
+        case let error as PostgresError where signInStates.contains(error.sqlState):
+            StartFailure(
+                .unavailable,
+                "the database (\(url)) refuses: \(oneLine(error.privateDetail)); correct the user, "
+                    + "password or database name in --database-url")
+        case let error as PostgresError:
+            StartFailure(.internalError, "the database (\(url)) failed: \(error); \(error.privateDetail)")
+        case let error as Migrator.Failure:
+            StartFailure(.unavailable, "cannot bring the database (\(url)) up to date: \(error)")
+        default: StartFailure(.internalError, "\(error)")
+        }
+    }
+
+    /// libpq writes for terminals, in several lines.
+    private static func oneLine(_ text: String) -> String {
+        text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    /// Invalid authorisation, invalid password, no such database, no privilege.
+    private static let signInStates = ["28000", "28P01", "3D000", "42501"]
+
+    static func failure(bootstrap error: OperationError) -> StartFailure {
+        let problems = error.problems.map { problem in
+            let setting =
+                problem.pointer == "/password"
+                ? "--bootstrap-admin-password-file" : "--bootstrap-admin-email"
+            return "\(setting) \(problem.message)"
+        }
+        guard !problems.isEmpty else {
+            return StartFailure(.internalError, "cannot make the first administrator: \(error.privateDetail)")
+        }
+        return StartFailure(.configuration, problems.joined(separator: "; "))
+    }
+
+    /// A listener that could not be opened: which address, which setting.
+    static func failure(
+        _ error: SystemError, listening address: SocketAddress, setting: String
+    ) -> StartFailure {
+        StartFailure(
+            .cannotCreate,
+            "cannot listen on \(address): \(error); end the program that has the port, or set \(setting)")
+    }
+}
