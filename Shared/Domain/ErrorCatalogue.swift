@@ -4,10 +4,11 @@ extension ErrorCode {
         var page = """
             # Errors
 
-            Rendered from `Shared/Domain/ErrorCode.swift`; a test compares the two. The admin API answers with RFC
-            9457 problem documents whose `code` is one of these; the gateway answers in the caller's dialect and
-            names the code in `x-eclusa-error-code`. *Retry* says whether the same request may succeed later with
-            nothing changed; *who acts* says who has to change something otherwise.
+            Rendered from `Shared/Domain/ErrorCode.swift`; a test compares the two. The admin API answers
+            with RFC 9457 problem documents whose `code` is one of these; the gateway answers in the
+            caller's dialect and names the code in `x-eclusa-error-code`. *Retry* says whether the same
+            request may succeed later with nothing changed; *who acts* says who has to change something
+            otherwise.
 
             """
         let titles: [(Surface, String)] = [
