@@ -16,8 +16,8 @@ package struct ServerLimits: Sendable {
     /// Unread content up to this is dropped to keep the connection; with more of it the connection ends.
     package var drainedBodyBytes = 64 * 1024
     /// After an answer that ends a connection, what the client still sends is dropped this long and this far.
-    package var lingerNanoseconds: Int64 = 2_000_000_000
-    package var lingerBytes = 256 * 1024
+    package var lingerNanoseconds: Int64 = 5_000_000_000
+    package var lingerBytes = 64 * 1024 * 1024
     /// Connections of one server; further ones are closed at once.
     package var maximumConnections = 20_000
     /// Pipelined requests served in one turn of the loop before other connections go first.

@@ -119,12 +119,13 @@ struct HostileUpstreamTests {
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"
         let scripts: [[ScriptedUpstream.Step]] = [
-            [.request, .say(answer), .wait(milliseconds: 10), .say(poison), .hold],
+            [.request, .say(answer), .await, .say(poison), .signal, .hold],
             [.request, .say(answer), .hold],
         ]
         try await withScript(scripts) { client, upstream in
             _ = try await client.request(.get, upstream.url)
-            await client.loop.sleep(nanoseconds: 40_000_000)
+            upstream.resume.signal()
+            await upstream.signalled()
             let response = try await client.request(.get, upstream.url)
             #expect(response.body == Array("ok".utf8))
             #expect(upstream.connections.count == 2)

@@ -27,10 +27,10 @@ struct PoolTests {
 
     @Test("a connection that its server closed at rest is not used")
     func closedAtRest() async throws {
-        try await withScript([[.request, .say(Self.ok), .close], [.request, .say(Self.ok), .hold]]) {
+        try await withScript([[.request, .say(Self.ok), .close, .signal], [.request, .say(Self.ok), .hold]]) {
             client, upstream in
             _ = try await client.request(.post, upstream.url)
-            await client.loop.sleep(nanoseconds: 20_000_000)
+            await upstream.signalled()
             let response = try await client.request(.post, upstream.url)
             #expect(response.status == 200)
             #expect(upstream.connections.count == 2)
@@ -124,10 +124,10 @@ struct PoolTests {
         try await withScript([[.request, .say(said), .hold]]) { client, upstream in
             var deadlines = CallDeadlines()
             if stage == .total {
-                deadlines.totalNanoseconds = 40_000_000
+                deadlines.totalNanoseconds = 200_000_000
             } else {
-                deadlines.firstByteNanoseconds = 40_000_000
-                deadlines.betweenReadsNanoseconds = 40_000_000
+                deadlines.firstByteNanoseconds = 200_000_000
+                deadlines.betweenReadsNanoseconds = 200_000_000
             }
             let call = try await client.checkOut(upstream.origin, deadlines: deadlines)
             defer { call.finish() }
@@ -144,15 +144,15 @@ struct PoolTests {
     func requestDeadline() async throws {
         let half = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"
         try await withScript([[.request, .say(half), .drip("x".repeated(5)), .hold]]) { client, upstream in
-            #expect(await client.failure(upstream.url, timeoutNanoseconds: 50_000_000) == .timedOut(.total))
+            #expect(await client.failure(upstream.url, timeoutNanoseconds: 200_000_000) == .timedOut(.total))
         }
     }
 
     @Test("a server that does not read is given up")
     func stalledUpstream() async throws {
-        try await withScript([[.wait(milliseconds: 400), .close]]) { client, upstream in
+        try await withScript([[.wait(milliseconds: 2000), .close]]) { client, upstream in
             var deadlines = CallDeadlines()
-            deadlines.sendNanoseconds = 50_000_000
+            deadlines.sendNanoseconds = 200_000_000
             let call = try await client.checkOut(upstream.origin, deadlines: deadlines)
             defer { call.finish() }
             do throws(CallError) {

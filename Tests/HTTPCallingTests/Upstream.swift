@@ -49,6 +49,10 @@ final class ScriptedUpstream {
         /// Says it byte by byte, a turn of the loop each.
         case drip(String)
         case wait(milliseconds: Int)
+        /// Waits for the test to signal `resume`.
+        case await
+        /// Tells the test, which waits in `signalled`.
+        case signal
         case shutdown
         /// Ends with unread bytes or not: the peer sees a reset or an end.
         case close
@@ -59,6 +63,8 @@ final class ScriptedUpstream {
     let listener: Listener
     private(set) var connections: [Connection] = []
     private(set) var received = ""
+    let resume = Wakeup()
+    private let reached = Wakeup()
 
     /// The last script serves all further connections.
     init(_ loop: EventLoop, _ scripts: [[Step]]) throws {
@@ -77,6 +83,12 @@ final class ScriptedUpstream {
     var url: String { "http://\(listener.localAddress)/" }
     var origin: Origin { Origin(WebAddress(url)!)! }
 
+    /// Waits until a script signals, and until what it did before is seen by all sockets of the loop.
+    func signalled() async {
+        await reached.wait()
+        for _ in 0..<3 { await EventLoop.current?.yieldTurn() }
+    }
+
     private func play(_ script: [Step], on connection: Connection) async {
         do {
             for step in script {
@@ -90,6 +102,8 @@ final class ScriptedUpstream {
                     }
                 case .wait(let milliseconds):
                     await connection.loop.sleep(nanoseconds: Int64(milliseconds) * 1_000_000)
+                case .await: await resume.wait()
+                case .signal: reached.signal()
                 case .shutdown: connection.shutdownWrite()
                 case .close: connection.close()
                 case .hold:

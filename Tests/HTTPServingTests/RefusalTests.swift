@@ -9,11 +9,11 @@ import Transport
 /// Short times, so that a test of a timeout takes a fraction of a second.
 func hastyLimits() -> ServerLimits {
     var limits = ServerLimits()
-    limits.headerNanoseconds = 60_000_000
-    limits.idleNanoseconds = 60_000_000
-    limits.bodyGraceNanoseconds = 60_000_000
-    limits.stalledReaderNanoseconds = 60_000_000
-    limits.lingerNanoseconds = 60_000_000
+    limits.headerNanoseconds = 200_000_000
+    limits.idleNanoseconds = 200_000_000
+    limits.bodyGraceNanoseconds = 200_000_000
+    limits.stalledReaderNanoseconds = 200_000_000
+    limits.lingerNanoseconds = 200_000_000
     return limits
 }
 
@@ -123,7 +123,7 @@ struct RefusalTests {
             try await client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n")
             for _ in 0..<10 {
                 try await client.send("ab")
-                await server.loop.sleep(nanoseconds: 12_000_000)
+                await server.loop.sleep(nanoseconds: 40_000_000)
             }
             #expect(try await client.answer().text == "ab".repeated(10))
         }
@@ -134,7 +134,7 @@ struct RefusalTests {
         try await withServer(
             hastyLimits(),
             handler: { exchange in
-                await EventLoop.current?.sleep(nanoseconds: 150_000_000)
+                await EventLoop.current?.sleep(nanoseconds: 450_000_000)
                 try? await exchange.respond(status: 200, text: "late")
             }
         ) { server, address in
