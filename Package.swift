@@ -135,8 +135,8 @@ let package = Package(
             "DataPlane", "Relay",
             [
                 "Admission", "Routing", "Dialects", "Metering", "Feed", "HTTPServing", "HTTPCalling",
-                "HTTPWire",
-                "Transport", "EventLoops", "Contract", "Policy", "Domain", "JSONText", "Telemetry",
+                "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
+                "JSONText", "Telemetry",
             ]),
 
         // Tests, and the programs only tests and benches run
@@ -245,8 +245,7 @@ let package = Package(
             [
                 "Relay", "Admission", "Routing", "Dialects", "Metering", "Feed", "LocalStore", "HTTPServing",
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
-                "Domain",
-                "JSONText", "Telemetry", "TestSupport",
+                "Domain", "JSONText", "Telemetry", "StandInProvider", "TestSupport",
             ]),
         tests(
             "StandInProviderTests",

@@ -7,7 +7,7 @@ struct OpenAIFailure {
     let fields: HeaderFields
     let body: [UInt8]
 
-    /// The failure a model name with `-error-<status>` stands for. Error texts quote the key, as some providers do.
+    /// The failure a model name with `-error-<status>` stands for. Texts quote the key, as some providers do.
     static func asked(_ status: Int, key: String) -> OpenAIFailure {
         switch status {
         case 401: wrongKey(key)

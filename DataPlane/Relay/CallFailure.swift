@@ -1,0 +1,79 @@
+import Contract
+import Dialects
+import Domain
+import HTTPCalling
+import HTTPServing
+import HTTPWire
+import Policy
+import Transport
+
+/// Why a call gets no good answer: what the client is told, and what the books say. Nothing private is in it.
+struct CallFailure: Error {
+    enum Origin: Sendable { case gateway, provider }
+
+    var code: ErrorCode
+    var origin = Origin.gateway
+    /// The status the client gets: the code's own, or the provider's.
+    var status: Int
+    /// What OpenAI's clients read; from the code unless the provider said something.
+    var error: OpenAIError
+    /// The value of `Retry-After`; nil lets the edge decide.
+    var retryAfter: String?
+    var retryAfterMilliseconds: String?
+    /// Methods that would do (405).
+    var allow: String?
+    /// How the call ended, for its usage event.
+    var ending = UsageEvent.Ending.providerError
+
+    init(_ code: ErrorCode, message: String? = nil, parameter: String? = nil) {
+        self.code = code
+        status = code.status
+        error = OpenAIError(code, message: message, parameter: parameter)
+    }
+
+    init(_ refusal: Refusal) {
+        // The parameter lets SDKs point at the model's name.
+        self.init(refusal.errorCode, parameter: refusal == .routeNotFound ? "model" : nil)
+    }
+
+    init(_ problem: OpenAIRequestProblem) {
+        switch problem {
+        case .notJSON(let error):
+            self.init(.invalidJSON, message: "The body is not valid JSON: \(error).")
+        case .modelMissing: self.init(.modelRequired, parameter: "model")
+        case .wrongType(let name, let wanted):
+            self.init(
+                .invalidRequest, message: "The member '\(name)' must be \(wanted).", parameter: "\(name)")
+        }
+    }
+
+    /// A body that could not be read; nil when nobody is there to be told.
+    init?(_ error: RequestError) {
+        switch error {
+        case .tooLarge: self.init(.payloadTooLarge)
+        case .malformed(let fault): self.init(fault.status == 408 ? .requestTimeout : .badRequest)
+        case .connection: return nil
+        }
+    }
+
+    /// An upstream that could not be reached, or did not answer properly.
+    init(upstream error: CallError) {
+        switch error {
+        case .connect(.forbiddenAddress(_)): self.init(.upstreamForbidden)
+        case .connect, .tls: self.init(.upstreamUnreachable)
+        case .tooManyConnections: self.init(.overloaded)
+        case .timedOut:
+            self.init(.upstreamTimeout)
+            ending = .timedOut
+        case .endedBeforeAnswer, .cut:
+            self.init(.upstreamCut)
+            ending = .upstreamCut
+        case .malformedHead, .malformedContent, .tooLarge: self.init(.upstreamInvalid)
+        case .invalidRequest: self.init(.internalError)
+        case .aborted:
+            self.init(.draining)
+            ending = .clientGone
+        }
+        origin = code.audience == .provider ? .provider : .gateway
+    }
+}

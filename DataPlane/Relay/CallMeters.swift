@@ -1,0 +1,64 @@
+import Contract
+import Domain
+package import Telemetry
+
+/// One loop's part of the gateway's metrics. Loop thread; an increment is a few nanoseconds.
+package final class CallMeters {
+    private let ended: [CounterCell]
+    private let refused: MetricCellCache<CounterCell>
+    private let inputTokens: CounterCell
+    private let outputTokens: CounterCell
+    private let cost: CounterCell
+    private let attempts: CounterCell
+    private let duration: HistogramCell
+    private let firstByte: HistogramCell
+    let inFlight: GaugeCell
+
+    /// Upper ends in microseconds: from an answer out of a cache to a model that thinks for minutes.
+    private static let bounds: [Int64] = [
+        500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+        5_000_000, 10_000_000, 30_000_000, 60_000_000, 300_000_000,
+    ]
+
+    package init(_ registry: MetricsRegistry) {
+        let calls = registry.counter(
+            "eclusa_calls_total", help: "Calls that reached a provider, by how they ended.",
+            labels: ["endpoint", "ending"])
+        ended = UsageEvent.Ending.allCases.map { calls.cell("chat", $0.name) }
+        refused = registry.counter(
+            "eclusa_refusals_total", help: "Calls refused before any provider was asked, by error code.",
+            labels: ["code"]
+        ).cellsOfThisThread()
+        let tokens = registry.counter(
+            "eclusa_call_tokens_total", help: "Tokens of calls, as billed.", labels: ["direction"])
+        inputTokens = tokens.cell("input")
+        outputTokens = tokens.cell("output")
+        cost = registry.counter("eclusa_call_cost_nanousd_total", help: "What calls cost, in nano-USD.")
+            .cell()
+        attempts = registry.counter(
+            "eclusa_upstream_attempts_total", help: "Requests made to providers."
+        ).cell()
+        duration = registry.histogram(
+            "eclusa_call_duration_seconds", help: "From the request to the answer's last byte.",
+            bounds: Self.bounds, scale: 0.000001
+        ).cell()
+        firstByte = registry.histogram(
+            "eclusa_call_first_byte_seconds", help: "From the request to the answer's first byte.",
+            bounds: Self.bounds, scale: 0.000001
+        ).cell()
+        inFlight = registry.gauge("eclusa_calls_in_flight", help: "Calls being served.").cell()
+    }
+
+    func noteRefusal(_ code: ErrorCode) { refused[code.code].add() }
+
+    func note(_ event: UsageEvent) {
+        // Endings are numbered from 1 without gaps.
+        ended[Int(event.ending.rawValue) - 1].add()
+        inputTokens.add(event.usage.input)
+        outputTokens.add(event.usage.output)
+        cost.add(event.cost.nanos)
+        attempts.add(Int64(event.attempts))
+        duration.observe(Int64(event.latencyMicroseconds))
+        firstByte.observe(Int64(event.firstByteMicroseconds))
+    }
+}

@@ -1,0 +1,77 @@
+import Admission
+import Contract
+import Dialects
+import Domain
+import Feed
+import HTTPServing
+import HTTPWire
+import JSONText
+import Metering
+import Policy
+import Routing
+
+extension Gateway {
+    /// `POST /v1/chat/completions`, streamed or not: the stages of a call.
+    func completeChat(_ exchange: Exchange) async {
+        do throws(CallFailure) {
+            let serving = try world()  // one immutable world per call
+            try refuseStranger(exchange, in: serving)  // before a large body is asked for
+            guard let body = try await read(exchange) else { return }
+            let call = try parse(body)  // what the gateway must know of it
+            let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
+            let plan = routing.plan(for: permit.route, in: serving.compiled)  // targets, in order
+            guard !plan.isEmpty else { throw CallFailure(.noTarget) }
+            let reply = takeReply(exchange)
+            defer { give(reply) }
+            let outcome = await reply.relay(call, plan, of: permit.route, in: serving)  // never throws
+            let event = permit.settle(outcome)  // exactly once: the permit is gone
+            let isDurable = await recorder.record(event)  // before the last byte
+            meters.note(event)
+            await reply.finish(event, isDurable: isDurable)  // a clean end, or one error in the dialect
+        } catch { await refuse(exchange, error) }
+    }
+
+    /// Strangers must not make us take in large bodies; small ones are checked once, with the route.
+    private func refuseStranger(_ exchange: Exchange, in serving: ServingSnapshot) throws(CallFailure) {
+        if case .length(let length) = exchange.head.framing, length <= limits.strangerBodyBytes { return }
+        do throws(Refusal) {
+            _ = try admission.authenticate(
+                bearer(exchange), for: .chat, at: clock.now(), in: serving.compiled)
+        } catch { throw CallFailure(error) }
+    }
+
+    /// The whole body; nil when the client is gone.
+    private func read(_ exchange: Exchange) async throws(CallFailure) -> UnsafeRawBufferPointer? {
+        do throws(RequestError) {
+            return try await exchange.readBody(limit: limits.requestBodyBytes)
+        } catch {
+            guard let failure = CallFailure(error) else { return nil }
+            throw failure
+        }
+    }
+
+    private func parse(_ body: UnsafeRawBufferPointer) throws(CallFailure) -> OpenAIChatRequest {
+        do throws(OpenAIRequestProblem) {
+            return try OpenAIChatRequest(parsing: body)
+        } catch { throw CallFailure(error) }
+    }
+
+    private func admit(
+        _ call: OpenAIChatRequest, _ exchange: Exchange, in serving: ServingSnapshot
+    ) throws(CallFailure) -> Permit {
+        if recorder.isFull { throw CallFailure(.outboxFull) }
+        let bearer = bearer(exchange)
+        let now = clock.now()
+        do throws(Refusal) {
+            if !call.model.hasEscapes, let name = call.model.stringBytes {
+                return try admission.admit(
+                    bearer, route: name, endpoint: .chat, at: now, in: serving.compiled)
+            }
+            let name = Array((call.model.string ?? "").utf8)
+            return try name.span.withUnsafeBytes { name throws(Refusal) in
+                try admission.admit(
+                    bearer, route: name, endpoint: .chat, at: now, in: serving.compiled)
+            }
+        } catch { throw CallFailure(error) }
+    }
+}

@@ -1,0 +1,129 @@
+import Admission
+import Contract
+import Dialects
+import Domain
+import EventLoops
+import HTTPCalling
+import HTTPServing
+import HTTPWire
+import Transport
+
+extension ChatReply {
+    /// Passes a stream on, event by event in the turn it came, up to its terminator.
+    func passOnStream(
+        _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
+    ) async -> CallOutcome {
+        stream = OpenAIChatStream(wantsUsage: call.asksForUsage)
+        var problem: CallFailure?
+        do throws(CallError) {
+            while stream.ending == .open {
+                let received = try await connection.nextRawBody { window.append($0) }
+                let isEnd = received == nil
+                // The last event may lack its blank line.
+                if isEnd, window.count > stream.heldCount { Self.blankLine { window.append($0) } }
+                let forward = stream.take(window.bytes)
+                if forward > 0, try await !forwardEvents(forward) { return clientGone(upstream, call) }
+                if case .providerError(let place) = stream.ending {
+                    problem = Self.failure(in: window, at: place, secrets: upstream.secrets)
+                }
+                window.keep(stream.dropForwarded(forward, from: window.bytes))
+                if isEnd { break }
+            }
+        } catch { problem = CallFailure(upstream: error) }
+        if stream.ending == .malformed { problem = CallFailure(.upstreamInvalid) }
+        if problem == nil, !stream.isComplete(windowCount: window.count) {
+            problem = CallFailure(.upstreamCut)
+            problem?.ending = .upstreamCut
+        }
+        releaseUpstream(connection)
+        if let problem { return fail(problem, upstream.target, usage: usage(of: call), isEstimated: true) }
+        rest = .terminator
+        return outcome(
+            .completed, upstream.target, usage: usage(of: call),
+            isEstimated: !(stream.usage?.isComplete ?? false))
+    }
+
+    private func clientGone(_ upstream: Upstream, _ call: OpenAIChatRequest) -> CallOutcome {
+        connection?.close()
+        rest = .nothing
+        return outcome(.clientGone, upstream.target, usage: usage(of: call), isEstimated: true)
+    }
+
+    /// What the provider reported, with estimates from what went by where it did not.
+    private func usage(of call: OpenAIChatRequest) -> TokenUsage {
+        let reported = stream.usage ?? ReportedUsage(usage: .zero, hasInput: false, hasOutput: false)
+        return reported.completed(
+            estimatedInput: Self.tokens(call.promptBytes), estimatedOutput: stream.estimatedOutputTokens)
+    }
+
+    /// Sends the first bytes of the window; false when the client is gone.
+    private func forwardEvents(_ count: Int) async throws(CallError) -> Bool {
+        guard let exchange else { return false }
+        let isFirst = !hasBegun
+        do throws(TransportError) {
+            if isFirst { try await sendFirst(count, exchange) } else { try await sendNext(count, exchange) }
+            return true
+        } catch { return false }
+    }
+
+    /// The head waits for the first event, so that what goes wrong before it still has a status of its own.
+    private func sendFirst(_ count: Int, _ exchange: Exchange) async throws(TransportError) {
+        guard let head = streamHead(exchange) else { throw .aborted }
+        hasBegun = true
+        noteFirstByte()
+        let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(window.bytes)[..<count])
+        if isChunked {
+            let chunk = window.frame(count)
+            defer { window.unframe(count) }
+            try await exchange.sendRaw(head, chunk)
+        } else {
+            try await exchange.sendRaw(head, content)
+        }
+    }
+
+    private func sendNext(_ count: Int, _ exchange: Exchange) async throws(TransportError) {
+        if isChunked {
+            let chunk = window.frame(count)
+            defer { window.unframe(count) }
+            try await exchange.sendRaw(chunk)
+        } else {
+            let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(window.bytes)[..<count])
+            try await exchange.sendRaw(content)
+        }
+    }
+
+    /// HTTP/1.0 clients know no chunks; for them the connection's end is the end.
+    var isChunked: Bool { exchange?.head.minorVersion != 0 }
+
+    /// Lets the provider's connection go as soon as nothing more is wanted from it.
+    private func releaseUpstream(_ connection: ClientConnection) {
+        self.connection = nil
+        guard stream.ending == .done, !connection.isBodyComplete else { return connection.finish() }
+        // The terminator is here, the end of the body is still on its way: wait for it aside, so that the
+        // connection can serve again without this client waiting for it.
+        connection.connection.unlink()
+        connection.deadlines.betweenReadsNanoseconds = 1_000_000_000
+        gateway.loop.spawn {
+            var left = 64 * 1024
+            while left > 0, let part = try? await connection.nextBody() { left -= part.count }
+            connection.finish()
+        }
+    }
+
+    private static func failure(
+        in window: borrowing StreamWindow, at place: Range<Int>, secrets: [String]
+    ) -> CallFailure {
+        var failure = CallFailure(.providerError)
+        failure.origin = .provider
+        let data = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(window.bytes)[place])
+        if let error = OpenAIError(provider: data, status: failure.status, secrets: secrets) {
+            failure.error = error
+        }
+        return failure
+    }
+
+    private static func blankLine(_ body: (UnsafeRawBufferPointer) -> Void) {
+        let text: StaticString = "\n\n"
+        body(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+}

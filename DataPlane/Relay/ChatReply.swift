@@ -1,0 +1,125 @@
+import Admission
+import Contract
+import Dialects
+import Domain
+import EventLoops
+import HTTPCalling
+import HTTPServing
+import HTTPWire
+import Policy
+import Transport
+
+/// One chat completion under way: what became of it so far, and the memory that takes. Used again for other
+/// calls. Loop thread.
+final class ChatReply {
+    /// What is left to send once the usage is durable.
+    enum Rest {
+        /// Nothing: the client is gone.
+        case nothing
+        /// A whole answer; the bytes lie in `body` or in the upstream's buffer.
+        case plain(UnsafeRawBufferPointer)
+        /// The end of a stream.
+        case terminator
+        case failure(CallFailure)
+    }
+
+    unowned let gateway: Gateway
+    /// Where it stands among the active ones.
+    var activeIndex = 0
+
+    /// The client's side; nil between calls.
+    private(set) var exchange: Exchange?
+    /// The provider's side, once there is one.
+    var connection: ClientConnection?
+    var upstream: Upstream?
+    var rest = Rest.nothing
+    var attempts: UInt8 = 0
+    var isStream = false
+    var stream = OpenAIChatStream(wantsUsage: false)
+    /// The answer's head was sent, so no status can be changed any more.
+    var hasBegun = false
+    /// Whether the head of a stream promised another answer on the connection.
+    var keepsStreamAlive = false
+    /// The node ended it: it is being shut down.
+    private(set) var isCutShort = false
+    private var startedAt: Int64 = 0
+    private var firstByteAt: Int64 = 0
+
+    var head = HeadWriter(capacity: 1024)
+    var body = GrowableBytes()
+    var window: StreamWindow
+
+    init(_ gateway: Gateway) {
+        self.gateway = gateway
+        window = StreamWindow(gateway.loop.blocks)
+    }
+
+    func begin(_ exchange: Exchange) {
+        self.exchange = exchange
+        rest = .nothing
+        attempts = 0
+        isStream = false
+        hasBegun = false
+        isCutShort = false
+        startedAt = gateway.loop.now
+        firstByteAt = 0
+    }
+
+    func end() {
+        connection?.finish()
+        connection = nil
+        upstream = nil
+        exchange = nil
+        window.keep(0)
+        body.removeAll(keeping: 64 * 1024)
+    }
+
+    /// Ends the call because the node must go.
+    func cutShort() {
+        isCutShort = true
+        connection?.connection.abort()
+    }
+
+    /// The client hung up, and its upstream was aborted for it.
+    var isClientGone: Bool { exchange.map { $0.connection.peerHungUp || $0.connection.isEnded } ?? true }
+
+    func noteFirstByte() {
+        if firstByteAt == 0 { firstByteAt = gateway.loop.now }
+    }
+
+    func outcome(
+        _ ending: UsageEvent.Ending, _ target: CompiledTarget, usage: TokenUsage = .zero,
+        isEstimated: Bool = false, status: Int = 200, error: ErrorCode? = nil
+    ) -> CallOutcome {
+        let now = gateway.loop.now
+        if firstByteAt == 0 { firstByteAt = now }
+        return CallOutcome(
+            target: target, usage: usage, isEstimated: isEstimated, ending: ending, error: error,
+            status: UInt16(truncatingIfNeeded: status), isStream: isStream, attempts: attempts,
+            latencyMicroseconds: Self.microseconds(now - startedAt),
+            firstByteMicroseconds: Self.microseconds(firstByteAt - startedAt))
+    }
+
+    /// The call failed: what the client will be told, and what the books say.
+    func fail(
+        _ failure: CallFailure, _ target: CompiledTarget, usage: TokenUsage = .zero, isEstimated: Bool = false
+    ) -> CallOutcome {
+        var failure = failure
+        if failure.code == .draining, isClientGone, !isCutShort {
+            // Nobody is there to be told.
+            rest = .nothing
+            return outcome(
+                .clientGone, target, usage: usage, isEstimated: true, status: hasBegun ? 200 : 499)
+        }
+        if isCutShort {
+            failure = CallFailure(.draining)
+            failure.ending = .nodeKilled
+        }
+        rest = .failure(failure)
+        return outcome(
+            failure.ending, target, usage: usage, isEstimated: isEstimated,
+            status: hasBegun ? 200 : failure.status, error: failure.code)
+    }
+
+    private static func microseconds(_ nanoseconds: Int64) -> UInt32 { UInt32(clamping: nanoseconds / 1000) }
+}

@@ -1,0 +1,52 @@
+import Dialects
+import Domain
+import HTTPServing
+import HTTPWire
+
+/// The one place where a failure becomes an answer, in the caller's dialect.
+enum RefusalEdge {
+    /// Sends the failure as a whole answer. Nothing may have been answered before.
+    static func answer(_ exchange: Exchange, with failure: CallFailure) async {
+        // A client that is gone needs no answer.
+        try? await exchange.respond(
+            status: failure.status, fields: fields(of: failure), body: failure.error.body())
+    }
+
+    /// Ends a stream that has begun: one error event, and no terminator behind it.
+    static func endStream(_ exchange: Exchange, isChunked: Bool, with failure: CallFailure) async {
+        let event = failure.error.event()
+        var framed = GrowableBytes()
+        if isChunked {
+            var encoder = ChunkEncoder()
+            event.withUnsafeBytes { framed.append(encoder.encode($0)) }
+        } else {
+            framed.append(event)
+        }
+        // Not marked as complete: the connection is cut behind it, so that nobody takes the stream for whole.
+        try? await exchange.sendRaw(framed.view)
+    }
+
+    static func fields(of failure: CallFailure) -> HeaderFields {
+        var fields: HeaderFields = [
+            "content-type": "application/json", "x-eclusa-error-code": failure.code.code,
+            "x-eclusa-error-origin": failure.origin == .provider ? "provider" : "gateway",
+        ]
+        if let seconds = failure.retryAfter ?? defaultRetryAfter(failure) {
+            fields.append("retry-after", seconds)
+        }
+        if let milliseconds = failure.retryAfterMilliseconds { fields.append("retry-after-ms", milliseconds) }
+        if let allow = failure.allow { fields.append("allow", allow) }
+        if failure.status == 401 { fields.append("www-authenticate", "Bearer") }
+        return fields
+    }
+
+    /// 429 and 503 always say when to come back. Unit: seconds.
+    private static func defaultRetryAfter(_ failure: CallFailure) -> String? {
+        guard failure.status == 429 || failure.status == 503 else { return nil }
+        switch failure.code {
+        case .draining, .snapshotMissing: return "1"
+        case .outboxFull: return "10"
+        default: return "5"
+        }
+    }
+}

@@ -1,0 +1,147 @@
+import Contract
+import Cryptography
+import Domain
+import Feed
+package import HTTPCalling
+import HTTPWire
+import Policy
+package import Transport
+
+/// A target as one loop uses it: its connections, and everything of a request and an answer that does not
+/// depend on the call, rendered once. Made for one snapshot. Loop thread.
+final class Upstream {
+    let target: CompiledTarget
+    let pool: OriginPool
+    let deadlines: CallDeadlines
+    /// Our answers' fields about where it came from.
+    let answerFields: PreparedFields
+    /// The request head up to the digits of `content-length`. Holds the credential.
+    private let headTemplate: Secret
+    /// The upstream model's name as JSON, quotes included; does not move.
+    let modelJSON: UnsafeRawBufferPointer
+    private let credential: Secret?
+
+    /// nil when the provider does not speak a wire format of this node, or its configuration cannot be sent.
+    init?(
+        _ target: CompiledTarget, of route: CompiledRoute, in serving: ServingSnapshot,
+        _ calling: UpstreamCalling
+    ) {
+        let provider = target.provider.entry
+        guard let path = Self.chatPath(provider.kind, base: provider.baseURL.path) else { return nil }
+        let url = provider.baseURL
+        let host = url.host.contains(":") ? "[\(url.host)]" : url.host
+        let scheme = url.isSecure ? "https" : "http"
+        guard let address = WebAddress("\(scheme)://\(host):\(url.port)\(path)"),
+            let origin = Origin(address, tls: calling.tls)
+        else { return nil }
+        credential = serving.credential(of: provider.id)
+        guard let head = Self.head(provider.headers, address: address, credential: credential),
+            let fields = Self.answerFields(target, of: route, in: serving)
+        else { return nil }
+        headTemplate = head
+        answerFields = fields
+        self.target = target
+        pool = calling.client.pool(for: origin)
+        deadlines = Self.deadlines(provider.timeouts)
+        let model = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: target.upstreamModelJSON.count, alignment: 1)
+        model.copyBytes(from: target.upstreamModelJSON)
+        modelJSON = UnsafeRawBufferPointer(model)
+    }
+
+    deinit { modelJSON.deallocate() }
+
+    /// Appends the head of a request whose body has this many bytes.
+    func writeHead(bodyBytes: Int, to output: inout GrowableBytes) {
+        headTemplate.withBytes { output.append($0) }
+        output.append(decimal: bodyBytes)
+        output.append("\r\n\r\n")
+    }
+
+    /// What must not appear in any text that goes to a client.
+    var secrets: [String] {
+        credential.map { [$0.withBytes { String(decoding: $0, as: UTF8.self) }] } ?? []
+    }
+
+    /// Where OpenAI's format is spoken, by kind of provider.
+    private static func chatPath(_ kind: ProviderKind, base: String) -> String? {
+        switch kind {
+        case .openAI, .openAICompatible: base + "/chat/completions"
+        case .ollama: base + "/v1/chat/completions"
+        case .anthropic, .gemini, .azureOpenAI, .bedrock, .vertex: nil
+        }
+    }
+
+    private static func head(
+        _ headers: [ExtraHeader], address: WebAddress, credential: Secret?
+    ) -> Secret? {
+        var writer = HeadWriter(capacity: 1024)
+        writer.beginRequest(.post, target: address.target)
+        writer.field("host", address.authority)
+        credential?.withBytes { writer.field("authorization", "Bearer ", $0) }
+        writer.field("content-type", "application/json")
+        writer.field("accept-encoding", "identity")
+        writer.field("user-agent", "eclusa")
+        for header in headers { writer.field(name: header.name, header.value) }
+        // One more field and the blank line, to be cut off in front of its digit.
+        writer.field("content-length", number: 0)
+        guard let head = writer.finish() else { return nil }
+        let cut = "0\r\n\r\n".utf8.count
+        return Secret(copying: UnsafeRawBufferPointer(rebasing: head[..<(head.count - cut)]))
+    }
+
+    private static func answerFields(
+        _ target: CompiledTarget, of route: CompiledRoute, in serving: ServingSnapshot
+    ) -> PreparedFields? {
+        PreparedFields([
+            "x-eclusa-route": route.name, "x-eclusa-model": target.entry.upstreamModel,
+            "x-eclusa-provider": "\(target.provider.id)", "x-eclusa-snapshot": "\(serving.version)",
+        ])
+    }
+
+    private static func deadlines(_ timeouts: ProviderTimeouts) -> CallDeadlines {
+        func nanoseconds(_ milliseconds: Int32) -> Int64 { Int64(milliseconds) * 1_000_000 }
+        var deadlines = CallDeadlines()
+        deadlines.connectNanoseconds = nanoseconds(timeouts.connect)
+        deadlines.firstByteNanoseconds = nanoseconds(timeouts.firstByte)
+        deadlines.betweenReadsNanoseconds = nanoseconds(timeouts.betweenChunks)
+        deadlines.totalNanoseconds = nanoseconds(timeouts.total)
+        return deadlines
+    }
+}
+
+/// How this loop calls providers.
+package struct UpstreamCalling {
+    package let client: HTTPClient
+    /// For `https` providers.
+    package let tls: TLSContext
+
+    package init(client: HTTPClient, tls: TLSContext) {
+        self.client = client
+        self.tls = tls
+    }
+}
+
+/// The upstreams of the running snapshot, made when a call first wants them. Loop thread.
+final class UpstreamTable {
+    private let calling: UpstreamCalling
+    private var serving: ServingSnapshot?
+    // A target belongs to one route of one snapshot, and the upstream keeps it alive: its address names it.
+    private var upstreams: [ObjectIdentifier: Upstream] = [:]
+
+    init(_ calling: UpstreamCalling) { self.calling = calling }
+
+    /// The upstream of a target; nil when it cannot be called.
+    func upstream(
+        _ target: CompiledTarget, of route: CompiledRoute, in serving: ServingSnapshot
+    ) -> Upstream? {
+        if self.serving !== serving {
+            upstreams.removeAll(keepingCapacity: true)
+            self.serving = serving
+        }
+        if let upstream = upstreams[ObjectIdentifier(target)] { return upstream }
+        guard let upstream = Upstream(target, of: route, in: serving, calling) else { return nil }
+        upstreams[ObjectIdentifier(target)] = upstream
+        return upstream
+    }
+}
