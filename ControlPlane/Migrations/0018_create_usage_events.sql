@@ -44,7 +44,8 @@ begin
         return false;
     end if;
     perform pg_advisory_xact_lock(hashtextextended('eclusa.usage_partition', 0));
-    if to_regclass(partition) is not null then
+    -- Not to_regclass again: it remembers that there was none.
+    if exists (select from pg_class where relname = partition) then
         return false;
     end if;
     execute format('create table %I (like usage_events including defaults including constraints)', partition);

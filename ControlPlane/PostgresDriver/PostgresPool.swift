@@ -1,4 +1,5 @@
 package import EventLoops
+package import Telemetry
 
 /// Connections to one database for one purpose, on one loop; made when needed, at most `size`.
 ///
@@ -16,6 +17,7 @@ package final class PostgresPool {
     private let settings: [String: String]
     private let statementTimeoutMilliseconds: Int
     private let resolver: BlockingPool?
+    private let log: Log
 
     private var idle: [PostgresConnection] = []
     private var waiters: [Waiter] = []
@@ -37,7 +39,7 @@ package final class PostgresPool {
     /// loop for the time of the lookup.
     package init(
         loop: EventLoop, url: PostgresURL, size: Int, purpose: String, statementTimeoutMilliseconds: Int,
-        resolver: BlockingPool? = nil
+        resolver: BlockingPool? = nil, log: Log = .silent
     ) {
         precondition(size > 0 && statementTimeoutMilliseconds > 0)
         self.loop = loop
@@ -45,6 +47,7 @@ package final class PostgresPool {
         self.purpose = purpose
         self.statementTimeoutMilliseconds = statementTimeoutMilliseconds
         self.resolver = resolver
+        self.log = log.with(["pool": LogValue.text(purpose)])
         settings = url.connectionSettings(
             purpose: purpose, statementTimeoutMilliseconds: statementTimeoutMilliseconds)
     }
@@ -155,6 +158,9 @@ extension PostgresPool {
         leased -= 1
         connection.transactionFailure = nil
         if isClosed || connection.isBroken || connection.isInTransaction {
+            if !isClosed {
+                log.warning("database connection given up", ["lost": LogValue(connection.isBroken)])
+            }
             connection.close()
             if isClosed { drained.signal() }
             openIfNeeded(for: waiters.count)
@@ -177,6 +183,7 @@ extension PostgresPool {
     private func idleEvent(_ connection: PostgresConnection) {
         guard connection.isBroken, let index = idle.firstIndex(where: { $0 === connection }) else { return }
         idle.remove(at: index)
+        log.warning("idle database connection lost")
         connection.close()
     }
 }
@@ -237,6 +244,7 @@ extension PostgresPool {
     }
 
     private func connected(_ connection: PostgresConnection) {
+        if backoff.isDown { log.info("database is back") }
         backoff.succeeded()
         lastFailure = nil
         retry?.cancel()
@@ -247,8 +255,11 @@ extension PostgresPool {
     }
 
     private func connectFailed(_ error: PostgresError) {
-        lastFailure = error
         if isClosed { return }
+        if lastFailure?.privateDetail != error.privateDetail {  // once for each reason, not for each attempt
+            log.error("database unavailable", ["reason": LogValue.text(error.privateDetail)])
+        }
+        lastFailure = error
         backoff.failed(now: loop.now, jitter: Double.random(in: 0..<1))
         if !backoff.isWorthWaiting(now: loop.now) {
             for waiter in waiters { finish(waiter, .failure(error)) }

@@ -38,8 +38,8 @@ package enum BindingStore {
                 on conflict do nothing
             )
             insert into bindings (tenant_id, id, user_id, workspace_id, role, created_by, created_at)
-            values (\(tenant), \(binding.id), \(binding.user), \(workspace(of: binding.scope)), \(binding.role),
-                    \(binding.createdBy), \(binding.createdAt))
+            values (\(tenant), \(binding.id), \(binding.user), \(workspace(of: binding.scope)),
+                    \(binding.role), \(binding.createdBy), \(binding.createdAt))
             """)
     }
 

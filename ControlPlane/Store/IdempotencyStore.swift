@@ -51,7 +51,8 @@ package enum IdempotencyStore {
     ) async throws(PostgresError) -> Claim {
         let claimed = try await connection.execute(
             """
-            insert into idempotency_keys as old (tenant_id, caller_id, key, request_hash, created_at, expires_at)
+            insert into idempotency_keys as old
+                   (tenant_id, caller_id, key, request_hash, created_at, expires_at)
             values (\(TenantID.owner(key.tenant)), \(key.caller), \(key.text), \(request), \(now), \(expires))
             on conflict (tenant_id, caller_id, key) do update
                set request_hash = excluded.request_hash, status = null, response = null, holds_secret = false,
@@ -63,7 +64,8 @@ package enum IdempotencyStore {
             """
             select request_hash, status, response, holds_secret, created_at
               from idempotency_keys
-             where tenant_id = \(TenantID.owner(key.tenant)) and caller_id = \(key.caller) and key = \(key.text)
+             where tenant_id = \(TenantID.owner(key.tenant)) and caller_id = \(key.caller)
+               and key = \(key.text)
             """)
         guard let row = rows.first else { return .pending(since: now) }
         guard try row.digest(0) == request else { return .mismatch }
@@ -82,7 +84,8 @@ package enum IdempotencyStore {
             """
             update idempotency_keys
                set status = \(answer.status), response = \(answer.body), holds_secret = \(answer.holdsSecret)
-             where tenant_id = \(TenantID.owner(key.tenant)) and caller_id = \(key.caller) and key = \(key.text)
+             where tenant_id = \(TenantID.owner(key.tenant)) and caller_id = \(key.caller)
+               and key = \(key.text)
             """)
     }
 
@@ -93,7 +96,8 @@ package enum IdempotencyStore {
         try await connection.execute(
             """
             delete from idempotency_keys
-             where tenant_id = \(TenantID.owner(key.tenant)) and caller_id = \(key.caller) and key = \(key.text)
+             where tenant_id = \(TenantID.owner(key.tenant)) and caller_id = \(key.caller)
+               and key = \(key.text)
                and status is null
             """)
     }

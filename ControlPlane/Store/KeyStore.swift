@@ -6,8 +6,8 @@ package import PostgresDriver
 package enum KeyStore {
     private static let columns: SQL =
         """
-        keys.tenant_id, id, workspace_id, name, public_id, endpoints, routes, not_before, expires_at, revoked_at,
-        created_at
+        keys.tenant_id, id, workspace_id, name, public_id, endpoints, routes, not_before, expires_at,
+        revoked_at, created_at
         """
 
     package static func create(
@@ -76,8 +76,8 @@ package enum KeyStore {
             """
             update keys
                set name = \(key.name), endpoints = \(Int64(key.permitted.endpoints.rawValue)),
-                   routes = \(key.permitted.routes), not_before = \(key.notBefore), expires_at = \(key.expires),
-                   updated_at = \(now)
+                   routes = \(key.permitted.routes), not_before = \(key.notBefore),
+                   expires_at = \(key.expires), updated_at = \(now)
              where tenant_id = \(key.tenant) and id = \(key.id) and revoked_at is null
             returning \(fragment: columns)
             """)

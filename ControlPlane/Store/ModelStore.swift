@@ -13,8 +13,8 @@ package enum ModelStore {
     ) async throws(PostgresError) {
         try await connection.execute(
             """
-            insert into models (tenant_id, id, provider_id, name, display_name, context_window, maximum_output,
-                                created_at, updated_at)
+            insert into models (tenant_id, id, provider_id, name, display_name, context_window,
+                                maximum_output, created_at, updated_at)
             values (\(TenantID.owner(model.tenant)), \(model.id), \(model.provider), \(model.name),
                     \(model.displayName), \(model.contextWindow), \(model.maximumOutput), \(model.createdAt),
                     \(model.updatedAt))

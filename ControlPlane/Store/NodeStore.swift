@@ -42,10 +42,10 @@ package enum NodeStore {
                  where token_hash = \(token) and used_at is null and expires_at > \(now)
                 returning node_group, node_name, region
             )
-            insert into nodes (id, node_group, name, region, status, identity_key, sealing_key, software_version,
-                               joined_at)
-            select \(node.id), node_group, node_name, region, 'active', \(node.identityKey), \(node.sealingKey),
-                   \(node.softwareVersion), \(now)
+            insert into nodes (id, node_group, name, region, status, identity_key, sealing_key,
+                               software_version, joined_at)
+            select \(node.id), node_group, node_name, region, 'active', \(node.identityKey),
+                   \(node.sealingKey), \(node.softwareVersion), \(now)
               from token
             returning id, name, region, status, identity_key, sealing_key, software_version, joined_at,
                       null::timestamptz
@@ -158,11 +158,11 @@ extension NodeStore {
                        (node_id, seen_at, software_version, process_nonce, started_at, running_epoch,
                         running_counter, running_issued_at, rejected_epoch, rejected_counter, rejected_stage,
                         rejected_reason, calls_in_flight, outbox_events, outbox_bytes, draining)
-                values (\(node), \(now), \(status.softwareVersion), \(status.processNonce), \(status.startedAt),
-                        \(running.epoch), \(running.counter), \(status.runningIssuedAt), \(rejected.epoch),
-                        \(rejected.counter), \(status.rejected?.stage.rawValue), \(status.rejected?.text),
-                        \(status.callsInFlight), \(status.outboxEvents), \(status.outboxBytes),
-                        \(status.isDraining))
+                values (\(node), \(now), \(status.softwareVersion), \(status.processNonce),
+                        \(status.startedAt), \(running.epoch), \(running.counter), \(status.runningIssuedAt),
+                        \(rejected.epoch), \(rejected.counter), \(status.rejected?.stage.rawValue),
+                        \(status.rejected?.text), \(status.callsInFlight), \(status.outboxEvents),
+                        \(status.outboxBytes), \(status.isDraining))
                 on conflict (node_id) do update
                    set seen_at = excluded.seen_at, software_version = excluded.software_version,
                        process_nonce = excluded.process_nonce, started_at = excluded.started_at,

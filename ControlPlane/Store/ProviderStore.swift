@@ -44,13 +44,14 @@ package enum ProviderStore {
         let timeouts = provider.timeouts
         try await connection.execute(
             """
-            insert into providers (tenant_id, id, name, kind, base_url, header_names, header_values, connect_ms,
-                                   first_byte_ms, between_chunks_ms, total_ms, enabled, created_at, updated_at)
+            insert into providers (tenant_id, id, name, kind, base_url, header_names, header_values,
+                                   connect_ms, first_byte_ms, between_chunks_ms, total_ms, enabled,
+                                   created_at, updated_at)
             values (\(TenantID.owner(provider.tenant)), \(provider.id), \(provider.name),
                     \(provider.kind.rawValue), \(provider.baseURL.description),
                     \(provider.headers.map(\.name)), \(provider.headers.map(\.value)), \(timeouts.connect),
-                    \(timeouts.firstByte), \(timeouts.betweenChunks), \(timeouts.total), \(provider.isEnabled),
-                    \(provider.createdAt), \(provider.updatedAt))
+                    \(timeouts.firstByte), \(timeouts.betweenChunks), \(timeouts.total),
+                    \(provider.isEnabled), \(provider.createdAt), \(provider.updatedAt))
             """)
     }
 
@@ -136,15 +137,16 @@ extension ProviderStore {
     ) async throws(PostgresError) -> Bool {
         try await connection.execute(
             """
-            insert into provider_credentials (tenant_id, provider_id, position, sealed, fleet_key_id, fleet_sealed,
-                                              hint, created_at)
+            insert into provider_credentials (tenant_id, provider_id, position, sealed, fleet_key_id,
+                                              fleet_sealed, hint, created_at)
             select tenant_id, id, 0::int2, \(credential.sealed), \(credential.forFleet?.fleetKey),
                    \(credential.forFleet?.sealed), \(credential.hint), \(now)
               from providers
              where tenant_id = \(TenantID.owner(tenant)) and id = \(provider)
             on conflict (tenant_id, provider_id, position) do update
                set sealed = excluded.sealed, fleet_key_id = excluded.fleet_key_id,
-                   fleet_sealed = excluded.fleet_sealed, hint = excluded.hint, created_at = excluded.created_at
+                   fleet_sealed = excluded.fleet_sealed, hint = excluded.hint,
+                   created_at = excluded.created_at
             """) == 1
     }
 

@@ -30,7 +30,8 @@ package enum RouteStore {
                         \(route.updatedAt))
                 returning tenant_id, id
             )
-            insert into route_targets (tenant_id, route_id, position, model_tenant_id, model_id, weight, priority)
+            insert into route_targets
+                   (tenant_id, route_id, position, model_tenant_id, model_id, weight, priority)
             \(fragment: targets(of: route))
             """)
     }

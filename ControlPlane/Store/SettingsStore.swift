@@ -49,7 +49,10 @@ package enum SettingsStore {
         _ secret: PlatformSecret, _ connection: PostgresConnection
     ) async throws(PostgresError) -> PlatformSecret {
         try await connection.execute(
-            "select pg_advisory_xact_lock(hashtextextended('eclusa.platform_secret ' || \(secret.purpose), 0))"
+            """
+            select pg_advisory_xact_lock(
+                hashtextextended('eclusa.platform_secret ' || \(secret.purpose), 0))
+            """
         )
         if let current = try await current(secret.purpose, connection) { return current }
         try await insert(secret, connection)

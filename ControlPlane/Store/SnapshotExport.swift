@@ -90,8 +90,8 @@ package enum SnapshotExport {
         let rows = try await connection.query(
             """
             select providers.tenant_id, id, name, kind, base_url, header_names, header_values, connect_ms,
-                   first_byte_ms, between_chunks_ms, total_ms, enabled, providers.created_at, updated_at, hint,
-                   sealed, hint, fleet_key_id, fleet_sealed
+                   first_byte_ms, between_chunks_ms, total_ms, enabled, providers.created_at, updated_at,
+                   hint, sealed, hint, fleet_key_id, fleet_sealed
               from providers
               left join lateral (
                    select hint, sealed, fleet_key_id, fleet_sealed
@@ -118,7 +118,8 @@ package enum SnapshotExport {
         let filter: SQL = owners.map { "and route.tenant_id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
-            select route.tenant_id, route.id, route.name, model.provider_id, model.id, model.name, weight, priority
+            select route.tenant_id, route.id, route.name, model.provider_id, model.id, model.name,
+                   weight, priority
               from routes as route
               join route_targets as target on target.tenant_id = route.tenant_id and route_id = route.id
               join models as model on model.tenant_id = model_tenant_id and model.id = model_id

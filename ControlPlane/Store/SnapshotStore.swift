@@ -201,7 +201,7 @@ extension SnapshotStore {
         return number
     }
 
-    /// The oldest version there is that has what a transaction changed; nil: none has it yet.
+    /// The oldest version of this epoch that has what a transaction changed; nil: none has it yet.
     package static func firstVersion(
         with transaction: UInt64, _ connection: PostgresConnection
     ) async throws(PostgresError) -> SnapshotVersion? {
@@ -209,7 +209,8 @@ extension SnapshotStore {
             """
             select epoch, counter
               from snapshot_versions
-             where pg_visible_in_snapshot(\(String(transaction))::xid8, built_from)
+             where epoch = (select epoch from snapshot_state)
+               and pg_visible_in_snapshot(\(String(transaction))::xid8, built_from)
              order by epoch, counter
              limit 1
             """)

@@ -51,9 +51,10 @@ struct UsageRollup {
             unnest(\(fragment: dimension(\.tenant)), \(fragment: dimension(\.minute)),
                    \(fragment: dimension(\.workspace)), \(fragment: dimension(\.key)),
                    \(fragment: dimension(\.route)), \(fragment: dimension(\.provider)),
-                   \(fragment: dimension(\.model)), \(fragment: sum(\.calls)), \(fragment: sum(\.failedCalls)),
-                   \(fragment: sum(\.estimatedCalls)), \(fragment: sum(\.inputTokens)),
-                   \(fragment: sum(\.cachedInputTokens)), \(fragment: sum(\.cacheWriteTokens)),
+                   \(fragment: dimension(\.model)), \(fragment: sum(\.calls)),
+                   \(fragment: sum(\.failedCalls)), \(fragment: sum(\.estimatedCalls)),
+                   \(fragment: sum(\.inputTokens)), \(fragment: sum(\.cachedInputTokens)),
+                   \(fragment: sum(\.cacheWriteTokens)),
                    \(fragment: sum(\.outputTokens)), \(fragment: sum(\.reasoningTokens)),
                    \(fragment: sum(\.cost.nanos)), \(fragment: sum(\.latencyMicroseconds)),
                    \(fragment: sum(\.firstByteMicroseconds)))
@@ -71,11 +72,12 @@ struct UsageRollup {
                    sum(latency_us)::int8, sum(first_byte_us)::int8
               from \(fragment: rows) as new (
                    tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id,
-                   calls, failed_calls, estimated_calls, input_tokens, cached_input_tokens, cache_write_tokens,
-                   output_tokens, reasoning_tokens, cost_nanos, latency_us, first_byte_us)
+                   calls, failed_calls, estimated_calls, input_tokens, cached_input_tokens,
+                   cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, latency_us, first_byte_us)
              group by 1, 2, 3, 4, 5, 6, 7
              order by 1, 2, 3, 4, 5, 6, 7
-            on conflict (tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id) do update
+            on conflict (tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id)
+            do update
                set calls               = old.calls               + excluded.calls,
                    failed_calls        = old.failed_calls        + excluded.failed_calls,
                    estimated_calls     = old.estimated_calls     + excluded.estimated_calls,

@@ -68,7 +68,8 @@ package enum UsageStore {
                    set last_seq = \(batch.sequence)
                  where node_id = \(batch.node) and outbox_epoch = \(batch.outboxEpoch)
             )
-            insert into usage_batches (node_id, outbox_epoch, seq, sha256, event_count, cost_nanos, received_at)
+            insert into usage_batches
+                   (node_id, outbox_epoch, seq, sha256, event_count, cost_nanos, received_at)
             values (\(batch.node), \(batch.outboxEpoch), \(batch.sequence), \(digest), \(batch.events.count),
                     \(batch.totalCost), \(now))
             """)

@@ -37,7 +37,8 @@ struct PoolTests {
         }
     }
 
-    @Test("more tasks than connections are served in the order they came, and all of them", arguments: [1, 3])
+    @Test(
+        "more tasks than connections are served in the order they came, and all of them", arguments: [1, 3])
     func queueing(_ size: Int) async throws {
         try await withTestDatabase(.empty) { database in
             let pool = database.makePool(size: size)

@@ -210,7 +210,10 @@ struct TransactionTests {
                     """
                     create table t (id int8);
                     create function die() returns trigger language plpgsql as
-                        $$ begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(1); return null; end $$;
+                        $$ begin
+                            perform pg_terminate_backend(pg_backend_pid()), pg_sleep(1);
+                            return null;
+                        end $$;
                     create constraint trigger d after insert on t deferrable initially deferred
                         for each row execute function die();
                     """)

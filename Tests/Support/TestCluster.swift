@@ -110,7 +110,7 @@ struct TestCluster: Sendable {
     }
 
     /// The newest of Debian's versions, else whatever PATH has.
-    private static func binaries() throws -> String {
+    static func binaries() throws -> String {
         var found = glob_t()
         defer { globfree(&found) }
         var best: (version: Int, path: String)?

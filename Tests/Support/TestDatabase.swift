@@ -33,6 +33,11 @@ package final class TestDatabase {
         pool = PostgresPool.forTests(loop, url)
     }
 
+    /// Where one of Postgres' programs is (`pg_dump`).
+    package static func program(_ name: String) throws -> String {
+        "\(try TestCluster.binaries())/\(name)"
+    }
+
     /// Another pool on the same database; close it.
     package func makePool(
         size: Int = 4, purpose: String = "test", timeoutMilliseconds: Int = 30_000

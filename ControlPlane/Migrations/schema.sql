@@ -1,0 +1,831 @@
+-- The schema after all migrations, to read and to review. Written by `make schema`.
+
+CREATE FUNCTION public.append_to_audit_chain() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    head audit_heads;
+begin
+    insert into audit_heads (tenant_id, sequence, hash)
+    values (new.tenant_id, 0, sha256(uuid_send(new.tenant_id)))
+    on conflict do nothing;
+
+    select * into strict head from audit_heads where tenant_id = new.tenant_id for update;
+
+    new.sequence      := head.sequence + 1;
+    new.previous_hash := head.hash;
+    new.hash          := audit_hash(new);
+
+    update audit_heads set sequence = new.sequence, hash = new.hash where tenant_id = new.tenant_id;
+    return new;
+end
+$$;
+
+CREATE TABLE public.audit_events (
+    tenant_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    id uuid NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    actor_kind text NOT NULL,
+    actor_id uuid,
+    action text NOT NULL,
+    target_kind text NOT NULL,
+    target_id uuid,
+    details jsonb NOT NULL,
+    address text NOT NULL,
+    request_id text NOT NULL,
+    previous_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_event_hashes_are_sha256 CHECK (((octet_length(previous_hash) = 32) AND (octet_length(hash) = 32)))
+);
+
+CREATE FUNCTION public.audit_hash(event public.audit_events) RETURNS bytea
+    LANGUAGE sql STABLE
+    AS $$
+    select sha256(event.previous_hash || string_agg(int4send(coalesce(octet_length(field), -1))
+                                                    || coalesce(field, ''), '' order by position))
+      from unnest(array[
+          uuid_send(event.tenant_id), int8send(event.sequence), uuid_send(event.id),
+          timestamptz_send(event.occurred_at), textsend(event.actor_kind), uuid_send(event.actor_id),
+          textsend(event.action), textsend(event.target_kind), uuid_send(event.target_id),
+          convert_to(event.details::text, 'UTF8'), textsend(event.address), textsend(event.request_id)
+      ]) with ordinality as fields (field, position)
+$$;
+
+CREATE FUNCTION public.create_usage_partition(day date) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+declare
+    partition text := 'usage_events_' || to_char(day, 'YYYYMMDD');
+begin
+    if to_regclass(partition) is not null then
+        return false;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('eclusa.usage_partition', 0));
+    -- Not to_regclass again: it remembers that there was none.
+    if exists (select from pg_class where relname = partition) then
+        return false;
+    end if;
+    execute format('create table %I (like usage_events including defaults including constraints)', partition);
+    execute format('alter table usage_events attach partition %I for values from (%L) to (%L)', partition,
+                   day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+    return true;
+end
+$$;
+
+CREATE FUNCTION public.first_broken_audit_event(tenant uuid) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    select min(sequence)
+      from (select sequence,
+                   hash = audit_hash(event)
+                   and previous_hash = lag(hash, 1, sha256(uuid_send(tenant_id))) over chain
+                   and sequence = row_number() over chain as holds
+              from audit_events as event
+             where tenant_id = tenant
+            window chain as (order by sequence)) as links
+     where not holds
+$$;
+
+CREATE FUNCTION public.refuse_to_change_history() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'audit events are never changed' using errcode = 'insufficient_privilege';
+end
+$$;
+
+CREATE FUNCTION public.stamp_change_of(changed_tenant uuid) RETURNS void
+    LANGUAGE sql
+    AS $$
+    insert into snapshot_changes (tenant_id, changed_by)
+    values (changed_tenant, pg_current_xact_id())
+    on conflict do nothing;
+    -- A wake-up and nothing more: it may be lost, and says nothing. Equal ones of a transaction are sent
+    -- once.
+    select pg_notify('eclusa_changed', '');
+$$;
+
+CREATE FUNCTION public.stamp_row_of_tenant() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform stamp_change_of(coalesce(new.tenant_id, old.tenant_id));
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.stamp_tenant() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform stamp_change_of(coalesce(new.id, old.id));
+    return null;
+end
+$$;
+
+CREATE TABLE public.audit_heads (
+    tenant_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    hash bytea NOT NULL
+);
+
+CREATE TABLE public.bindings (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    workspace_id uuid,
+    role text NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT binding_role_fits CHECK (((octet_length(role) >= 1) AND (octet_length(role) <= 63)))
+);
+
+CREATE TABLE public.idempotency_keys (
+    tenant_id uuid NOT NULL,
+    caller_id uuid NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status smallint,
+    response bytea,
+    holds_secret boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_key_fits CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
+    CONSTRAINT idempotency_request_is_hashed CHECK ((octet_length(request_hash) = 32))
+);
+
+CREATE TABLE public.join_tokens (
+    id uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    node_group text DEFAULT 'default'::text NOT NULL,
+    node_name text NOT NULL,
+    region text NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    used_by uuid,
+    CONSTRAINT join_token_is_hashed CHECK ((octet_length(token_hash) = 32)),
+    CONSTRAINT join_token_use_is_complete CHECK (((used_at IS NULL) = (used_by IS NULL)))
+);
+
+CREATE TABLE public.key_uses (
+    tenant_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    last_used_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.keys (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    workspace_id uuid NOT NULL,
+    name text NOT NULL,
+    public_id text NOT NULL,
+    secret_hash bytea NOT NULL,
+    endpoints bigint NOT NULL,
+    routes uuid[] NOT NULL,
+    not_before timestamp with time zone,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT key_endpoints_are_32_bits CHECK (((endpoints >= 0) AND (endpoints <= '4294967295'::bigint))),
+    CONSTRAINT key_lifetime_is_not_empty CHECK ((expires_at > not_before)),
+    CONSTRAINT key_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT key_public_id_is_base62 CHECK ((public_id ~ '^[0-9A-Za-z]{16}$'::text)),
+    CONSTRAINT key_routes_are_few CHECK ((cardinality(routes) <= 100)),
+    CONSTRAINT key_secret_is_hashed CHECK ((octet_length(secret_hash) = 32))
+);
+
+CREATE TABLE public.members (
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.models (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    name text NOT NULL,
+    display_name text NOT NULL,
+    context_window integer,
+    maximum_output integer,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT model_names_fit CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 128)) AND ((octet_length(display_name) >= 1) AND (octet_length(display_name) <= 200)))),
+    CONSTRAINT model_sizes_are_positive CHECK (((context_window > 0) AND (maximum_output > 0)))
+);
+
+CREATE TABLE public.node_groups (
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT node_group_name_is_a_slug CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+CREATE TABLE public.node_reports (
+    node_id uuid NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    software_version text NOT NULL,
+    process_nonce text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    running_epoch bigint,
+    running_counter bigint,
+    running_issued_at timestamp with time zone,
+    rejected_epoch bigint,
+    rejected_counter bigint,
+    rejected_stage text,
+    rejected_reason text,
+    calls_in_flight bigint NOT NULL,
+    outbox_events bigint NOT NULL,
+    outbox_bytes bigint NOT NULL,
+    draining boolean NOT NULL,
+    CONSTRAINT node_report_texts_fit CHECK (((octet_length(software_version) <= 64) AND (octet_length(process_nonce) <= 64) AND (octet_length(rejected_stage) <= 64) AND (octet_length(rejected_reason) <= 2048)))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE public.nodes (
+    id uuid NOT NULL,
+    node_group text DEFAULT 'default'::text NOT NULL,
+    name text NOT NULL,
+    region text NOT NULL,
+    status text NOT NULL,
+    identity_key bytea NOT NULL,
+    sealing_key bytea NOT NULL,
+    software_version text NOT NULL,
+    joined_at timestamp with time zone NOT NULL,
+    CONSTRAINT node_keys_are_32_bytes CHECK (((octet_length(identity_key) = 32) AND (octet_length(sealing_key) = 32))),
+    CONSTRAINT node_name_is_a_slug CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT node_region_is_a_slug CHECK ((region ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT node_software_version_fits CHECK ((octet_length(software_version) <= 64)),
+    CONSTRAINT node_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'draining'::text, 'revoked'::text])))
+);
+
+CREATE TABLE public.platform_secrets (
+    purpose text NOT NULL,
+    key_id text NOT NULL,
+    sealed bytea NOT NULL,
+    public bytea,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    retired_at timestamp with time zone,
+    CONSTRAINT platform_secret_is_sealed CHECK (((octet_length(sealed) >= 1) AND (octet_length(sealed) <= 65536))),
+    CONSTRAINT platform_secret_names_fit CHECK ((((octet_length(purpose) >= 1) AND (octet_length(purpose) <= 63)) AND ((octet_length(key_id) >= 1) AND (octet_length(key_id) <= 128))))
+);
+
+CREATE TABLE public.prices (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    effective_from timestamp with time zone NOT NULL,
+    input_rate bigint NOT NULL,
+    cached_input_rate bigint NOT NULL,
+    cache_write_rate bigint NOT NULL,
+    output_rate bigint NOT NULL,
+    reasoning_rate bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT price_rates_are_in_range CHECK (((LEAST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) >= 0) AND (GREATEST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) <= '1000000000000000'::bigint)))
+);
+
+CREATE TABLE public.provider_credentials (
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    "position" smallint NOT NULL,
+    sealed bytea NOT NULL,
+    fleet_key_id uuid,
+    fleet_sealed bytea,
+    hint text NOT NULL,
+    weight integer DEFAULT 100 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT credential_fleet_seal_fits CHECK (((octet_length(fleet_sealed) >= 1) AND (octet_length(fleet_sealed) <= 16384))),
+    CONSTRAINT credential_fleet_seal_is_whole CHECK (((fleet_key_id IS NULL) = (fleet_sealed IS NULL))),
+    CONSTRAINT credential_hint_is_short CHECK ((octet_length(hint) <= 16)),
+    CONSTRAINT credential_is_sealed CHECK (((octet_length(sealed) >= 1) AND (octet_length(sealed) <= 16384))),
+    CONSTRAINT credential_weight_is_positive CHECK (((weight >= 1) AND (weight <= 1000)))
+);
+
+CREATE TABLE public.providers (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    base_url text NOT NULL,
+    header_names text[] NOT NULL,
+    header_values text[] NOT NULL,
+    connect_ms integer NOT NULL,
+    first_byte_ms integer NOT NULL,
+    between_chunks_ms integer NOT NULL,
+    total_ms integer NOT NULL,
+    enabled boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT provider_base_url_fits CHECK (((octet_length(base_url) >= 1) AND (octet_length(base_url) <= 512))),
+    CONSTRAINT provider_headers_are_few CHECK ((cardinality(header_names) <= 20)),
+    CONSTRAINT provider_headers_are_pairs CHECK ((cardinality(header_names) = cardinality(header_values))),
+    CONSTRAINT provider_kind_fits CHECK (((octet_length(kind) >= 1) AND (octet_length(kind) <= 63))),
+    CONSTRAINT provider_name_is_a_slug CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT provider_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, between_chunks_ms, total_ms) > 0))
+);
+
+CREATE TABLE public.refresh_tokens (
+    token_hash bytea NOT NULL,
+    session_id uuid NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT refresh_token_is_hashed CHECK ((octet_length(token_hash) = 32))
+);
+
+CREATE TABLE public.route_targets (
+    tenant_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    "position" smallint NOT NULL,
+    model_tenant_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    weight integer NOT NULL,
+    priority integer NOT NULL,
+    CONSTRAINT target_model_is_own_or_shared CHECK (((model_tenant_id = tenant_id) OR (model_tenant_id = '00000000-0000-0000-0000-000000000000'::uuid))),
+    CONSTRAINT target_position_is_in_range CHECK ((("position" >= 0) AND ("position" <= 31))),
+    CONSTRAINT target_priority_is_in_range CHECK (((priority >= 0) AND (priority <= 100))),
+    CONSTRAINT target_weight_is_in_range CHECK (((weight >= 1) AND (weight <= 1000)))
+);
+
+CREATE TABLE public.routes (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    enabled boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT route_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 128)))
+);
+
+CREATE TABLE public.schema_migrations (
+    number bigint NOT NULL,
+    name text NOT NULL,
+    sha256 bytea NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.sessions (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT session_texts_fit CHECK (((octet_length(user_agent) <= 512) AND (octet_length(address) <= 64)))
+);
+
+CREATE TABLE public.snapshot_changes (
+    tenant_id uuid NOT NULL,
+    changed_by xid8 NOT NULL
+);
+
+CREATE TABLE public.snapshot_objects (
+    sha256 bytea NOT NULL,
+    bytes bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT snapshot_object_is_named_right CHECK ((sha256 = sha256(bytes)))
+);
+ALTER TABLE ONLY public.snapshot_objects ALTER COLUMN bytes SET STORAGE EXTERNAL;
+
+CREATE TABLE public.snapshot_state (
+    singleton boolean DEFAULT true NOT NULL,
+    epoch bigint NOT NULL,
+    counter bigint NOT NULL,
+    built_from pg_snapshot,
+    CONSTRAINT snapshot_state_is_not_negative CHECK (((epoch >= 1) AND (counter >= 0))),
+    CONSTRAINT snapshot_state_is_one_row CHECK (singleton)
+);
+
+CREATE TABLE public.snapshot_versions (
+    epoch bigint NOT NULL,
+    counter bigint NOT NULL,
+    manifest bytea NOT NULL,
+    objects bytea[] NOT NULL,
+    built_from pg_snapshot NOT NULL,
+    published_at timestamp with time zone NOT NULL
+);
+ALTER TABLE ONLY public.snapshot_versions ALTER COLUMN manifest SET STORAGE EXTERNAL;
+
+CREATE TABLE public.tenants (
+    id uuid NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    status text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tenant_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT tenant_slug_is_a_slug CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+);
+
+CREATE TABLE public.usage_batches (
+    node_id uuid NOT NULL,
+    outbox_epoch bigint NOT NULL,
+    seq bigint NOT NULL,
+    sha256 bytea NOT NULL,
+    event_count integer NOT NULL,
+    cost_nanos bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT usage_batch_is_hashed CHECK ((octet_length(sha256) = 32))
+);
+
+CREATE TABLE public.usage_days (
+    tenant_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    workspace_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    calls bigint NOT NULL,
+    failed_calls bigint NOT NULL,
+    estimated_calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    cache_write_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    reasoning_tokens bigint NOT NULL,
+    cost_nanos bigint NOT NULL,
+    latency_us bigint NOT NULL,
+    first_byte_us bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.usage_events (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    workspace_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    price_id uuid,
+    node_id uuid NOT NULL,
+    endpoint text NOT NULL,
+    latency_us bigint NOT NULL,
+    first_byte_us bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    cache_write_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    reasoning_tokens bigint NOT NULL,
+    cost_nanos bigint NOT NULL,
+    cost_state text NOT NULL,
+    status_code smallint NOT NULL,
+    streamed boolean NOT NULL,
+    ending text NOT NULL,
+    error_code text,
+    attempts smallint NOT NULL
+)
+PARTITION BY RANGE (started_at);
+
+CREATE TABLE public.usage_events_default (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    workspace_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    price_id uuid,
+    node_id uuid NOT NULL,
+    endpoint text NOT NULL,
+    latency_us bigint NOT NULL,
+    first_byte_us bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    cache_write_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    reasoning_tokens bigint NOT NULL,
+    cost_nanos bigint NOT NULL,
+    cost_state text NOT NULL,
+    status_code smallint NOT NULL,
+    streamed boolean NOT NULL,
+    ending text NOT NULL,
+    error_code text,
+    attempts smallint NOT NULL
+);
+
+CREATE TABLE public.usage_hours (
+    tenant_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    workspace_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    calls bigint NOT NULL,
+    failed_calls bigint NOT NULL,
+    estimated_calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    cache_write_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    reasoning_tokens bigint NOT NULL,
+    cost_nanos bigint NOT NULL,
+    latency_us bigint NOT NULL,
+    first_byte_us bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.usage_minutes (
+    tenant_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    workspace_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    calls bigint NOT NULL,
+    failed_calls bigint NOT NULL,
+    estimated_calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    cache_write_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    reasoning_tokens bigint NOT NULL,
+    cost_nanos bigint NOT NULL,
+    latency_us bigint NOT NULL,
+    first_byte_us bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.usage_streams (
+    node_id uuid NOT NULL,
+    outbox_epoch bigint NOT NULL,
+    last_seq bigint NOT NULL,
+    CONSTRAINT usage_stream_is_not_negative CHECK (((outbox_epoch > 0) AND (last_seq >= 0)))
+);
+
+CREATE TABLE public.users (
+    id uuid NOT NULL,
+    email text NOT NULL,
+    name text NOT NULL,
+    password_hash text,
+    password_changed_at timestamp with time zone,
+    status text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT user_email_fits CHECK (((octet_length(email) >= 3) AND (octet_length(email) <= 254))),
+    CONSTRAINT user_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT user_password_is_hashed CHECK ((password_hash ~~ '$argon2id$%'::text)),
+    CONSTRAINT user_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text])))
+);
+
+CREATE TABLE public.workspaces (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    slug text NOT NULL,
+    name text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT workspace_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT workspace_slug_is_a_slug CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+
+ALTER TABLE ONLY public.usage_events ATTACH PARTITION public.usage_events_default DEFAULT;
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_event_is_unique UNIQUE (tenant_id, id);
+
+ALTER TABLE ONLY public.audit_events
+    ADD CONSTRAINT audit_events_pkey PRIMARY KEY (tenant_id, sequence);
+
+ALTER TABLE ONLY public.audit_heads
+    ADD CONSTRAINT audit_heads_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY public.bindings
+    ADD CONSTRAINT binding_is_given_once UNIQUE NULLS NOT DISTINCT (tenant_id, user_id, workspace_id, role);
+
+ALTER TABLE ONLY public.bindings
+    ADD CONSTRAINT bindings_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, caller_id, key);
+
+ALTER TABLE ONLY public.join_tokens
+    ADD CONSTRAINT join_token_is_unique UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.join_tokens
+    ADD CONSTRAINT join_tokens_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.key_uses
+    ADD CONSTRAINT key_uses_pkey PRIMARY KEY (tenant_id, key_id);
+
+ALTER TABLE ONLY public.keys
+    ADD CONSTRAINT keys_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.members
+    ADD CONSTRAINT members_pkey PRIMARY KEY (tenant_id, user_id);
+
+ALTER TABLE ONLY public.models
+    ADD CONSTRAINT model_name_is_unique UNIQUE (tenant_id, provider_id, name);
+
+ALTER TABLE ONLY public.models
+    ADD CONSTRAINT models_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.node_groups
+    ADD CONSTRAINT node_groups_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.nodes
+    ADD CONSTRAINT node_identity_is_unique UNIQUE (identity_key);
+
+ALTER TABLE ONLY public.node_reports
+    ADD CONSTRAINT node_reports_pkey PRIMARY KEY (node_id);
+
+ALTER TABLE ONLY public.nodes
+    ADD CONSTRAINT nodes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.platform_secrets
+    ADD CONSTRAINT platform_secrets_pkey PRIMARY KEY (purpose, key_id);
+
+ALTER TABLE ONLY public.prices
+    ADD CONSTRAINT prices_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.provider_credentials
+    ADD CONSTRAINT provider_credentials_pkey PRIMARY KEY (tenant_id, provider_id, "position");
+
+ALTER TABLE ONLY public.providers
+    ADD CONSTRAINT provider_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.providers
+    ADD CONSTRAINT providers_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.refresh_tokens
+    ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.routes
+    ADD CONSTRAINT route_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.route_targets
+    ADD CONSTRAINT route_targets_pkey PRIMARY KEY (tenant_id, route_id, "position");
+
+ALTER TABLE ONLY public.routes
+    ADD CONSTRAINT routes_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.snapshot_changes
+    ADD CONSTRAINT snapshot_changes_pkey PRIMARY KEY (tenant_id, changed_by);
+
+ALTER TABLE ONLY public.snapshot_objects
+    ADD CONSTRAINT snapshot_objects_pkey PRIMARY KEY (sha256);
+
+ALTER TABLE ONLY public.snapshot_state
+    ADD CONSTRAINT snapshot_state_pkey PRIMARY KEY (singleton);
+
+ALTER TABLE ONLY public.snapshot_versions
+    ADD CONSTRAINT snapshot_versions_pkey PRIMARY KEY (epoch, counter);
+
+ALTER TABLE ONLY public.tenants
+    ADD CONSTRAINT tenant_slug_is_unique UNIQUE (slug);
+
+ALTER TABLE ONLY public.tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.usage_batches
+    ADD CONSTRAINT usage_batches_pkey PRIMARY KEY (node_id, outbox_epoch, seq);
+
+ALTER TABLE ONLY public.usage_days
+    ADD CONSTRAINT usage_days_pkey PRIMARY KEY (tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id);
+
+ALTER TABLE ONLY public.usage_hours
+    ADD CONSTRAINT usage_hours_pkey PRIMARY KEY (tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id);
+
+ALTER TABLE ONLY public.usage_minutes
+    ADD CONSTRAINT usage_minutes_pkey PRIMARY KEY (tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id);
+
+ALTER TABLE ONLY public.usage_streams
+    ADD CONSTRAINT usage_streams_pkey PRIMARY KEY (node_id, outbox_epoch);
+
+ALTER TABLE ONLY public.users
+    ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.workspaces
+    ADD CONSTRAINT workspace_slug_is_unique UNIQUE (tenant_id, slug);
+
+ALTER TABLE ONLY public.workspaces
+    ADD CONSTRAINT workspaces_pkey PRIMARY KEY (tenant_id, id);
+
+CREATE INDEX audit_events_by_target ON public.audit_events USING btree (tenant_id, target_kind, target_id, sequence DESC);
+
+CREATE INDEX bindings_by_user ON public.bindings USING btree (user_id);
+
+CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
+
+CREATE UNIQUE INDEX key_public_id_is_unique ON public.keys USING btree (public_id);
+
+CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, created_at DESC, id DESC);
+
+CREATE INDEX members_by_user ON public.members USING btree (user_id);
+
+CREATE INDEX prices_by_model ON public.prices USING btree (tenant_id, model_id, effective_from DESC, id DESC);
+
+CREATE UNIQUE INDEX refresh_token_is_the_only_open_one ON public.refresh_tokens USING btree (session_id) WHERE (used_at IS NULL);
+
+CREATE INDEX route_targets_by_model ON public.route_targets USING btree (model_tenant_id, model_id);
+
+CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id, created_at DESC, id DESC);
+
+CREATE INDEX usage_events_by_tenant ON ONLY public.usage_events USING btree (tenant_id, started_at DESC, id DESC);
+
+CREATE INDEX usage_events_default_tenant_id_started_at_id_idx ON public.usage_events_default USING btree (tenant_id, started_at DESC, id DESC);
+
+CREATE UNIQUE INDEX user_email_is_unique ON public.users USING btree (lower(email));
+
+ALTER INDEX public.usage_events_by_tenant ATTACH PARTITION public.usage_events_default_tenant_id_started_at_id_idx;
+
+CREATE TRIGGER append_to_chain BEFORE INSERT ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.append_to_audit_chain();
+
+CREATE TRIGGER history_stays BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_history();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.keys FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.models FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.prices FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.provider_credentials FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.providers FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.route_targets FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.routes FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION public.stamp_tenant();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.workspaces FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+ALTER TABLE ONLY public.bindings
+    ADD CONSTRAINT binding_is_of_a_member FOREIGN KEY (tenant_id, user_id) REFERENCES public.members(tenant_id, user_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.bindings
+    ADD CONSTRAINT binding_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.provider_credentials
+    ADD CONSTRAINT credential_is_of_a_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES public.providers(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.join_tokens
+    ADD CONSTRAINT join_token_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
+
+ALTER TABLE ONLY public.join_tokens
+    ADD CONSTRAINT join_token_is_used_by_a_node FOREIGN KEY (used_by) REFERENCES public.nodes(id);
+
+ALTER TABLE ONLY public.keys
+    ADD CONSTRAINT key_belongs_to_a_workspace FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id);
+
+ALTER TABLE ONLY public.members
+    ADD CONSTRAINT member_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.members
+    ADD CONSTRAINT member_is_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.models
+    ADD CONSTRAINT model_is_of_a_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES public.providers(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.nodes
+    ADD CONSTRAINT node_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
+
+ALTER TABLE ONLY public.node_reports
+    ADD CONSTRAINT node_report_is_of_a_node FOREIGN KEY (node_id) REFERENCES public.nodes(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.prices
+    ADD CONSTRAINT price_is_of_a_model FOREIGN KEY (tenant_id, model_id) REFERENCES public.models(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.providers
+    ADD CONSTRAINT provider_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.refresh_tokens
+    ADD CONSTRAINT refresh_token_is_of_a_session FOREIGN KEY (session_id) REFERENCES public.sessions(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.routes
+    ADD CONSTRAINT route_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT session_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.route_targets
+    ADD CONSTRAINT target_is_of_a_route FOREIGN KEY (tenant_id, route_id) REFERENCES public.routes(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.route_targets
+    ADD CONSTRAINT target_model_exists FOREIGN KEY (model_tenant_id, model_id) REFERENCES public.models(tenant_id, id);
+
+ALTER TABLE ONLY public.usage_batches
+    ADD CONSTRAINT usage_batch_is_of_a_stream FOREIGN KEY (node_id, outbox_epoch) REFERENCES public.usage_streams(node_id, outbox_epoch);
+
+ALTER TABLE ONLY public.workspaces
+    ADD CONSTRAINT workspace_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);

@@ -1,0 +1,138 @@
+import Cryptography
+import Domain
+import PostgresDriver
+import Store
+import TestSupport
+import Testing
+
+@Suite("audit and idempotency")
+struct AuditStoreTests {
+    private func event(_ action: String, _ tenant: TenantID?, _ fixture: Fixture) -> AuditEvent {
+        let now = fixture.now
+        return AuditEvent(
+            id: AuditEventID(at: now), tenant: tenant, occurredAt: now, actor: .user(UserID(at: now)),
+            action: action,
+            target: .init(kind: "key", KeyID(at: now)), details: #"{"after": {"name": "a"}, "before": null}"#,
+            address: "127.0.0.1", requestID: "req_1")
+    }
+
+    @Test("each tenant and the platform have a chain of their own, numbered without gaps")
+    func chains() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let first = event("key.create", mine.id, fixture)
+                let second = event("key.revoke", mine.id, fixture)
+                let shared = AuditEvent(
+                    id: AuditEventID(at: fixture.now), tenant: nil, occurredAt: fixture.now, actor: .system,
+                    action: "platform.start", target: .init(kind: "platform"))
+                let node = AuditEvent(
+                    id: AuditEventID(at: fixture.now), tenant: nil, occurredAt: fixture.now,
+                    actor: .node(NodeID(at: fixture.now)), action: "node.join", target: .init(kind: "node"))
+                for one in [first, shared, second, node] { try await AuditStore.append(one, connection) }
+                let ofMine = try await AuditStore.list(of: mine.id, limit: 10, connection)
+                #expect(ofMine.map(\.event) == [second, first] && ofMine.map(\.sequence) == [2, 1])
+                let ofPlatform = try await AuditStore.list(of: nil, limit: 10, connection)
+                #expect(ofPlatform.map(\.event) == [node, shared])
+                let older = try await AuditStore.list(of: mine.id, before: 2, limit: 10, connection)
+                #expect(older.map(\.sequence) == [1])
+                for tenant in [mine.id, nil] {
+                    let broken = try await AuditStore.firstBroken(of: tenant, connection)
+                    #expect(broken == nil)
+                }
+            }
+        }
+    }
+
+    @Test("history cannot be changed, and a change behind its back is found")
+    func tampering() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                for _ in 0..<5 { try await AuditStore.append(event("key.create", nil, fixture), connection) }
+                for statement in [
+                    "update audit_events set action = 'nothing'",
+                    "delete from audit_events where sequence = 2",
+                ] {
+                    let error = await postgresFailure { try await connection.executeScript(statement) }
+                    #expect(error?.sqlState == "42501")
+                }
+                try await connection.executeScript("alter table audit_events disable trigger history_stays")
+                try await connection.executeScript(
+                    "update audit_events set action = 'nothing' where sequence = 3")
+                let altered = try await AuditStore.firstBroken(of: nil, connection)
+                try await connection.executeScript("delete from audit_events where sequence = 2")
+                let removed = try await AuditStore.firstBroken(of: nil, connection)
+                #expect(altered == 3 && removed == 3)
+            }
+        }
+    }
+
+    @Test("an event whose transaction fails leaves no hole in the chain")
+    func rollback() async throws {
+        try await withTestDatabase { database in
+            let fixture = Fixture()
+            struct Refusal: Error {}
+            for number in 0..<4 {
+                try? await database.pool.withTransaction { connection in
+                    try await AuditStore.append(self.event("key.create", nil, fixture), connection)
+                    if number % 2 == 0 { throw Refusal() }
+                }
+            }
+            try await database.pool.withConnection { connection in
+                let listed = try await AuditStore.list(of: nil, limit: 10, connection)
+                let broken = try await AuditStore.firstBroken(of: nil, connection)
+                #expect(listed.map(\.sequence) == [2, 1] && broken == nil)
+            }
+        }
+    }
+
+    @Test("an idempotency key has one effect and one answer, for one request")
+    func idempotency() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let key = IdempotencyStore.Key(tenant: nil, caller: UserID(at: fixture.now), text: "abc")
+                let other = IdempotencyStore.Key(tenant: nil, caller: UserID(at: fixture.now), text: "abc")
+                let now = fixture.now
+                let expires = now.advanced(bySeconds: 86_400)
+                func claim(
+                    _ key: IdempotencyStore.Key, _ body: String, _ moment: Timestamp
+                ) async throws -> IdempotencyStore.Claim {
+                    try await IdempotencyStore.claim(
+                        key, request: sha256(body), at: moment, until: moment.advanced(bySeconds: 86_400),
+                        connection)
+                }
+                let first = try await claim(key, "a", now)
+                let pending = try await claim(key, "a", fixture.now)
+                let mismatch = try await claim(key, "b", fixture.now)
+                let somebodyElse = try await claim(other, "b", fixture.now)
+                #expect(first == .claimed && pending == .pending(since: now))
+                #expect(mismatch == .mismatch && somebodyElse == .claimed)
+                let answer = IdempotencyStore.Answer(
+                    status: 201, body: [1, 2], holdsSecret: true, createdAt: now)
+                try await IdempotencyStore.finish(key, answer, connection)
+                let again = try await claim(key, "a", fixture.now)
+                #expect(again == .answered(answer))
+                try await IdempotencyStore.release(key, connection)
+                let kept = try await claim(key, "a", fixture.now)
+                #expect(kept == .answered(answer), "an answer is not given up")
+                try await IdempotencyStore.release(other, connection)
+                let released = try await claim(other, "c", fixture.now)
+                #expect(released == .claimed)
+
+                let blanked = try await IdempotencyStore.purge(
+                    at: fixture.now, secretsBefore: fixture.now, connection)
+                let secret = try await claim(key, "a", fixture.now)
+                #expect(blanked == 1)
+                #expect(secret == .answered(.init(status: 201, body: [], holdsSecret: true, createdAt: now)))
+                let expired = try await claim(key, "b", expires)
+                #expect(expired == .claimed, "after its time a key is new")
+                let purged = try await IdempotencyStore.purge(
+                    at: expires.advanced(bySeconds: 90_000), secretsBefore: .epoch, connection)
+                #expect(purged == 2)
+            }
+        }
+    }
+}

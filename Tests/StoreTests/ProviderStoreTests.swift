@@ -1,0 +1,188 @@
+import Domain
+import PostgresDriver
+import Store
+import TestSupport
+import Testing
+
+@Suite("providers, models, prices")
+struct ProviderStoreTests {
+    @Test("a provider is found as it was written, by its owner only")
+    func roundTrip() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let other = try await fixture.tenant("other", connection)
+                let own = try await fixture.provider("openai", of: mine, connection)
+                let shared = try await fixture.provider("openai", of: nil, connection)
+                for (owner, expected) in [(mine.id, own), (nil, shared)] as [(TenantID?, Provider)] {
+                    let found = try await ProviderStore.find(expected.id, of: owner, connection)
+                    #expect(found == expected)
+                    let listed = try await ProviderStore.list(of: owner, Page(), connection)
+                    #expect(listed.items == [expected])
+                }
+                let foreign = try await ProviderStore.find(own.id, of: other.id, connection)
+                let asShared = try await ProviderStore.find(own.id, of: nil, connection)
+                #expect(foreign == nil && asShared == nil)
+                let duplicate = await postgresFailure { try await fixture.provider(of: mine, connection) }
+                #expect(duplicate?.constraint == Constraint.providerNameIsUnique)
+            }
+        }
+    }
+
+    @Test("a provider is changed and deleted by its owner only, unless somebody was faster")
+    func changes() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let other = try await fixture.tenant("other", connection)
+                var provider = try await fixture.provider(of: mine, connection)
+                let seen = provider.updatedAt
+                provider.name = "renamed"
+                provider.kind = .anthropic
+                provider.baseURL = try #require(BaseURL("http://127.0.0.1:9100"))
+                provider.headers = []
+                provider.timeouts = ProviderTimeouts(connect: 1, firstByte: 2, betweenChunks: 3, total: 4)
+                provider.isEnabled = false
+                provider.updatedAt = fixture.now
+                let updated = try await ProviderStore.update(provider, expecting: seen, connection)
+                let late = try await ProviderStore.update(provider, expecting: seen, connection)
+                #expect(updated == provider && late == nil)
+                let foreign = try await ProviderStore.delete(provider.id, of: other.id, connection)
+                let asShared = try await ProviderStore.delete(provider.id, of: nil, connection)
+                let own = try await ProviderStore.delete(provider.id, of: mine.id, connection)
+                #expect(!foreign && !asShared && own)
+            }
+        }
+    }
+
+    @Test("a credential is set, replaced, sealed for the fleet and removed")
+    func credentials() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let other = try await fixture.tenant("other", connection)
+                let provider = try await fixture.provider(of: mine, connection)
+                let none = try await ProviderStore.credential(of: provider.id, ownedBy: mine.id, connection)
+                #expect(none == nil)
+                let first = StoredCredential(sealed: [1, 2, 3], hint: "wxyz", forFleet: nil)
+                let foreign = try await ProviderStore.setCredential(
+                    first, of: provider.id, ownedBy: other.id, at: fixture.now, connection)
+                let own = try await ProviderStore.setCredential(
+                    first, of: provider.id, ownedBy: mine.id, at: fixture.now, connection)
+                #expect(!foreign && own)
+                let shown = try await ProviderStore.find(provider.id, of: mine.id, connection)
+                #expect(shown?.credentialHint == "wxyz")
+
+                let seal = StoredCredential.FleetSeal(fleetKey: FleetKeyID(at: fixture.now), sealed: [9])
+                try await ProviderStore.setFleetSeal(
+                    seal, for: first, of: provider.id, ownedBy: mine.id, connection)
+                let sealed = try await ProviderStore.credential(of: provider.id, ownedBy: mine.id, connection)
+                #expect(sealed == StoredCredential(sealed: [1, 2, 3], hint: "wxyz", forFleet: seal))
+
+                let second = StoredCredential(sealed: [4], hint: "abcd", forFleet: nil)
+                _ = try await ProviderStore.setCredential(
+                    second, of: provider.id, ownedBy: mine.id, at: fixture.now, connection)
+                // A seal of the old credential that comes late must not stand beside the new one.
+                try await ProviderStore.setFleetSeal(
+                    seal, for: first, of: provider.id, ownedBy: mine.id, connection)
+                let replaced = try await ProviderStore.credential(
+                    of: provider.id, ownedBy: mine.id, connection)
+                #expect(replaced == second)
+                let listed = try await ProviderStore.withCredentials(limit: 10, connection)
+                #expect(listed == [provider.id])
+
+                let foreignRemoval = try await ProviderStore.removeCredential(
+                    of: provider.id, ownedBy: other.id, connection)
+                let removal = try await ProviderStore.removeCredential(
+                    of: provider.id, ownedBy: mine.id, connection)
+                let again = try await ProviderStore.removeCredential(
+                    of: provider.id, ownedBy: mine.id, connection)
+                #expect(!foreignRemoval && removal && !again)
+            }
+        }
+    }
+
+    @Test("a tenant can use its own models and the platform's, and sees nobody else's")
+    func models() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let other = try await fixture.tenant("other", connection)
+                let own = try await fixture.provider(of: mine, connection)
+                let shared = try await fixture.provider(of: nil, connection)
+                var first = try await fixture.model("a", of: own, connection)
+                let second = try await fixture.model("b", of: shared, connection)
+                let foreign = try await fixture.model(
+                    "c", of: fixture.provider(of: other, connection), connection)
+                let usable = try await ModelStore.listUsable(by: mine.id, Page(), connection)
+                let owned = try await ModelStore.list(of: mine.id, Page(), connection)
+                let none = try await ModelStore.list(of: mine.id, provider: shared.id, Page(), connection)
+                let ofProvider = try await ModelStore.list(of: nil, provider: shared.id, Page(), connection)
+                #expect(usable.items == [second, first] && owned.items == [first])
+                #expect(none.items.isEmpty && ofProvider.items == [second])
+                let hidden = try await ModelStore.find(foreign.id, of: mine.id, connection)
+                let found = try await ModelStore.find(first.id, of: mine.id, connection)
+                #expect(hidden == nil && found == first)
+
+                let duplicate = await postgresFailure { try await fixture.model("a", of: own, connection) }
+                #expect(duplicate?.constraint == Constraint.modelNameIsUnique)
+                var stray = first
+                stray = Model(
+                    id: ModelID(at: fixture.now), provider: shared.id, tenant: mine.id, name: "x",
+                    displayName: "x",
+                    createdAt: first.createdAt, updatedAt: first.updatedAt)
+                let misplaced = await postgresFailure { try await ModelStore.create(stray, connection) }
+                #expect(misplaced?.constraint == Constraint.modelIsOfAProvider)
+
+                let seen = first.updatedAt
+                first.displayName = "Renamed"
+                first.contextWindow = nil
+                first.maximumOutput = 4096
+                first.updatedAt = fixture.now
+                let updated = try await ModelStore.update(first, expecting: seen, connection)
+                let late = try await ModelStore.update(first, expecting: seen, connection)
+                #expect(updated == first && late == nil)
+                let foreignDelete = try await ModelStore.delete(first.id, of: other.id, connection)
+                let ownDelete = try await ModelStore.delete(first.id, of: mine.id, connection)
+                #expect(!foreignDelete && ownDelete)
+            }
+        }
+    }
+
+    @Test("of a model's prices the latest that has begun is in force")
+    func prices() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let model = try await fixture.model(of: fixture.provider(of: mine, connection), connection)
+                let start = fixture.now
+                let first = try await fixture.price(of: model, input: 1, from: start, connection)
+                let later = start.advanced(bySeconds: 86_400)
+                let second = try await fixture.price(of: model, input: 2, from: later, connection)
+                let correction = try await fixture.price(of: model, input: 3, from: later, connection)
+                func inForce(_ moment: Timestamp) async throws -> Price? {
+                    try await PriceStore.inForce(of: model.id, ownedBy: mine.id, at: moment, connection)
+                }
+                let before = try await inForce(start.advanced(byMicroseconds: -1))
+                let atStart = try await inForce(start)
+                let atLater = try await inForce(later)
+                #expect(before == nil && atStart == first && atLater == correction)
+                let listed = try await PriceStore.list(of: model.id, ownedBy: mine.id, Page(), connection)
+                #expect(listed.items == [correction, second, first])
+                let found = try await PriceStore.find(first.id, of: mine.id, connection)
+                let foreign = try await PriceStore.find(first.id, of: nil, connection)
+                #expect(found == first && foreign == nil)
+                let asShared = Model(
+                    id: model.id, provider: model.provider, tenant: nil, name: "x", displayName: "x",
+                    createdAt: start, updatedAt: start)
+                let misplaced = await postgresFailure { try await fixture.price(of: asShared, connection) }
+                #expect(misplaced?.constraint == Constraint.priceIsOfAModel)
+            }
+        }
+    }
+}
