@@ -162,9 +162,9 @@ struct UsageStoreTests {
                     try await connection.query(
                         """
                         select id, workspace_id, key_id, node_id, price_id, endpoint, latency_us,
-                               first_byte_us, input_tokens, cached_input_tokens, cache_write_tokens, output_tokens,
-                               reasoning_tokens, cost_nanos, cost_state, status_code, streamed, ending,
-                               error_code, attempts, started_at
+                               first_byte_us, input_tokens, cached_input_tokens, cache_write_tokens,
+                               output_tokens, reasoning_tokens, cost_nanos, cost_state, status_code,
+                               streamed, ending, error_code, attempts, started_at
                           from usage_events where error_code is not null
                         """
                     ).first)
