@@ -8,7 +8,7 @@ struct UpCommand {
     let invocation: Invocation
     let context: CommandContext
 
-    static let adminEmail = "admin@localhost"
+    static let adminEmail = "admin@eclusa.localhost"
     static let defaultState = ".eclusa"
 
     static func stateDirectory(_ invocation: Invocation) -> String {
