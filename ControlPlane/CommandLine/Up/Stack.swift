@@ -62,7 +62,7 @@ final class Stack {
     func startStandIn() async throws(CommandFailure) {
         let child = try start(
             "stand-in", "eclusa-stand-in", ["--listen-address", "127.0.0.1:\(ports.standIn)"])
-        try await waitForReady(child, "http://127.0.0.1:\(ports.standIn)/health/ready")
+        try await waitForReady(child, "http://127.0.0.1:\(ports.standIn)/stand-in/totals")
     }
 
     /// Starts the gateway; `join` is the bundle of a fresh join token, nil for a node that is enrolled
