@@ -43,12 +43,15 @@ extension EventLoop {
     @discardableResult
     package func schedule(afterNanoseconds nanoseconds: Int64, _ body: @escaping () -> Void) -> Timer {
         let timer = Timer(body)
-        wheel.arm(timer, deadline: monotonicNanoseconds() &+ max(nanoseconds, 1))
+        wheel.arm(timer, deadline: monotonicNanoseconds() &+ Self.sane(nanoseconds))
         return timer
     }
 
     /// Arms a timer (again); it fires once, not before `nanoseconds` from this turn's `now`. Loop thread.
     package func arm(_ timer: Timer, afterNanoseconds nanoseconds: Int64) {
-        wheel.arm(timer, deadline: now &+ max(nanoseconds, 1))
+        wheel.arm(timer, deadline: now &+ Self.sane(nanoseconds))
     }
+
+    /// In the future, and not so far that the clock could overflow (36 years).
+    private static func sane(_ nanoseconds: Int64) -> Int64 { min(max(nanoseconds, 1), 1 << 60) }
 }

@@ -41,7 +41,10 @@ extension Connection {
     /// Tells the peer that nothing more is sent; receiving goes on.
     package func shutdownWrite() {
         guard fate == .open else { return }
-        tls?.sayGoodbye()
+        if let tls {
+            tls.sayGoodbye()
+            flush(tls)
+        }
         _ = loop_shutdown_write(descriptor)
     }
 

@@ -36,20 +36,12 @@ extension Connection {
         while true {
             if fate != .open { throw fate.error }
             guard let obstacle = session.handshake() else { return }
-            if case .ended = obstacle { throw .reset }
-            _ = try await overcome(obstacle)
+            switch obstacle {
+            case .wantsRead: await waitReadable()
+            case .ended: throw .reset
+            case .failed(let error): throw fate == .open ? error : fate.error
+            }
         }
-    }
-
-    /// Waits for what is missing; false at the end of the stream.
-    private func overcome(_ obstacle: TLSSession.Obstacle) async throws(TransportError) -> Bool {
-        switch obstacle {
-        case .wantsRead: await waitReadable()
-        case .wantsWrite: await waitWritable()
-        case .ended: return false
-        case .failed(let error): throw fate == .open ? error : fate.error
-        }
-        return true
     }
 
     /// `fill` after the turn was taken.
@@ -66,9 +58,13 @@ extension Connection {
                 return true
             }
             // Always asked before waiting: whole records may be in the library while the socket is empty.
-            if let obstacle, try await !overcome(obstacle) {
+            switch obstacle {
+            case .wantsRead?: await waitReadable()
+            case .failed(let error)?: throw fate == .open ? error : fate.error
+            case .ended?:
                 peerHungUp = true
                 return false
+            case nil: break
             }
         }
     }
@@ -92,15 +88,24 @@ extension Connection {
 
     private func write(_ session: TLSSession, _ bytes: UnsafeRawBufferPointer) async throws(TransportError) {
         var rest = bytes
-        while !rest.isEmpty {
+        while true {
+            // The record before this one first: a peer that does not read stops the sender here.
+            while session.hasOutgoing {
+                await waitWritable()
+                if fate != .open { throw fate.error }
+                flush(session)
+                if session.isFailed { throw .reset }
+            }
+            if rest.isEmpty { return }
             if fate != .open { throw fate.error }
             if session.isFailed { throw .reset }
             var obstacle: TLSSession.Obstacle?
             let count = session.write(rest, &obstacle)
-            if let obstacle {
-                if try await !overcome(obstacle) { throw .reset }
-            } else {
-                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            switch obstacle {
+            case .wantsRead?: if !isReadable { await session.waitToReadWhileSending() }
+            case .ended?: throw .reset
+            case .failed(let error)?: throw fate == .open ? error : fate.error
+            case nil: rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }
         }
     }

@@ -127,7 +127,10 @@ package final class Connection: Channel, TimerOwner {
     package func close() {
         guard fate != .closed else { return }
         if let tls {
-            if fate == .open { tls.sayGoodbye() }
+            if fate == .open {
+                tls.sayGoodbye()
+                flush(tls)
+            }
             tls.cut()
         }
         end(.closed)
@@ -165,7 +168,8 @@ package final class Connection: Channel, TimerOwner {
         }
         if ready.canSend {
             isWritable = true
-            resumeWriter()
+            if let tls { flush(tls) }
+            if isWritable { resumeWriter() }
         }
     }
 
@@ -188,6 +192,7 @@ package final class Connection: Channel, TimerOwner {
     }
 
     private func resumeReader() {
+        if let tls { tls.resumeSenderWaitingToRead() }
         guard let continuation = reader else { return }
         reader = nil
         continuation.resume()

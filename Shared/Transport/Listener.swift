@@ -63,8 +63,13 @@ package final class Listener: Channel {
         registration = .none
     }
 
-    package func onEvents(_ ready: Readiness) {
-        for _ in 0..<Self.acceptsPerTurn where registration != .none {
+    package func onEvents(_ ready: Readiness) { acceptSome(Self.acceptsPerTurn) }
+
+    /// Accepts what already waits in the kernel's queue, before `close` would reset it. For an orderly end.
+    package func acceptQueued() { acceptSome(Int(Self.backlog) * 2) }
+
+    private func acceptSome(_ limit: Int) {
+        for _ in 0..<limit where registration != .none {
             var raw = loop_address()
             let result = loop_accept(descriptor, &raw)
             if result >= 0 {

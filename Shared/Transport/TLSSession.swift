@@ -9,7 +9,6 @@ final class TLSSession {
     /// Outcome of a library call that did not succeed.
     enum Obstacle {
         case wantsRead
-        case wantsWrite
         case ended
         case failed(TransportError)
     }
@@ -21,6 +20,12 @@ final class TLSSession {
     private(set) var isEstablished = false
     private(set) var isFailed = false
     fileprivate var peerEnded = false
+    /// Records the socket had no room for. So the library is never in the middle of a write: a peer that asks for a
+    /// new key (RFC 8446 §4.6.3) while it does not read would break the connection else.
+    private var outgoing: [UInt8] = []
+    private var outgoingStart = 0
+    /// A task that sends, has to wait for something to read, and is not the task that receives.
+    private var sender: UnsafeContinuation<Void, Never>?
 
     /// For an accepted connection.
     init(accepting connection: Connection, context: TLSContext) throws(TransportError) {
@@ -118,7 +123,6 @@ final class TLSSession {
     private func obstacle(_ result: Int32) -> Obstacle {
         switch SSL_get_error(ssl, result) {
         case SSL_ERROR_WANT_READ: return .wantsRead
-        case SSL_ERROR_WANT_WRITE: return .wantsWrite
         case SSL_ERROR_ZERO_RETURN: return .ended
         default:
             isFailed = true
@@ -135,6 +139,20 @@ final class TLSSession {
         // An end without close_notify may be an attacker's cut (RFC 8446 §6.1): never the end of the stream.
         if peerEnded { return .reset }
         return reason.map { .tls($0) } ?? .reset
+    }
+
+    // MARK: Waiting
+
+    /// Whether there are records the socket had no room for.
+    var hasOutgoing: Bool { outgoingStart < outgoing.count }
+
+    /// The library may be in the middle of a message of the peer when it is asked to write.
+    func waitToReadWhileSending() async { await withUnsafeContinuation { sender = $0 } }
+
+    func resumeSenderWaitingToRead() {
+        guard let continuation = sender else { return }
+        sender = nil
+        continuation.resume()
     }
 
     // MARK: The peer
@@ -229,26 +247,69 @@ extension Connection {
         return -1
     }
 
+    /// Takes all of it: what the socket has no room for is kept. -1 when the connection is of no use, or the peer
+    /// provokes answers without reading them.
     fileprivate func sendRecords(
         _ bio: OpaquePointer?, _ bytes: UnsafePointer<CChar>?, _ size: Int32
     ) -> Int32 {
         eclusa_bio_clear_retry(bio)
-        while isWritable && fate == .open {
-            let count = loop_send(descriptor, bytes, Int(size), nil, 0)
+        guard let tls, fate == .open else { return -1 }
+        var records = UnsafeRawBufferPointer(start: bytes, count: Int(size))
+        if !tls.hasOutgoing {
+            guard let sent = sendNow(records) else { return -1 }
+            records = UnsafeRawBufferPointer(rebasing: records[sent...])
+        }
+        return records.isEmpty || tls.keep(records) ? size : -1
+    }
+
+    /// Sends kept records as far as there is room.
+    func flush(_ session: TLSSession) {
+        while session.hasOutgoing && isWritable && fate == .open {
+            session.sendKept { records in sendNow(records) }
+        }
+    }
+
+    /// Bytes the socket took; nil when it is broken.
+    private func sendNow(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        while isWritable {
+            let count = loop_send(descriptor, bytes.baseAddress, bytes.count, nil, 0)
             if count >= 0 {
-                if count < Int(size) { isWritable = false }
-                return Int32(count)
+                if count < bytes.count { isWritable = false }
+                return count
             }
             switch Int32(-count) {
             case EAGAIN: isWritable = false
             case EINTR: continue
             default:
                 tls?.peerEnded = true
-                return -1
+                return nil
             }
         }
-        if fate != .open { return -1 }
-        eclusa_bio_retry_write(bio)
-        return -1
+        return 0
+    }
+}
+
+extension TLSSession {
+    private static let maximumKept = 64 * 1024
+
+    fileprivate func keep(_ records: UnsafeRawBufferPointer) -> Bool {
+        guard outgoing.count - outgoingStart + records.count <= Self.maximumKept else { return false }
+        outgoing += records
+        return true
+    }
+
+    fileprivate func sendKept(_ send: (UnsafeRawBufferPointer) -> Int?) {
+        let sent = outgoing.withUnsafeBytes { send(UnsafeRawBufferPointer(rebasing: $0[outgoingStart...])) }
+        guard let sent else {
+            isFailed = true
+            outgoing = []
+            outgoingStart = 0
+            return
+        }
+        outgoingStart += sent
+        if outgoingStart == outgoing.count {
+            outgoing = []
+            outgoingStart = 0
+        }
     }
 }

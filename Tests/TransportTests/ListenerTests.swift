@@ -41,6 +41,24 @@ struct ListenerTests {
         }
     }
 
+    @Test("what waits in the queue can be accepted before listening ends")
+    func acceptsQueued() async throws {
+        try await withLoop { loop in
+            var accepted: [Connection] = []
+            let listener = try Listener(loop: loop, address: ConnectionPair.anyPort) { accepted.append($0) }
+            let peers = (0..<150).map { _ in RawPeer(connectingTo: listener.localAddress) }
+            listener.acceptQueued()
+            listener.close()
+            listener.acceptQueued()
+            #expect(accepted.count == 150)
+            for connection in accepted { try await connection.send("x") }
+            for peer in peers {
+                #expect(peer.receiveNow() == Array("x".utf8))
+                peer.close()
+            }
+        }
+    }
+
     @Test("loops that share a port share the connections")
     func sharesPort() async throws {
         try await withLoop { left in

@@ -271,6 +271,70 @@ struct TLSTests {
         }
     }
 
+    @Test("a peer that asks for new keys while it does not read cannot upset a sender that waits")
+    func keyUpdates() async throws {
+        try await withLoop { loop in
+            let parties = Parties()
+            let pair = try await ConnectionPair.make(
+                loop, serverTLS: try parties.server(), clientTLS: try parties.client())
+            try pair.server.setKernelBuffers(send: 4096)
+            let total = 8 << 20
+            let ended = LoopSemaphore(permits: 0)
+            var outcomes: [String] = []
+            loop.spawn {
+                do throws(TransportError) {
+                    try await pair.server.send(UnsafeRawBufferPointer(rebasing: manyZeroes[..<total]))
+                } catch { outcomes.append("send: \(error)") }
+                ended.release()
+            }
+            loop.spawn {
+                do throws(TransportError) { try await pair.server.fill(until: 6) } catch {
+                    outcomes.append("receive: \(error)")
+                }
+                ended.release()
+            }
+            await loop.sleep(nanoseconds: 10_000_000)
+            for _ in 0..<20 {
+                SSL_key_update(pair.client.tls!.ssl, SSL_KEY_UPDATE_REQUESTED)
+                #expect(SSL_do_handshake(pair.client.tls!.ssl) == 1)
+                for _ in 0..<3 { await loop.yieldTurn() }
+            }
+            try await pair.client.send("finish")
+            var received = 0
+            while received < total, try await pair.client.fill() {
+                received += pair.client.buffered.count
+                pair.client.consume(pair.client.buffered.count)
+            }
+            for _ in 0..<2 { await ended.acquire() }
+            #expect(outcomes.isEmpty)
+            #expect(received == total)
+        }
+    }
+
+    @Test("a peer that never reads cannot make answers to its key updates pile up")
+    func keyUpdateFlood() async throws {
+        try await withLoop { loop in
+            let parties = Parties()
+            let pair = try await ConnectionPair.make(
+                loop, serverTLS: try parties.server(), clientTLS: try parties.client())
+            try pair.server.setKernelBuffers(send: 4096)
+            loop.spawn { try? await pair.server.send(manyZeroes) }
+            var failure: TransportError?
+            loop.spawn {
+                failure = await pair.server.failureOfFill()
+                pair.server.close()
+            }
+            var updates = 0
+            while failure == nil && updates < 20_000 {
+                SSL_key_update(pair.client.tls!.ssl, SSL_KEY_UPDATE_REQUESTED)
+                SSL_do_handshake(pair.client.tls!.ssl)
+                updates += 1
+                if updates.isMultiple(of: 50) { await loop.yieldTurn() }
+            }
+            #expect(failure != nil)
+        }
+    }
+
     @Test("two loops use one context at the same time")
     func sharedContext() async throws {
         let parties = Parties()
