@@ -88,8 +88,8 @@ package struct EgressPolicy: Sendable {
     }
 }
 
-/// A host name that may be looked up: 1…253 bytes of letters, digits, hyphens, underscores and dots, in lower
-/// case, and not something a resolver would take for a number (127.1, 0x7f000001).
+/// A host name that may be looked up: 1…253 bytes of letters, digits, hyphens, underscores and dots, in
+/// lower case, and not something a resolver would take for a number (127.1, 0x7f000001).
 package struct HostName: Sendable, Hashable {
     package let text: String
 

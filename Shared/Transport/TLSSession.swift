@@ -20,8 +20,8 @@ final class TLSSession {
     private(set) var isEstablished = false
     private(set) var isFailed = false
     fileprivate var peerEnded = false
-    /// Records the socket had no room for. So the library is never in the middle of a write: a peer that asks for a
-    /// new key (RFC 8446 §4.6.3) while it does not read would break the connection else.
+    /// Records the socket had no room for. So the library is never in the middle of a write: a peer that
+    /// asks for a new key (RFC 8446 §4.6.3) while it does not read would break the connection else.
     private var outgoing: [UInt8] = []
     private var outgoingStart = 0
     /// A task that sends, has to wait for something to read, and is not the task that receives.
@@ -247,8 +247,8 @@ extension Connection {
         return -1
     }
 
-    /// Takes all of it: what the socket has no room for is kept. -1 when the connection is of no use, or the peer
-    /// provokes answers without reading them.
+    /// Takes all of it: what the socket has no room for is kept. -1 when the connection is of no use, or
+    /// the peer provokes answers without reading them.
     fileprivate func sendRecords(
         _ bio: OpaquePointer?, _ bytes: UnsafePointer<CChar>?, _ size: Int32
     ) -> Int32 {
