@@ -36,7 +36,7 @@ package final class Gateway {
     let upstreams: UpstreamTable
     private var spareReplies: [ChatReply] = []
     private var activeReplies: [ChatReply] = []
-    /// No new calls; those under way go on.
+    /// Calls are refused: the node is about to end.
     package private(set) var isDraining = false
 
     package init(
@@ -75,9 +75,6 @@ package final class Gateway {
         await refuse(
             exchange, CallFailure(.notFound, message: "There is nothing at \(exchange.path).".bounded))
     }
-
-    /// Takes no new calls from now on.
-    package func beginDrain() { isDraining = true }
 
     /// Ends the calls under way, each with an error in its dialect; their usage is settled.
     package func endCalls() {

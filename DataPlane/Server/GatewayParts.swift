@@ -1,0 +1,175 @@
+import Contract
+import Cryptography
+import Domain
+import EventLoops
+import Feed
+import HTTPCalling
+import Lifecycle
+import LocalStore
+import Metering
+import Relay
+import Settings
+import Telemetry
+import Transport
+
+/// Brings the node up, part by part, and says in plain words what is missing when it cannot.
+struct GatewayParts {
+    let values: SettingsValues
+    let lifecycle: Lifecycle
+    let log: Log
+
+    /// The main thread's loop: feed, uploads and the operations surface; calls are served on others.
+    private var loop: EventLoop { lifecycle.loop }
+    private var clock: WallClock { WallClock { Timestamp(microseconds: wallClockMicroseconds()) } }
+
+    func start(_ parts: Parts) async throws {
+        let egress = try StartUp.egressPolicy(values)
+        let plan = try StartUp.listenPlan(values)
+        let upstreamTLS = try StartUp.upstreamTLS(values)
+        let metrics = MetricsRegistry()
+        metrics.addProcessMetrics()
+        let snapshots = LiveSnapshots()
+        let state = OperationsSurface.State(snapshots: snapshots, metrics: metrics, clock: clock)
+        try await startOperations(parts, state)
+        let resolver = try await parts.start("name lookup") {
+            BlockingPool(threads: 2, queueLimit: 256, name: "names")
+        } stop: { pool, _ in
+            pool.shutdown()
+        }
+        let directory = try StartUp.dataDirectory(values)
+        let identity = try await parts.start("enrollment") {
+            try await enroll(directory, resolver)
+        }
+        state.node = identity.node
+        let outbox = try await startOutbox(parts, directory, identity, metrics)
+        let feed = try await startFeed(parts, identity, directory, snapshots, resolver, metrics)
+        try await startUpload(parts, outbox, feed, metrics)
+        let shared = SharedParts(
+            snapshots: snapshots, outbox: outbox, resolver: resolver, egress: egress,
+            upstreamTLS: upstreamTLS, clientLimits: StartUp.clientLimits(values),
+            gatewayLimits: StartUp.gatewayLimits(values), clock: clock, metrics: metrics, log: log)
+        let serving = try await parts.start("serving") {
+            try await StartUp.serving(shared, plan, values)
+        } stop: { [loop] serving, nanoseconds in
+            state.isServing = false
+            await serving.stop(on: loop, withinNanoseconds: nanoseconds)
+        }
+        state.isServing = true
+        log.info(
+            "serving",
+            [
+                "addresses": "\(serving.addresses.map { "\($0)" }.joined(separator: ","))",
+                "node": "\(identity.node.map { "\($0)" } ?? "")", "version": "\(GatewayProgram.version)",
+                "loops": LogValue(StartUp.loopCount(values)),
+            ])
+    }
+
+    private func startOperations(_ parts: Parts, _ state: OperationsSurface.State) async throws {
+        let wanted = values[GatewaySettings.operationsListenAddress]
+        try await parts.start("operations surface") { () throws -> OperationsSurface in
+            do throws(SystemError) {
+                return try OperationsSurface(state, loop: loop, listening: wanted)
+            } catch {
+                throw StartUp.failure(
+                    error, listening: "\(wanted)", setting: "--operations-listen-address")
+            }
+        } stop: { surface, nanoseconds in
+            await surface.drain(withinNanoseconds: min(nanoseconds, 500_000_000))
+        }
+    }
+
+    /// The node's identity; joins if it has none. Ends early when the program is asked to stop: a control
+    /// plane may be away for long.
+    private func enroll(
+        _ directory: DataDirectory, _ resolver: BlockingPool
+    ) async throws -> NodeIdentity {
+        let outcome = Completion<Result<NodeIdentity, any Error>>()
+        let bundle = GatewaySettings.joinBundle(values)
+        loop.spawn {
+            do throws(NodeEnrollment.Failure) {
+                let identity = try await NodeEnrollment.enroll(
+                    in: directory, bundle: bundle, softwareVersion: GatewayProgram.version, loop: loop,
+                    resolver: resolver, clock: clock, log: log)
+                outcome.fulfil(.success(identity))
+            } catch { outcome.fulfil(.failure(StartUp.failure(error))) }
+        }
+        watchForStop { outcome.fulfil(.failure(Lifecycle.StopRequested())) }
+        return try await outcome.value().get()
+    }
+
+    private func watchForStop(_ stopped: @escaping () -> Bool) {
+        loop.schedule(afterNanoseconds: 100_000_000) {
+            if lifecycle.isStopping {
+                _ = stopped()
+            } else {
+                watchForStop(stopped)
+            }
+        }
+    }
+
+    private func startOutbox(
+        _ parts: Parts, _ directory: DataDirectory, _ identity: NodeIdentity, _ metrics: MetricsRegistry
+    ) async throws -> Outbox {
+        guard let node = identity.node else {
+            throw StartFailure(.internalError, "an enrolled node has no id")
+        }
+        var options = OutboxOptions()
+        options.durability = values[GatewaySettings.outboxSynchronous]
+        options.capacityBytes = values[GatewaySettings.outboxLimit] << 20
+        return try await parts.start("outbox") {
+            do {
+                return try UsageOutbox.open(
+                    in: directory, node: node, options: options, log: log, metrics: metrics)
+            } catch { throw StartUp.failure(storage: error, directory.path) }
+        } stop: { outbox, _ in
+            outbox.close()
+        }
+    }
+
+    /// Follows the control plane and delivers usage. Stopped after the last call, it tries once more to
+    /// deliver what those left; the rest waits in the outbox.
+    private func startUpload(
+        _ parts: Parts, _ outbox: Outbox, _ feed: NodeFeed, _ metrics: MetricsRegistry
+    ) async throws {
+        let uploader = UsageUploader(loop: loop, outbox: outbox, log: log, metrics: metrics) {
+            await feed.postUsage($0)
+        }
+        feed.load = { StartUp.load(outbox, isDraining: lifecycle.isStopping) }
+        feed.connected = { uploader.proceed() }
+        feed.start()
+        try await parts.start("usage upload") {
+            uploader.start()
+            return uploader
+        } stop: { [loop] uploader, nanoseconds in
+            _ = await outbox.sealNow()
+            let deadline = loop.now + min(nanoseconds / 2, 2_000_000_000)
+            while outbox.status.depth > 0, loop.now < deadline { await loop.sleep(nanoseconds: 20_000_000) }
+            uploader.stop()
+        }
+    }
+
+    private func startFeed(
+        _ parts: Parts, _ identity: NodeIdentity, _ directory: DataDirectory, _ snapshots: LiveSnapshots,
+        _ resolver: BlockingPool, _ metrics: MetricsRegistry
+    ) async throws -> NodeFeed {
+        let disk = try await parts.start("disk") {
+            BlockingPool(threads: 1, queueLimit: 4096, name: "disk")
+        } stop: { pool, _ in
+            pool.shutdown()
+        }
+        return try await parts.start("feed") {
+            let cache: NodeCache
+            do { cache = try NodeCache(directory: directory) } catch {
+                throw StartUp.failure(storage: error, directory.path)
+            }
+            let feed = try NodeFeed(
+                identity: identity, directory: directory, cache: cache, snapshots: snapshots, loop: loop,
+                disk: disk, resolver: resolver, clock: clock, log: log, metrics: metrics,
+                options: NodeFeed.Options(softwareVersion: GatewayProgram.version))
+            await feed.boot()
+            return feed
+        } stop: { feed, _ in
+            feed.stop()
+        }
+    }
+}

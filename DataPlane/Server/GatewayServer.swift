@@ -1,3 +1,0 @@
-@main enum GatewayServerMain {
-    static func main() {}
-}
