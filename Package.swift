@@ -193,9 +193,9 @@ let package = Package(
         tests(
             "PublishingTests",
             [
-                "Publishing", "Operations", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain",
-                "EventLoops",
-                "Telemetry", "TestSupport",
+                "Publishing", "API", "Ingest", "Store", "PostgresDriver", "Feed", "Metering", "LocalStore",
+                "Policy", "HTTPServing", "HTTPCalling", "HTTPWire", "Transport", "Contract", "Cryptography",
+                "Domain", "JSONText", "EventLoops", "Telemetry", "TestSupport",
             ]),
         tests(
             "IngestTests",

@@ -155,8 +155,9 @@ package final class SnapshotPublisher {
                 case .behind(let state, let latest): mustBuildAll = try await !adopt(state, latest)
                 case .unsealed(let credentials): try await sealAll(credentials)
                 case .content(let content):
-                    guard let isPublished = try await publish(content) else { continue }
-                    return isPublished
+                    if let isPublished = try await publish(content) { return isPublished }
+                    // Somebody was faster: what they published may be all there is to say.
+                    mustBuildAll = false
                 }
             }
             throw PublishingContention()

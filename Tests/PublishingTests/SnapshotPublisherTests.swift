@@ -1,0 +1,321 @@
+import Contract
+import Cryptography
+import Domain
+import EventLoops
+import Policy
+import PostgresDriver
+import Store
+import Telemetry
+import TestSupport
+import Testing
+
+@testable import Publishing
+
+@Suite("snapshot publisher")
+struct SnapshotPublisherTests {
+    @Test("what is in the database is published, and what nodes get stands")
+    func first() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let (key, _) = try await tenancy.addKey(at: now, pool)
+            #expect(try await rig.publisher.reconcile())
+            let published = try #require(try rig.published())
+            #expect(published.manifest.version == SnapshotVersion(epoch: 1, counter: 1))
+            #expect(refusal(key, in: published.compiled, at: now) == nil)
+            let provider = try #require(published.compiled.providers.first)
+            let credential = try provider.entry.credential?.open(of: provider.id, with: rig.keys.fleet)
+            #expect(credential == Secret(utf8: "sk-acme"))
+            #expect(published.compiled.tenant(tenancy.tenant)?.route(named: "gpt-test")?.targets.count == 1)
+            // Nothing has changed: no other version.
+            #expect(try await !rig.publisher.reconcile())
+            #expect(try await pool.withConnection { try await SnapshotStore.state($0) }.version.counter == 1)
+        }
+    }
+
+    @Test("an empty database is published too: a node of a new installation becomes ready")
+    func empty() async throws {
+        try await withControlPlane { rig in
+            #expect(try await rig.publisher.reconcile())
+            let published = try rig.published()
+            #expect(published?.compiled.keyCount == 0)
+        }
+    }
+
+    @Test("a revoked key rides the kill list, and its shard says it too")
+    func revocation() async throws {
+        let clock = FakeClock()
+        try await withControlPlane(clock: clock.clock) { rig in
+            let pool = rig.database.pool
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: clock.now, pool)
+            let (key, id) = try await tenancy.addKey(at: clock.now, pool)
+            let (other, _) = try await tenancy.addKey(at: clock.now, pool)
+            try await rig.publisher.reconcile()
+            try await tenancy.revoke(id, at: clock.now, pool)
+            #expect(try await rig.publisher.reconcile())
+            let published = try #require(try rig.published())
+            #expect(published.manifest.kills == [.key(id)])
+            #expect(refusal(key, in: published.compiled, at: clock.now) == .revoked)
+            #expect(refusal(other, in: published.compiled, at: clock.now) == nil)
+            // It has done its work after five minutes: the next look states the list without it.
+            clock.advance(seconds: 300)
+            #expect(try await rig.publisher.reconcile())
+            #expect(try rig.published()?.manifest.kills == [])
+            #expect(try rig.published()?.manifest.version.counter == 3)
+            #expect(try refusal(key, in: rig.published()?.compiled, at: clock.now) == .revoked)
+        }
+    }
+
+    @Test("a change reads and moves only what belongs to its tenant")
+    func oneTenant() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let first = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let second = try await Tenancy.create("globex", fleet: rig.keys.fleet, at: now, pool)
+            let (untouched, _) = try await first.addKey(at: now, pool)
+            try await rig.publisher.reconcile()
+            let before = try await pool.withConnection {
+                try await $0.query("select sha256 from snapshot_objects").count
+            }
+            let (key, _) = try await second.addKey(at: now, pool)
+            try await rig.publisher.reconcile()
+            let after = try await pool.withConnection {
+                try await $0.query("select sha256 from snapshot_objects").count
+            }
+            #expect(after - before == 2)
+            let compiled = try rig.published()?.compiled
+            #expect(refusal(key, in: compiled, at: now) == nil)
+            #expect(refusal(untouched, in: compiled, at: now) == nil)
+        }
+    }
+
+    @Test("a renamed platform model reaches the routes of every tenant")
+    func platformModel() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let provider = ProviderID(at: now)
+            var model = Model(
+                id: ModelID(at: now), provider: provider, tenant: nil, name: "old", displayName: "Shared",
+                createdAt: now, updatedAt: now)
+            let route = RouteID(at: now)
+            let original = model
+            try await pool.withTransaction { connection in
+                try await ProviderStore.create(
+                    Provider(
+                        id: provider, tenant: nil, name: "shared", kind: .openAI,
+                        baseURL: BaseURL("https://shared.example/v1")!, createdAt: now, updatedAt: now),
+                    connection)
+                try await ModelStore.create(original, connection)
+                try await RouteStore.create(
+                    Route(
+                        id: route, tenant: tenancy.tenant, name: "shared",
+                        targets: [Target(model: original.id)],
+                        createdAt: now, updatedAt: now), connection)
+            }
+            try await rig.publisher.reconcile()
+            func upstream() throws -> String? {
+                try rig.published()?.compiled.tenant(tenancy.tenant)?.route(named: "shared")?.targets.first?
+                    .entry.upstreamModel
+            }
+            #expect(try upstream() == "old")
+            model.name = "new"
+            let renamed = model
+            _ = try await pool.withConnection { try await ModelStore.update(renamed, $0) }
+            try await rig.publisher.reconcile()
+            #expect(try upstream() == "new")
+        }
+    }
+
+    @Test("a restarted publisher takes over what is published, also its objects, and publishes nothing")
+    func restart() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let (key, _) = try await tenancy.addKey(at: now, pool)
+            try await rig.publisher.reconcile()
+            let again = try ControlPlaneRig(rig.database, keys: rig.keys)
+            #expect(try await !again.publisher.reconcile())
+            #expect(again.publisher.version?.counter == 1)
+            #expect(try refusal(key, in: again.published()?.compiled, at: now) == nil)
+            // And goes on from there.
+            let (next, _) = try await tenancy.addKey(at: now, pool)
+            #expect(try await again.publisher.reconcile())
+            #expect(try refusal(next, in: again.published()?.compiled, at: now) == nil)
+            // The first one follows, though the change was noted as published.
+            #expect(try await !rig.publisher.reconcile())
+            #expect(rig.publisher.version?.counter == 2)
+            #expect(try refusal(next, in: rig.published()?.compiled, at: now) == nil)
+            await again.close()
+        }
+    }
+
+    @Test("two publishers at once never use a version twice and end with the same snapshot")
+    func replicas() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let other = try ControlPlaneRig(rig.database, keys: rig.keys)
+            for _ in 0..<5 {
+                _ = try await tenancy.addKey(at: now, pool)
+                let first = Completion<Bool>(), second = Completion<Bool>()
+                rig.database.loop.spawn { first.fulfil((try? await rig.publisher.reconcile()) ?? false) }
+                rig.database.loop.spawn { second.fulfil((try? await other.publisher.reconcile()) ?? false) }
+                let published = [await first.value(), await second.value()]
+                #expect(published.filter(\.self).count == 1)
+            }
+            try await rig.publisher.reconcile()
+            try await other.publisher.reconcile()
+            #expect(rig.publisher.version == other.publisher.version)
+            #expect(try rig.published()?.manifest.pages == other.published()?.manifest.pages)
+            let versions = try await pool.withConnection {
+                try await SnapshotStore.versions(before: nil, limit: 100, $0)
+            }
+            #expect(versions.map(\.version.counter) == [5, 4, 3, 2, 1])
+            await other.close()
+        }
+    }
+
+    @Test("a stored snapshot that somebody changed is not taken over but built anew")
+    func tampered() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let (key, _) = try await tenancy.addKey(at: now, pool)
+            try await rig.publisher.reconcile()
+            _ = try await pool.withConnection {
+                try await $0.execute(
+                    "update snapshot_versions set manifest = set_byte(manifest, 90, get_byte(manifest, 90) # 1)"
+                )
+            }
+            let again = try ControlPlaneRig(rig.database, keys: rig.keys)
+            #expect(try await again.publisher.reconcile())
+            #expect(again.publisher.version?.counter == 2)
+            #expect(try refusal(key, in: again.published()?.compiled, at: now) == nil)
+            await again.close()
+        }
+    }
+
+    @Test(
+        "what does not stand is not published; a revocation goes out all the same, the rest when it is repaired"
+    )
+    func poison() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let (key, id) = try await tenancy.addKey(at: now, pool)
+            let (second, _) = try await tenancy.addKey(at: now, pool)
+            try await rig.publisher.reconcile()
+            // A hole no constraint leaves: the workspace of the keys is gone.
+            try await pool.withTransaction { connection in
+                try await connection.executeScript("set local session_replication_role = replica")
+                try await connection.execute("delete from workspaces where id = \(tenancy.workspace)")
+            }
+            try await tenancy.revoke(id, at: now, pool)
+            #expect(try await rig.publisher.reconcile())
+            var published = try #require(try rig.published())
+            #expect(published.manifest.kills == [.key(id)])
+            #expect(refusal(key, in: published.compiled, at: now) == .revoked)
+            #expect(refusal(second, in: published.compiled, at: now) == nil)
+            // Nothing more to take away: no version after version.
+            #expect(try await !rig.publisher.reconcile())
+            #expect(rig.metrics.text().contains("eclusa_snapshots_refused_total 2"))
+            try await pool.withConnection { connection in
+                try await WorkspaceStore.create(
+                    Workspace(
+                        id: tenancy.workspace, tenant: tenancy.tenant, slug: "main", name: "Main",
+                        createdAt: now,
+                        updatedAt: now), connection)
+            }
+            #expect(try await rig.publisher.reconcile())
+            published = try #require(try rig.published())
+            #expect(refusal(key, in: published.compiled, at: now) == .revoked)
+        }
+    }
+
+    @Test("credentials that are not sealed under the current fleet key are sealed, then published")
+    func sealing() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            _ = try await Tenancy.create("acme", fleet: nil, at: now, pool)
+            let old = FleetKey(id: FleetKeyID(at: now), key: SymmetricKey())
+            _ = try await Tenancy.create("globex", fleet: old, at: now, pool)
+            #expect(try await rig.publisher.reconcile())
+            let providers = try #require(try rig.published()).compiled.providers
+            let opened = try providers.compactMap {
+                try $0.entry.credential?.open(of: $0.id, with: rig.keys.fleet)
+            }
+            #expect(opened.count == 2)
+            #expect(opened.contains(Secret(utf8: "sk-acme")) && opened.contains(Secret(utf8: "sk-globex")))
+        }
+    }
+
+    @Test("a sweep publishes what changed without a note, and nothing when nothing did")
+    func sweep() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let (key, id) = try await tenancy.addKey(at: now, pool)
+            try await rig.publisher.reconcile()
+            #expect(try await !rig.publisher.reconcile(isSweep: true))
+            try await pool.withTransaction { connection in
+                try await connection.executeScript("set local session_replication_role = replica")
+                try await connection.execute("delete from keys where id = \(id)")
+            }
+            #expect(try await !rig.publisher.reconcile())
+            #expect(try await rig.publisher.reconcile(isSweep: true))
+            #expect(try refusal(key, in: rig.published()?.compiled, at: now) != nil)
+        }
+    }
+
+    @Test("the heartbeat states the same snapshot again, later, and needs no database")
+    func heartbeat() async throws {
+        let clock = FakeClock()
+        try await withControlPlane(clock: clock.clock) { rig in
+            rig.publisher.restate()
+            #expect(rig.streams.current == nil)
+            try await rig.publisher.reconcile()
+            let first = try #require(rig.streams.current)
+            clock.advance(seconds: 10)
+            rig.publisher.restate()
+            let second = try #require(rig.streams.current)
+            #expect(second.number == first.number + 1)
+            #expect(second.version == first.version)
+            #expect(try rig.published()?.manifest.issuedAt == clock.now)
+            #expect(try rig.published()?.manifest.contentDigest != nil)
+        }
+    }
+
+    @Test("a change is published by itself, woken by the database, and said to whom listens")
+    func wakeUp() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let news = Completion<Void>()
+            rig.start()
+            while rig.streams.current == nil { await rig.database.loop.yieldTurn() }
+            let listener = rig.streams.listen { news.fulfil(()) }
+            _ = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            await news.value()
+            rig.streams.stop(listener)
+            #expect(rig.streams.listenerCount == 0)
+            #expect((rig.publisher.version?.counter ?? 0) >= 2)
+        }
+    }
+
+    @Test("while the database is away publishing fails and goes on when it is back")
+    func databaseAway() async throws {
+        try await withControlPlane { rig in
+            try await rig.publisher.reconcile()
+            _ = try await rig.database.pool.withConnection {
+                try await $0.execute(
+                    "alter table snapshot_state rename to snapshot_state_gone")
+            }
+            await #expect(throws: PostgresError.self) { try await rig.publisher.reconcile() }
+            #expect(rig.streams.current != nil)
+            _ = try await rig.database.pool.withConnection {
+                try await $0.execute("alter table snapshot_state_gone rename to snapshot_state")
+            }
+            #expect(try await !rig.publisher.reconcile())
+        }
+    }
+}
