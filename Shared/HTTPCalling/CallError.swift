@@ -13,8 +13,8 @@ package enum CallError: Error, Sendable, Equatable {
     /// The bound on connections to this origin is reached; nothing was sent.
     case tooManyConnections
     case timedOut(Stage)
-    /// The connection ended before the first byte of an answer. On a connection that had been used before, the
-    /// server most likely closed it for being idle.
+    /// The connection ended before the first byte of an answer. On a connection that had been used before,
+    /// the server most likely closed it for being idle.
     case endedBeforeAnswer(reused: Bool)
     /// The connection ended inside the head or before the end of the content.
     case cut
@@ -35,8 +35,8 @@ package enum CallError: Error, Sendable, Equatable {
         }
     }
 
-    /// Whether the call is worth another connection at once: a pooled one turned out to be dead. Safe by itself
-    /// for idempotent methods only (RFC 9110 §9.2.2).
+    /// Whether the call is worth another connection at once: a pooled one turned out to be dead. Safe by
+    /// itself for idempotent methods only (RFC 9110 §9.2.2).
     package var isStaleConnection: Bool { self == .endedBeforeAnswer(reused: true) }
 
     /// A transport error after the request went out, seen while waiting in `stage`.

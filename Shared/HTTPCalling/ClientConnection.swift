@@ -2,10 +2,11 @@ import EventLoops
 package import HTTPWire
 package import Transport
 
-/// One connection to another server for the time of one call: send, ``receiveHead(answering:)``, content, then
-/// ``finish()``. Loop thread.
+/// One connection to another server for the time of one call: send, ``receiveHead(answering:)``, content,
+/// then ``finish()``. Loop thread.
 ///
-/// Views into the head are valid until content is asked for; a part of the content until the next is asked for.
+/// Views into the head are valid until content is asked for; a part of the content until the next is asked
+/// for.
 package final class ClientConnection {
     package let connection: Connection
     /// The answer's head, after ``receiveHead(answering:)``.
@@ -40,7 +41,8 @@ package final class ClientConnection {
 
     package var origin: Origin { pool.origin }
 
-    /// Where the head's bytes lie, for the accessors of ``ResponseHead`` and ``FieldTable``; until content is asked for.
+    /// Where the head's bytes lie, for the accessors of ``ResponseHead`` and ``FieldTable``; until content
+    /// is asked for.
     package var headBytes: UnsafeRawPointer { connection.buffered.baseAddress! }
 
     /// All of the content was received.
@@ -66,12 +68,11 @@ package final class ClientConnection {
     }
 
     func isFresh(now: Int64) -> Bool {
-        !connection.peerHungUp && !connection.mayHaveInput && !connection.isEnded
-            && now &- restsSince < pool.limits.idleNanoseconds
+        connection.isQuiet && now &- restsSince < pool.limits.idleNanoseconds
     }
 
-    /// Ends the call. The connection goes back to its pool if the answer was complete and nothing odd was seen,
-    /// else it is closed. Harmless when closed; nothing of this object may be used afterwards.
+    /// Ends the call. The connection goes back to its pool if the answer was complete and nothing odd was
+    /// seen, else it is closed. Harmless when closed; nothing of this object may be used afterwards.
     package func finish() {
         guard !isClosed else { return }
         connection.unlink()
@@ -101,8 +102,8 @@ package final class ClientConnection {
 
     // MARK: The request
 
-    /// Sends the request, or a further part of it. A server that stops listening is not an error yet: it may have
-    /// answered, as with 413, which ``receiveHead(answering:)`` finds out.
+    /// Sends the request, or a further part of it. A server that stops listening is not an error yet: it may
+    /// have answered, as with 413, which ``receiveHead(answering:)`` finds out.
     package func send(
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
     ) async throws(CallError) {
@@ -178,8 +179,8 @@ package final class ClientConnection {
         }
     }
 
-    /// The next bytes of the content with their framing as received, for passing them on; nil at the clean end.
-    /// `content` sees the decoded pieces among them.
+    /// The next bytes of the content with their framing as received, for passing them on; nil at the clean
+    /// end. `content` sees the decoded pieces among them.
     package func nextRawBody(
         content: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) async throws(CallError) -> UnsafeRawBufferPointer? {

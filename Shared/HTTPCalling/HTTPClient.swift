@@ -12,7 +12,8 @@ package struct Response: Sendable {
 
 /// Calls other servers over HTTP/1.1 from one loop, keeping connections for reuse. Loop thread.
 ///
-/// Redirects are not followed and content codings not undone: `accept-encoding: identity` is what it asks for.
+/// Redirects are not followed and content codings not undone: `accept-encoding: identity` is what it asks
+/// for.
 package final class HTTPClient {
     package let loop: EventLoop
     package let limits: ClientLimits
@@ -53,8 +54,8 @@ package final class HTTPClient {
 
     /// Sends a request and receives the whole answer, whatever its status.
     ///
-    /// A dead pooled connection is replaced once for idempotent methods. `timeoutNanoseconds` covers everything;
-    /// more content than `maximumBody` bytes is `.tooLarge`. `tls` is needed for `https`.
+    /// A dead pooled connection is replaced once for idempotent methods. `timeoutNanoseconds` covers
+    /// everything; more content than `maximumBody` bytes is `.tooLarge`. `tls` is needed for `https`.
     package func request(
         _ method: HTTPMethod, _ url: String, fields: HeaderFields = [:], body: [UInt8] = [],
         tls: TLSContext? = nil, serverName: String? = nil, timeoutNanoseconds: Int64 = 30_000_000_000,

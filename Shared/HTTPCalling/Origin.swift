@@ -1,8 +1,8 @@
 package import HTTPWire
 package import Transport
 
-/// Where calls go: scheme, host, port and how its certificate is judged. Compared by value, hashed once, so that a
-/// new configuration finds the connections of the old one.
+/// Where calls go: scheme, host, port and how its certificate is judged. Compared by value, hashed once, so
+/// that a new configuration finds the connections of the old one.
 package struct Origin: Sendable, Hashable, CustomStringConvertible {
     package let host: String
     package let port: UInt16

@@ -23,7 +23,8 @@ struct BodyProgress {
     /// All of the content has been received.
     var isReceived: Bool { inPlaceBytes != nil || decoder.isComplete }
 
-    /// How long the next bytes may be waited for: the grace, and a second for each `bytesPerSecond` that came.
+    /// How long the next bytes may be waited for: the grace, and a second for each `bytesPerSecond` that
+    /// came.
     func patienceNanoseconds(grace: Int64, bytesPerSecond: Int) -> Int64 {
         let earned = Int64(min(receivedBytes / max(bytesPerSecond, 1), 86_400)) * 1_000_000_000
         return grace + earned - waitedNanoseconds

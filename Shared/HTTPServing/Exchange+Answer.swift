@@ -2,8 +2,8 @@ package import HTTPWire
 package import Transport
 
 extension Exchange {
-    /// Whether the connection can serve another request after this answer; raw answers say `connection: close`
-    /// when not. May turn false until the answer begins, not after.
+    /// Whether the connection can serve another request after this answer; raw answers say `connection:
+    /// close` when not. May turn false until the answer begins, not after.
     package var canKeepAlive: Bool { head.keepAlive && isContentSettled && !server.isDraining }
 
     /// Nothing has been answered yet.
@@ -11,8 +11,9 @@ extension Exchange {
 
     // MARK: In one piece
 
-    /// Sends a complete answer. `Content-Length`, `Date`, `x-request-id` and `Connection` are added; HEAD, 204 and
-    /// 304 are sent without content. A field with a forbidden byte turns the answer into an empty 500.
+    /// Sends a complete answer. `Content-Length`, `Date`, `x-request-id` and `Connection` are added; HEAD,
+    /// 204 and 304 are sent without content. A field with a forbidden byte turns the answer into an empty
+    /// 500.
     package func respond(
         status: Int, fields: HeaderFields = [:], body content: UnsafeRawBufferPointer
     ) async throws(TransportError) {
@@ -33,8 +34,8 @@ extension Exchange {
     package func respond(
         status: Int, fields: HeaderFields = [:], body content: [UInt8] = []
     ) async throws(TransportError) {
-        // An array's storage does not move while it is referenced and not changed, but only a closure may look at
-        // it and none may wait: copy it to where it may wait.
+        // An array's storage does not move while it is referenced and not changed, but only a closure may
+        // look at it and none may wait: copy it to where it may wait.
         gathered.removeAll()
         content.withUnsafeBytes { gathered.append($0) }
         try await respond(status: status, fields: fields, body: gathered.view)

@@ -5,8 +5,9 @@ import Transport
 extension Exchange {
     /// The whole content in one piece, chunks decoded; valid until the answer is complete.
     ///
-    /// Asks for it with `100 Continue` when the client waits for that. Memory follows what is received, at most
-    /// twice of it. Throws ``RequestError/tooLarge`` before reading when the announced length is above `limit`.
+    /// Asks for it with `100 Continue` when the client waits for that. Memory follows what is received, at
+    /// most twice of it. Throws ``RequestError/tooLarge`` before reading when the announced length is above
+    /// `limit`.
     package func readBody(limit: Int) async throws(RequestError) -> UnsafeRawBufferPointer {
         if let failure { throw failure }
         guard !isHeadCopied, let length = body.inPlaceBytes ?? body.decoder.remainingLength else {
@@ -25,8 +26,8 @@ extension Exchange {
         return UnsafeRawBufferPointer(rebasing: bytes[head.length..<(head.length + length)])
     }
 
-    /// The next part of the content as it comes, chunks decoded; nil at its end. Valid until the next call. The
-    /// head's views move once, at the first call.
+    /// The next part of the content as it comes, chunks decoded; nil at its end. Valid until the next call.
+    /// The head's views move once, at the first call.
     package func nextBodyPart() async throws(RequestError) -> UnsafeRawBufferPointer? {
         if let failure { throw failure }
         takeHeadOff()
@@ -38,6 +39,19 @@ extension Exchange {
             if body.decoder.isComplete { return nil }
             try await receiveContent()
         }
+    }
+
+    /// Gives back the memory of content that was read, for answers that take long. The head stays readable,
+    /// its views move once. Nothing happens while content is outstanding.
+    package func releaseContent() {
+        guard failure == nil, body.isReceived else { return }
+        let spent = lastBytes - (isHeadCopied ? 0 : head.length)
+        takeHeadOff()
+        connection.consume(spent)
+        body.lentBytes = 0
+        body.decoder = BodyDecoder()
+        gathered.removeAll(keeping: 0)
+        connection.releaseBufferIfEmpty()
     }
 
     /// Content of unknown length, or the rest of what was begun in parts.

@@ -1,12 +1,13 @@
 package import HTTPWire
 package import Transport
 
-/// One request and its answer. There is one object a connection, used again for each request: nothing of it may
-/// be kept beyond the handler's return. Loop thread.
+/// One request and its answer. There is one object a connection, used again for each request: nothing of it
+/// may be kept beyond the handler's return. Loop thread.
 ///
-/// Views into the request's head are valid until content is read (it may move the bytes); look fields up again
-/// after that. The handler answers exactly once: ``respond(status:fields:body:)``, or ``startStreaming(status:fields:)``
-/// … ``finish()``, or raw bytes followed by ``markResponded(keepAlive:)``.
+/// Views into the request's head are valid until content is read (it may move the bytes); look fields up
+/// again after that. The handler answers exactly once: ``respond(status:fields:body:)``, or
+/// ``startStreaming(status:fields:)`` … ``finish()``, or raw bytes followed by
+/// ``markResponded(keepAlive:)``.
 package final class Exchange {
     enum Answer { case none, streaming, done }
 
@@ -58,7 +59,8 @@ package final class Exchange {
     /// Where the head's bytes lie now, for the accessors of ``RequestHead`` and ``FieldTable``.
     package var headBytes: UnsafeRawPointer {
         let bytes = isHeadCopied ? headCopy.view : connection.buffered
-        // While a request is being served its head is always there; only closing the connection takes it away.
+        // While a request is being served its head is always there; only closing the connection takes it
+        // away.
         return bytes.baseAddress!
     }
 

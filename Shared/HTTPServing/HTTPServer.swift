@@ -4,7 +4,8 @@ package import Transport
 
 /// Serves HTTP/1.1 on one loop: any number of listeners, one handler. Loop thread.
 package final class HTTPServer {
-    /// Serves one request; the answer must be complete when it returns. What it does not answer becomes a 500.
+    /// Serves one request; the answer must be complete when it returns. What it does not answer becomes a
+    /// 500.
     package typealias Handler = (Exchange) async -> Void
 
     /// What happened since the start; read on the loop's thread.
@@ -71,8 +72,8 @@ package final class HTTPServer {
     }
 
     /// Stops accepting, closes idle connections, lets requests under way finish (their answers say
-    /// `Connection: close`), and cuts what is left when the time is over. Returns when every connection is gone,
-    /// or at the latest one second after cutting.
+    /// `Connection: close`), and cuts what is left when the time is over. Returns when every connection is
+    /// gone, or at the latest one second after cutting.
     package func drain(withinNanoseconds nanoseconds: Int64) async {
         isDraining = true
         for listener in listeners { listener.close() }

@@ -37,8 +37,8 @@ package struct ChunkDecoder: Sendable {
 
     /// Reads framing up to the next content, or up to the end of the body or of `bytes`.
     ///
-    /// Call again with what lies behind `framing + content` until ``isComplete``; bytes after the body are not
-    /// touched. A step of zero bytes means that more input is needed.
+    /// Call again with what lies behind `framing + content` until ``isComplete``; bytes after the body are
+    /// not touched. A step of zero bytes means that more input is needed.
     package mutating func decode(_ bytes: UnsafeRawBufferPointer) throws(ChunkFault) -> ChunkStep {
         guard let start = bytes.baseAddress else { return ChunkStep() }
         let base = start.assumingMemoryBound(to: UInt8.self)

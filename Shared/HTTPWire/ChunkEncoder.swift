@@ -12,8 +12,8 @@ package struct ChunkEncoder: ~Copyable {
 
     deinit { storage?.deallocate() }
 
-    /// One whole chunk around a copy of `content`, optionally with the last chunk behind it; valid until the next
-    /// call. No content gives no chunk, since an empty one would end the body.
+    /// One whole chunk around a copy of `content`, optionally with the last chunk behind it; valid until the
+    /// next call. No content gives no chunk, since an empty one would end the body.
     package mutating func encode(
         _ content: UnsafeRawBufferPointer, isLast: Bool = false
     ) -> UnsafeRawBufferPointer {

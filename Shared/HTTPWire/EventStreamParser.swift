@@ -11,8 +11,8 @@ package enum EventStreamFault: Error, Sendable { case eventTooLarge }
 
 /// Parses `text/event-stream` (WHATWG HTML §9.2.6) from any cut of the bytes.
 ///
-/// LF, CRLF and CR end lines, a byte order mark at the start is dropped, comments and unknown fields are skipped,
-/// an event without data is not dispatched. An event that lies whole in one input is not copied.
+/// LF, CRLF and CR end lines, a byte order mark at the start is dropped, comments and unknown fields are
+/// skipped, an event without data is not dispatched. An event that lies whole in one input is not copied.
 package struct EventStreamParser: ~Copyable {
     /// Where a field's value lies: in the input at hand, or in a buffer of our own.
     private enum Held {
@@ -34,7 +34,8 @@ package struct EventStreamParser: ~Copyable {
     /// `maximumEventBytes` bounds the lines of one event, and any single line.
     package init(maximumEventBytes: Int = 1 << 20) { self.maximumEventBytes = maximumEventBytes }
 
-    /// Whether nothing of an unfinished event has been seen; false at the end of a stream means that it was cut.
+    /// Whether nothing of an unfinished event has been seen; false at the end of a stream means that it was
+    /// cut.
     package var isBetweenEvents: Bool { line.isEmpty && (eventBytes == 0 || isDispatched) }
 
     /// The next event, taking its bytes off the front of `input`; nil once `input` is used up.

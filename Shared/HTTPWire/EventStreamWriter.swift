@@ -1,5 +1,5 @@
-/// Builds `text/event-stream` bytes that the strictest client reads: UTF-8, no byte order mark, `data: ` with one
-/// space, LF line ends, a blank line after every event. Storage is reused.
+/// Builds `text/event-stream` bytes that the strictest client reads: UTF-8, no byte order mark, `data: `
+/// with one space, LF line ends, a blank line after every event. Storage is reused.
 package struct EventStreamWriter: ~Copyable {
     private var output = GrowableBytes()
 

@@ -1,8 +1,8 @@
 /// Builds request and response heads in one reused buffer; the only way a head leaves this process.
 ///
 /// A name that is not a token, or a value holding CR, LF, NUL or another control character, spoils the whole
-/// head: ``finish()`` then gives nil and nothing of it can be sent (no response splitting). No allocation once
-/// the buffer has grown to the size of the heads at hand.
+/// head: ``finish()`` then gives nil and nothing of it can be sent (no response splitting). No allocation
+/// once the buffer has grown to the size of the heads at hand.
 package struct HeadWriter: ~Copyable {
     /// A head beyond this is spoiled; nothing we speak to takes more.
     package static let maximumBytes = 128 * 1024

@@ -208,8 +208,8 @@ extension RequestHead {
         UnsafeRawBufferPointer(start: bytes + target.offset, count: target.length)
     }
 
-    /// The path to route by: percent-decoded once, dot segments resolved, valid UTF-8. No copy when the received
-    /// path is already that. Valid until the bytes move or the head is reset.
+    /// The path to route by: percent-decoded once, dot segments resolved, valid UTF-8. No copy when the
+    /// received path is already that. Valid until the bytes move or the head is reset.
     package func path(in bytes: UnsafeRawPointer) -> UnsafeRawBufferPointer { target.path(in: bytes) }
 
     /// The query as received without `?`, nil when there is none; see ``QueryItems``.

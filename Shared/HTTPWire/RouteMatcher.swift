@@ -14,9 +14,10 @@ package enum RoutePatternError: Error, Sendable, Equatable {
 
 /// Finds the endpoint for a method and a decoded path. Build it once; matching is read-only.
 ///
-/// Patterns look like `/api/v1/tenants/{tenant}/keys/{key}`. A parameter takes one non-empty segment, may carry a
-/// literal suffix (`{model}:generateContent`), and as the last may take all that is left (`{model...}`). Literals
-/// win over suffixed parameters, those over plain ones, and these over tails. HEAD uses the GET endpoint.
+/// Patterns look like `/api/v1/tenants/{tenant}/keys/{key}`. A parameter takes one non-empty segment, may
+/// carry a literal suffix (`{model}:generateContent`), and as the last may take all that is left
+/// (`{model...}`). Literals win over suffixed parameters, those over plain ones, and these over tails. HEAD
+/// uses the GET endpoint.
 package struct RouteMatcher<Endpoint> {
     package enum Match {
         case found(Endpoint, RouteParameters)

@@ -8,7 +8,8 @@ package struct WebAddress: Sendable, Hashable, CustomStringConvertible {
     /// Path and query for a request line; begins with `/`.
     package let target: String
 
-    /// nil for other schemes, user information, fragments, spaces, controls, non-ASCII text and invalid hosts.
+    /// nil for other schemes, user information, fragments, spaces, controls, non-ASCII text and invalid
+    /// hosts.
     package init?(_ text: String) {
         let isSecure: Bool
         let lowered = text.prefix(8).lowercased()

@@ -89,6 +89,37 @@ struct ContentTests {
         }
     }
 
+    @Test("content can be given back before a long answer", arguments: [0, 10, 100_000], [false, true])
+    func release(_ size: Int, _ isChunked: Bool) async throws {
+        try await withServer(handler: { exchange in
+            // Too early: nothing was read.
+            exchange.releaseContent()
+            guard let count = try? await exchange.readBody(limit: 1 << 20).count else { return }
+            let before = exchange.connection.loop.blocks.lent
+            exchange.releaseContent()
+            exchange.releaseContent()
+            let isReleased = exchange.connection.buffered.isEmpty && exchange.gathered.isEmpty
+            let host = exchange.fieldText(.host) ?? "", lent = exchange.connection.loop.blocks.lent
+            let rest = (try? await exchange.readBody(limit: 10).count) ?? -1
+            #expect(lent <= before)
+            try? await exchange.respond(status: 200, text: "\(count) \(isReleased) \(rest) \(host)")
+        }) { server, address in
+            let client = try await RawClient(server.loop, address)
+            let content = "x".repeated(size)
+            for _ in 0..<3 {
+                if isChunked {
+                    let chunk = size > 0 ? "\(String(size, radix: 16))\r\n\(content)\r\n" : ""
+                    try await client.send(
+                        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\(chunk)0\r\n\r\n")
+                } else {
+                    try await client.send(
+                        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: \(size)\r\n\r\n" + content)
+                }
+                #expect(try await client.answer().text == "\(size) true 0 h")
+            }
+        }
+    }
+
     @Test("a client that waits to be asked is asked, and only then")
     func expectation() async throws {
         try await withServer { server, address in

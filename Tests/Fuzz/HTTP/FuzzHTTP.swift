@@ -1,8 +1,8 @@
 import CFuzzDriver
 import HTTPWire
 
-/// Throws bytes at every machine of HTTPWire and checks what must hold for all bytes: no trap, no read beyond the
-/// input, and the same verdict however the bytes are cut.
+/// Throws bytes at every machine of HTTPWire and checks what must hold for all bytes: no trap, no read
+/// beyond the input, and the same verdict however the bytes are cut.
 ///
 /// The first byte of an input chooses the machine, the second where the rest is cut in two.
 @_cdecl("FuzzHTTP_main")
