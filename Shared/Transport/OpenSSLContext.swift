@@ -84,7 +84,7 @@ final class OpenSSLContext: @unchecked Sendable {
     }
 
     private func present(_ chainPEM: String, _ keyPEM: String) throws(TLSError) {
-        let chain = try Certificate.all(inPEM: chainPEM)
+        let chain = try OpenSSLCertificate.all(inPEM: chainPEM)
         guard SSL_CTX_use_certificate(pointer, chain[0].pointer) == 1 else {
             throw Self.failure("the certificate")
         }
@@ -105,8 +105,8 @@ final class OpenSSLContext: @unchecked Sendable {
         }
     }
 
-    private func trust(_ pem: String) throws(TLSError) -> [Certificate] {
-        let authorities = try Certificate.all(inPEM: pem)
+    private func trust(_ pem: String) throws(TLSError) -> [OpenSSLCertificate] {
+        let authorities = try OpenSSLCertificate.all(inPEM: pem)
         let store = SSL_CTX_get_cert_store(pointer)
         for authority in authorities {
             guard X509_STORE_add_cert(store, authority.pointer) == 1 else {
@@ -144,18 +144,18 @@ final class OpenSSLContext: @unchecked Sendable {
 }
 
 /// A certificate owned by this value's last copy.
-final class Certificate {
+final class OpenSSLCertificate {
     let pointer: OpaquePointer
     private init(_ pointer: OpaquePointer) { self.pointer = pointer }
     deinit { X509_free(pointer) }
 
     /// Every certificate in a PEM text, at least one, and no broken one among them.
-    static func all(inPEM pem: String) throws(TLSError) -> [Certificate] {
+    static func all(inPEM pem: String) throws(TLSError) -> [OpenSSLCertificate] {
         let text = MemoryText(pem)
         ERR_clear_error()
-        var found: [Certificate] = []
+        var found: [OpenSSLCertificate] = []
         while let certificate = PEM_read_bio_X509(text.bio, nil, { _, _, _, _ in -1 }, nil) {
-            found.append(Certificate(certificate))
+            found.append(OpenSSLCertificate(certificate))
         }
         guard !found.isEmpty, eclusa_x509_is_end_of_pem(ERR_peek_last_error()) == 1 else {
             throw OpenSSLContext.failure("certificates in PEM")
