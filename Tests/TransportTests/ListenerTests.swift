@@ -63,27 +63,21 @@ struct ListenerTests {
     func sharesPort() async throws {
         try await withLoop { left in
             try await withLoop { right in
-                let counts = Completion<(Int, Int)>()
-                nonisolated(unsafe) var first = 0
-                let listener = try Listener(loop: right, address: ConnectionPair.anyPort, reusePort: true) {
-                    _ in
-                    first += 1
-                }
+                var there = 0
+                let first = ConnectionPair.anyPort
+                let listener = try Listener(loop: right, address: first, reusePort: true) { _ in there += 1 }
                 let address = listener.localAddress
-                try await left.run {
-                    var second = 0
-                    let sibling = try Listener(loop: left, address: address, reusePort: true) { _ in
-                        second += 1
+                let here = try await left.run {
+                    var here = 0
+                    let sibling = try Listener(loop: left, address: address, reusePort: true) { _ in here += 1
                     }
                     let peers = (0..<100).map { _ in RawPeer(connectingTo: address) }
-                    for _ in 0..<1000 where second == 0 { await left.yieldTurn() }
-                    await left.sleep(nanoseconds: 20_000_000)
+                    sibling.acceptQueued()
                     sibling.close()
                     for peer in peers { peer.close() }
-                    let here = second
-                    right.execute { counts.fulfil((first, here)) }
+                    return here
                 }
-                let (there, here) = await counts.value()
+                listener.acceptQueued()
                 #expect(there + here == 100)
                 #expect(there > 0 && here > 0)
                 listener.close()
