@@ -12,7 +12,7 @@ struct CallFailure: Error {
     enum Origin: Sendable { case gateway, provider }
 
     var code: ErrorCode
-    var origin = Origin.gateway
+    var origin: Origin
     /// The status the client gets: the code's own, or the provider's.
     var status: Int
     /// What OpenAI's clients read; from the code unless the provider said something.
@@ -27,6 +27,7 @@ struct CallFailure: Error {
 
     init(_ code: ErrorCode, message: String? = nil, parameter: String? = nil) {
         self.code = code
+        origin = code.audience == .provider ? .provider : .gateway
         status = code.status
         error = OpenAIError(code, message: message, parameter: parameter)
     }
@@ -74,6 +75,5 @@ struct CallFailure: Error {
             self.init(.draining)
             ending = .clientGone
         }
-        origin = code.audience == .provider ? .provider : .gateway
     }
 }

@@ -32,6 +32,7 @@ final class GatewayBench {
         var upstreamAddress: String?
         var timeouts = ProviderTimeouts(
             connect: 2000, firstByte: 5000, betweenChunks: 5000, total: 10_000)
+        var isEgressOpen = true
         var limits = Gateway.Limits()
         var outbox = OutboxOptions()
     }
@@ -68,8 +69,10 @@ final class GatewayBench {
                 of: provider.id, with: fixture.fleetKey)
         }
         let serving = ServingSnapshot(compiled, credentials: credentials)
-        let dialer = Dialer(loop: loop, resolver: resolver, policy: .unrestricted)
-        client = HTTPClient(loop: loop, dialer: dialer)
+        client = HTTPClient(
+            loop: loop, dialer: Dialer(loop: loop, resolver: resolver, policy: .unrestricted))
+        let dialer = Dialer(
+            loop: loop, resolver: resolver, policy: plan.isEgressOpen ? .unrestricted : .publicInternetOnly)
         outbox = try UsageOutbox.open(
             in: DataDirectory(path: TemporaryDirectory().path), node: Self.node, options: plan.outbox,
             log: .silent, metrics: metrics)
@@ -102,6 +105,18 @@ final class GatewayBench {
         outbox.close()
         resolver.shutdown()
         return result
+    }
+
+    /// A second gateway on the same loop; end it.
+    static func nested(_ plan: Plan, in bench: GatewayBench) async throws -> GatewayBench {
+        try GatewayBench(
+            plan, loop: bench.loop, resolver: BlockingPool(threads: 1, queueLimit: 1, name: "unused"))
+    }
+
+    func end() async {
+        client.closeIdle()
+        await server.drain(withinNanoseconds: 1_000_000_000)
+        await standIn.drain(withinNanoseconds: 100_000_000)
     }
 
     // MARK: Calls
