@@ -24,7 +24,7 @@ def calls(own, count):
 def assert_usage_arrives_once(own, seconds=20):
     def equal():
         ours, theirs = own.usage(), own.provider_totals()
-        return (ours["calls"], ours["output_tokens"]) == (theirs["answered_calls"], theirs["output_tokens"])
+        return (ours["calls"], ours["output_tokens"]) == (theirs["answered"], theirs["completion_tokens"])
 
     wait_until(equal, seconds, f"each call once:\n{own.gateway.tail()}\n{own.control.tail()}")
 

@@ -33,6 +33,6 @@ def test_usage_shows_within_three_seconds_with_tokens_and_cost(eclusa):
 def test_totals_equal_what_the_provider_counted(eclusa):
     def equal():
         ours, theirs = eclusa.usage(), eclusa.provider_totals()
-        return ours["output_tokens"] == theirs["output_tokens"] and ours["input_tokens"] == theirs["input_tokens"]
+        return (ours["input_tokens"], ours["output_tokens"]) == (theirs["prompt_tokens"], theirs["completion_tokens"])
 
     wait_until(equal, 5, f"equal sums: {eclusa.usage()} and {eclusa.provider_totals()}")
