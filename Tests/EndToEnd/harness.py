@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAMS = ROOT / ".build" / "release"
+PROGRAMS = Path(os.environ.get("ECLUSA_PROGRAMS", ROOT / ".build" / "release"))
 ADMIN_EMAIL = "admin@example.com"
 PASSWORD = "end-to-end-" + secrets.token_hex(8)
 

@@ -26,11 +26,11 @@ struct PrivateCluster {
         let home = state.file("postgres")
         // Root's Postgres runs as another user, who may not be able to walk into root's own folders.
         let reachable = user?.canReach(home) ?? true
-        let place = reachable ? home : "\(Self.sharedPlace)/\(Self.tag(of: home))"
+        let place = reachable ? home : "\(Self.sharedPlace)/\(try Self.tag(in: state))"
         dataDirectory = "\(place)/data"
         socketDirectory =
             place.utf8.count <= Self.longestSocketFolder
-            ? "\(place)/socket" : "/tmp/eclusa-\(Self.tag(of: home))"
+            ? "\(place)/socket" : "/tmp/eclusa-\(try Self.tag(in: state))"
     }
 
     var databaseURL: String {
@@ -118,10 +118,11 @@ struct PrivateCluster {
         }
     }
 
-    /// A short name for a path (FNV-1a), to keep two checkouts apart.
-    static func tag(of path: String) -> String {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in path.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return String(hash, radix: 36)
+    /// A short name that belongs to this state directory: a new one never finds an old one's cluster.
+    private static func tag(in state: StateDirectory) throws(CommandFailure) -> String {
+        if let tag = state.text(of: "cluster") { return tag }
+        let tag = Secrets.token(bytes: 9)
+        try state.write(tag, to: "cluster")
+        return tag
     }
 }
