@@ -66,7 +66,7 @@ let package = Package(
         program(
             "ControlPlane/Server", "ControlServer",
             [
-                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing",
+                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing", "HTTPWire",
                 "Transport",
                 "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
             ]),

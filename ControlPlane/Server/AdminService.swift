@@ -32,27 +32,36 @@ struct SharedParts: Sendable {
 final class AdminService {
     let operations: Operations
     /// Where it listens.
-    let address: SocketAddress
+    private(set) var address: SocketAddress
+    private let isOneOfSeveral: Bool
     private let server: HTTPServer
     private let database: PostgresPool
 
-    init(_ shared: SharedParts, loop: EventLoop, database: PostgresPool) throws {
+    init(
+        _ shared: SharedParts, loop: EventLoop, database: PostgresPool,
+        changed: @escaping @Sendable () -> Void
+    ) throws {
         self.database = database
         let environment = try OperationEnvironment(
             database: database, clock: shared.clock, keys: shared.keys, hashing: shared.hashing,
             nodeURL: shared.values[ControlSettings.nodePublicURL], log: shared.log,
-            egressRefusal: { shared.refusal($0) }, changed: {})
+            egressRefusal: { shared.refusal($0) }, changed: changed)
         operations = Operations(environment)
         let surroundings = Surroundings(version: ControlProgram.version, metrics: shared.metrics) {
             [database] in await Self.unreadyParts(database)
         }
         let api = try AdminAPI(operations: operations, surroundings: surroundings, log: shared.log)
         server = HTTPServer(loop: loop) { await api.handle($0) }
-        let wanted = shared.values[ControlSettings.adminListenAddress]
+        address = shared.values[ControlSettings.adminListenAddress]
+        isOneOfSeveral = shared.values[ControlSettings.loops] > 1
+    }
+
+    /// Opens the listener. Once.
+    func listen() throws {
         do throws(SystemError) {
-            address = try server.listen(on: wanted, reusePort: shared.values[ControlSettings.loops] > 1)
+            address = try server.listen(on: address, reusePort: isOneOfSeveral)
         } catch {
-            throw StartUp.failure(error, listening: wanted, setting: "--admin-listen-address")
+            throw StartUp.failure(error, listening: address, setting: "--admin-listen-address")
         }
     }
 

@@ -4,6 +4,7 @@ import EventLoops
 import Lifecycle
 import Operations
 import PostgresDriver
+import Publishing
 import Settings
 import Store
 import Telemetry
@@ -42,13 +43,24 @@ struct ControlParts {
         let shared = SharedParts(
             values: values, clock: clock, keys: keys, hashing: hashing, egress: egress, metrics: metrics,
             log: log)
+        let nodes = try await parts.start("node listener") {
+            let nodes = try NodeService(shared, url: url, resolver: resolver, loop: loop)
+            try nodes.start()
+            return nodes
+        } stop: { nodes, nanoseconds in
+            await nodes.stop(withinNanoseconds: nanoseconds)
+        }
+        let changed = nodes.publisher.waker
         let first = try await parts.start("admin API") {
-            try AdminService(shared, loop: loop, database: database)
+            let service = try AdminService(shared, loop: loop, database: database, changed: changed)
+            // Before the listener opens: whoever finds it open can sign in.
+            try await bootstrap(service.operations)
+            try service.listen()
+            return service
         } stop: { service, nanoseconds in
             await service.drain(withinNanoseconds: nanoseconds)
         }
-        try await bootstrap(first.operations)
-        try await startMoreLoops(parts, shared, url, resolver)
+        try await startMoreLoops(parts, shared, url, resolver, changed)
         try await parts.start("housekeeping") {
             Housekeeping(loop: loop, database: database, clock: clock, log: log)
         } stop: { housekeeping, _ in
@@ -85,7 +97,8 @@ struct ControlParts {
 
     /// Further loops, each with a thread, a pool and listeners of its own on the same addresses.
     private func startMoreLoops(
-        _ parts: Parts, _ shared: SharedParts, _ url: PostgresURL, _ resolver: BlockingPool
+        _ parts: Parts, _ shared: SharedParts, _ url: PostgresURL, _ resolver: BlockingPool,
+        _ changed: @escaping @Sendable () -> Void
     ) async throws {
         let count = values[ControlSettings.loops] - 1
         guard count > 0 else { return }
@@ -96,7 +109,10 @@ struct ControlParts {
                 services.append(
                     try await RemoteService.start(on: loop) {
                         let pool = pool(url, resolver, loop, purpose: "admin")
-                        return try AdminService(shared, loop: loop, database: pool)
+                        let service = try AdminService(
+                            shared, loop: loop, database: pool, changed: changed)
+                        try service.listen()
+                        return service
                     })
             }
             return MoreLoops(threads: threads, services: services)

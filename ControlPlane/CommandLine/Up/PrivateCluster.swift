@@ -55,6 +55,7 @@ struct PrivateCluster {
                 [
                     "--pgdata", dataDirectory, "--username", "eclusa", "--auth-local", "trust",
                     "--auth-host", "reject", "--encoding", "UTF8", "--no-locale", "--no-instructions",
+                    "--no-sync",
                 ], logPath: logPath))
     }
 

@@ -1,0 +1,122 @@
+import API
+import Contract
+import Cryptography
+import Domain
+import EventLoops
+import HTTPServing
+import HTTPWire
+import Ingest
+import Operations
+import PostgresDriver
+import Publishing
+import Settings
+import Store
+import Telemetry
+import Transport
+
+/// The nodes' side of the control plane: the publisher and the listener they connect to, on one loop.
+final class NodeService {
+    /// Connections of usage batches; each is one transaction.
+    private static let ingestConnections = 2
+    private static let publisherConnections = 2
+    /// The listener's own certificate is made anew at each start; a process that runs for a year is restarted.
+    private static let certificateSeconds: Int64 = 400 * 86_400
+    private static let clockSlackSeconds: Int64 = 3_600
+
+    let publisher: SnapshotPublisher
+    private let shared: SharedParts
+    private let loop: EventLoop
+    private let streams = SnapshotStreams()
+    private let workers = BlockingPool(threads: 1, queueLimit: 64, name: "snapshots")
+    private let database: PostgresPool
+    private let ingestDatabase: PostgresPool
+    private let changes: PostgresListener
+    private var server: HTTPServer?
+
+    init(_ shared: SharedParts, url: PostgresURL, resolver: BlockingPool, loop: EventLoop) throws {
+        self.shared = shared
+        self.loop = loop
+        database = PostgresPool(
+            loop: loop, url: url, size: Self.publisherConnections, purpose: "publisher",
+            statementTimeoutMilliseconds: 60_000, resolver: resolver)
+        ingestDatabase = PostgresPool(
+            loop: loop, url: url, size: Self.ingestConnections, purpose: "ingest",
+            statementTimeoutMilliseconds: 30_000, resolver: resolver)
+        let keys = shared.keys
+        let signing = try SnapshotSigning(
+            rootKey: keys.rootKey.publicKey, key: keys.snapshotKey, keySets: keys.keySets,
+            fleetKey: keys.fleetKey.id)
+        let publisher = SnapshotPublisher(
+            loop: loop, database: database, signing: signing, streams: streams, workers: workers,
+            clock: shared.clock, log: shared.log, metrics: shared.metrics
+        ) { credential, provider, owner, connection in
+            // Only after the fleet key has changed: a new credential is sealed for the fleet when it is written.
+            let secret = try await keys.vault.open(
+                credential.sealed, of: provider, owner: owner, connection)
+            let seal = SealedCredential(secret, of: provider, under: keys.fleetKey)
+            try await ProviderStore.setFleetSeal(
+                StoredCredential.FleetSeal(fleetKey: seal.fleetKey, sealed: seal.sealed), for: credential,
+                of: provider, ownedBy: owner, connection)
+        }
+        self.publisher = publisher
+        changes = PostgresListener(loop: loop, url: url, channel: "eclusa_changed") { publisher.wake() }
+    }
+
+    /// Begins to publish and opens the listener.
+    func start() throws {
+        let (keys, log, metrics) = (shared.keys, shared.log, shared.metrics)
+        let nodes = try NodeAPI(
+            NodeAPI.Parts(
+                loop: loop, registry: NodeRegistry(loop: loop, database: database),
+                enroller: NodeEnroller(
+                    database: database, authority: keys.certificateAuthority, fleetKey: keys.fleetKey,
+                    clock: shared.clock, log: log),
+                reports: NodeReports(database: database, clock: shared.clock, log: log, metrics: metrics),
+                objects: SnapshotObjects(streams: streams, database: database),
+                ingest: UsageIngest(
+                    database: ingestDatabase, clock: shared.clock, log: log, metrics: metrics),
+                streams: streams, log: log, metrics: metrics))
+        let server = HTTPServer(loop: loop) { await nodes.handle($0) }
+        let address = shared.values[ControlSettings.nodeListenAddress]
+        let identity = try listenerIdentity()
+        do throws(SystemError) {
+            try server.listen(on: address, tls: identity)
+        } catch {
+            throw StartUp.failure(error, listening: address, setting: "--node-listen-address")
+        }
+        self.server = server
+        publisher.start()
+        changes.start()
+    }
+
+    func stop(withinNanoseconds nanoseconds: Int64) async {
+        await changes.close()
+        await publisher.stop()
+        streams.close()
+        await server?.drain(withinNanoseconds: nanoseconds)
+        await database.close()
+        await ingestDatabase.close()
+        workers.shutdown()
+    }
+
+    /// The listener's certificate and key, in memory alone, issued by this installation's authority.
+    private func listenerIdentity() throws -> TLSContext {
+        let authority = shared.keys.certificateAuthority
+        let key = Ed25519PrivateKey()
+        var names: [String] = []
+        var addresses: [String] = []
+        let values = shared.values
+        let publicHost = WebAddress(values[ControlSettings.nodePublicURL]).map { [$0.host] } ?? []
+        for name in publicHost + values[ControlSettings.nodeServerNames] {
+            if IPAddress(name) != nil { addresses.append(name) } else { names.append(name) }
+        }
+        let now = shared.clock.now().microseconds / 1_000_000
+        let certificate = try authority.issueServerCertificate(
+            commonName: "eclusa-control", names: names, ipAddresses: addresses, publicKey: key.publicKey,
+            validity: CertificateValidity(
+                notBefore: now - Self.clockSlackSeconds, notAfter: now + Self.certificateSeconds))
+        return try TLSContext.server(
+            certificateChainPEM: certificate.pem + authority.certificatePEM, privateKeyPEM: key.pem,
+            clientCAPEM: authority.certificatePEM, requireClientCertificate: false)
+    }
+}
