@@ -43,7 +43,10 @@ package final class ClientConnection {
 
     /// Where the head's bytes lie, for the accessors of ``ResponseHead`` and ``FieldTable``; until content
     /// is asked for.
-    package var headBytes: UnsafeRawPointer { connection.buffered.baseAddress! }
+    package var headBytes: UnsafeRawPointer {
+        precondition(headLength > 0, "the head's bytes are gone")
+        return connection.buffered.baseAddress!
+    }
 
     /// All of the content was received.
     package var isBodyComplete: Bool { hasHead && body.isComplete }
@@ -75,6 +78,7 @@ package final class ClientConnection {
     /// seen, else it is closed. Harmless when closed; nothing of this object may be used afterwards.
     package func finish() {
         guard !isClosed else { return }
+        if connection.isEnded { return close() }
         connection.unlink()
         connection.consume(lentBytes)
         lentBytes = 0
@@ -122,6 +126,7 @@ package final class ClientConnection {
                     }
                 }
             }
+            clearDeadline()
         } catch {
             isSpoiled = true
             if error == .reset || error == .endOfStream { return }
@@ -163,7 +168,7 @@ package final class ClientConnection {
 
     /// The next part of the content, chunks decoded; nil at its clean end.
     package func nextBody() async throws(CallError) -> UnsafeRawBufferPointer? {
-        releaseLent()
+        try releaseLent()
         while true {
             while !connection.buffered.isEmpty && !body.isComplete {
                 let step: ChunkStep
@@ -195,7 +200,7 @@ package final class ClientConnection {
     package func rawBodyAtHand(
         content: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) throws(CallError) -> UnsafeRawBufferPointer {
-        releaseLent()
+        try releaseLent()
         let bytes = connection.buffered
         do {
             lentBytes = try body.scan(bytes, content: content)
@@ -205,7 +210,10 @@ package final class ClientConnection {
 
     // MARK: Inside
 
-    private func releaseLent() {
+    private func releaseLent() throws(CallError) {
+        if connection.isEnded {
+            throw spoil(stage(.betweenReads) == .total ? .timedOut(.total) : .aborted)
+        }
         if headLength > 0 { takeHeadOff() }
         connection.consume(lentBytes)
         lentBytes = 0
@@ -230,7 +238,9 @@ package final class ClientConnection {
         let isFirst = stage == .firstByte
         setDeadline(isFirst ? deadlines.firstByteNanoseconds : deadlines.betweenReadsNanoseconds)
         do {
-            return try await connection.fill()
+            let isMore = try await connection.fill()
+            clearDeadline()
+            return isMore
         } catch {
             if isFirst && error == .reset { return false }
             throw spoil(CallError(error, stage: self.stage(stage)))
@@ -250,6 +260,15 @@ package final class ClientConnection {
             nanoseconds = nanoseconds > 0 ? min(nanoseconds, left) : left
         }
         connection.setDeadline(afterNanoseconds: nanoseconds)
+    }
+
+    /// Between two waits only the whole call's time counts: a slow client is not this server's fault.
+    private func clearDeadline() {
+        if deadlines.totalNanoseconds > 0 {
+            setDeadline(0)
+        } else {
+            connection.setDeadline(afterNanoseconds: 0)
+        }
     }
 
     private func stage(_ stage: CallError.Stage) -> CallError.Stage {

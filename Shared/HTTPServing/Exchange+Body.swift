@@ -9,7 +9,7 @@ extension Exchange {
     /// most twice of it. Throws ``RequestError/tooLarge`` before reading when the announced length is above
     /// `limit`.
     package func readBody(limit: Int) async throws(RequestError) -> UnsafeRawBufferPointer {
-        if let failure { throw failure }
+        try checkUsable()
         guard !isHeadCopied, let length = body.inPlaceBytes ?? body.decoder.remainingLength else {
             return try await gatherBody(limit: limit)
         }
@@ -29,7 +29,7 @@ extension Exchange {
     /// The next part of the content as it comes, chunks decoded; nil at its end. Valid until the next call.
     /// The head's views move once, at the first call.
     package func nextBodyPart() async throws(RequestError) -> UnsafeRawBufferPointer? {
-        if let failure { throw failure }
+        try checkUsable()
         takeHeadOff()
         connection.consume(body.lentBytes)
         body.lentBytes = 0
@@ -44,7 +44,7 @@ extension Exchange {
     /// Gives back the memory of content that was read, for answers that take long. The head stays readable,
     /// its views move once. Nothing happens while content is outstanding.
     package func releaseContent() {
-        guard failure == nil, body.isReceived else { return }
+        guard failure == nil, body.isReceived, !connection.isEnded else { return }
         let spent = lastBytes - (isHeadCopied ? 0 : head.length)
         takeHeadOff()
         connection.consume(spent)
@@ -52,6 +52,12 @@ extension Exchange {
         body.decoder = BodyDecoder()
         gathered.removeAll(keeping: 0)
         connection.releaseBufferIfEmpty()
+    }
+
+    /// A failure is for good; a connection that was closed meanwhile has no bytes any more.
+    private func checkUsable() throws(RequestError) {
+        if let failure { throw failure }
+        if connection.isEnded { throw fail(.connection(.aborted)) }
     }
 
     /// Content of unknown length, or the rest of what was begun in parts.

@@ -66,6 +66,8 @@ extension Exchange {
         case .streaming: return false
         case .none: try await answerForHandler()
         }
+        // Aborted by a drain, or closed by the handler.
+        if connection.isEnded { return false }
         if leavesOpen, await dropContent() { return true }
         let isFullyRead = failure == nil && body.isReceived
         // The client asked for the end and has nothing more to say, so closing loses it nothing.

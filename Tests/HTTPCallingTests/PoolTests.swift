@@ -140,6 +140,59 @@ struct PoolTests {
         }
     }
 
+    @Test("time that the caller takes between two reads is not the server's")
+    func slowCaller() async throws {
+        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+        try await withScript([[.request, .say(answer), .await, .say("1\r\nb\r\n0\r\n\r\n"), .hold]]) {
+            client, upstream in
+            var deadlines = CallDeadlines()
+            deadlines.firstByteNanoseconds = 200_000_000
+            deadlines.betweenReadsNanoseconds = 200_000_000
+            let call = try await client.checkOut(upstream.origin, deadlines: deadlines)
+            defer { call.finish() }
+            try await call.sendText("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            try await call.receiveHead(answering: .get)
+            await client.loop.sleep(nanoseconds: 400_000_000)
+            var content = ""
+            while let part = try await call.nextBody() {
+                content += String(decoding: part, as: UTF8.self)
+                await client.loop.sleep(nanoseconds: 400_000_000)
+                upstream.resume.signal()
+            }
+            #expect(content == "ab")
+        }
+    }
+
+    @Test("a call whose connection is gone says so and can be finished", arguments: [false, true])
+    func closedUnderneath(_ isTimedOut: Bool) async throws {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab"
+        try await withScript([[.request, .say(answer), .hold]]) { client, upstream in
+            var deadlines = CallDeadlines()
+            if isTimedOut { deadlines.totalNanoseconds = 300_000_000 }
+            let call = try await client.checkOut(upstream.origin, deadlines: deadlines)
+            try await call.sendText("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            try await call.receiveHead(answering: .get)
+            let first = try await call.nextBody()
+            #expect(first?.count == 2)
+            if isTimedOut {
+                await client.loop.sleep(nanoseconds: 600_000_000)
+            } else {
+                call.connection.close()
+            }
+            let expected: CallError = isTimedOut ? .timedOut(.total) : .aborted
+            do throws(CallError) {
+                _ = try await call.nextBody()
+                Issue.record("read from nowhere")
+            } catch { #expect(error == expected) }
+            do throws(CallError) {
+                _ = try call.rawBodyAtHand()
+                Issue.record("read from nowhere")
+            } catch { #expect(error == expected) }
+            call.finish()
+            #expect(client.pool(for: upstream.origin).open == 0)
+        }
+    }
+
     @Test("a whole request has one deadline")
     func requestDeadline() async throws {
         let half = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"

@@ -186,6 +186,33 @@ struct RefusalTests {
         }
     }
 
+    @Test("a handler may close the connection at any point", arguments: 0..<5)
+    func closedByHandler(_ point: Int) async throws {
+        let seen = Completion<[String]>()
+        try await withServer(handler: { exchange in
+            var log: [String] = []
+            func note(_ body: () async throws -> Void) async {
+                do { try await body() } catch { log.append("\(error)") }
+            }
+            if point == 0 { exchange.connection.close() }
+            await note { _ = try await exchange.readBody(limit: 10) }
+            if point == 1 { exchange.connection.close() }
+            await note { _ = try await exchange.readBody(limit: 10) }
+            if point == 2 { exchange.connection.abort() }
+            await note { _ = try await exchange.nextBodyPart() }
+            exchange.releaseContent()
+            if point == 3 { exchange.connection.close() }
+            await note { try await exchange.respond(status: 200) }
+            if point == 4 { exchange.connection.close() }
+            seen.fulfil(log)
+        }) { server, address in
+            let client = try await RawClient(server.loop, address)
+            try await client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+            #expect(await seen.value().count == max(0, 4 - point))
+            _ = await client.isEnded()
+        }
+    }
+
     @Test("connections above the limit are closed at once")
     func connectionLimit() async throws {
         var limits = ServerLimits()
