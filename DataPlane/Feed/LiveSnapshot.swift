@@ -73,6 +73,10 @@ private struct LoopView: Sendable {
     let loop: EventLoop
 
     func show(_ snapshot: ServingSnapshot) {
+        if loop.isCurrent {
+            view.current = snapshot
+            return
+        }
         let target = self
         loop.execute { target.view.current = snapshot }
     }
