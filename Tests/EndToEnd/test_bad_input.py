@@ -1,5 +1,6 @@
 """Wrong flags, settings, ports, databases and requests: a clear error, an exit code of its own, nothing lost."""
 
+import secrets
 import socket
 
 import httpx
@@ -38,7 +39,7 @@ def test_an_unknown_environment_variable_is_named(program, name, hint):
 
 
 def test_a_broken_database_url_is_a_configuration_error(tmp_path):
-    (tmp_path / "master.key").write_text("k" * 44)
+    (tmp_path / "master.key").write_text(secrets.token_urlsafe(32))
     code, _, error = command(
         PROGRAMS / "eclusa-control", "--master-key-file", tmp_path / "master.key",
         environment={"ECLUSA_DATABASE_URL": "mysql://nowhere"})
@@ -46,7 +47,7 @@ def test_a_broken_database_url_is_a_configuration_error(tmp_path):
 
 
 def test_an_unreachable_database_is_named_without_its_password(tmp_path):
-    (tmp_path / "master.key").write_text("k3y-" * 12)
+    (tmp_path / "master.key").write_text(secrets.token_urlsafe(32))
     code, _, error = command(
         PROGRAMS / "eclusa-control", "--master-key-file", tmp_path / "master.key", "--admin-listen-address", "127.0.0.1:0",
         "--node-listen-address", "127.0.0.1:0",
@@ -104,9 +105,11 @@ def test_the_admin_api_points_at_the_wrong_field(eclusa, path, body, status, poi
 
 def test_the_admin_api_refuses_malformed_json_wrong_methods_and_large_bodies(eclusa):
     http = eclusa.admin.http
-    assert http.post("/api/v1/tenants", content=b"{").status_code == 400
+    json_type = {"content-type": "application/json"}
+    assert http.post("/api/v1/tenants", content=b"{", headers=json_type).status_code == 400
+    assert http.post("/api/v1/tenants", content=b"{}", headers={"content-type": "text/plain"}).status_code == 415
     wrong = http.request("PUT", "/api/v1/tenants")
     assert wrong.status_code == 405 and "POST" in wrong.headers["allow"]
-    assert http.post("/api/v1/tenants", content=b" " * (2 << 20)).status_code == 413
+    assert http.post("/api/v1/tenants", content=b" " * (2 << 20), headers=json_type).status_code == 413
     assert http.get("/api/v1/tenants", params={"colour": "red"}).status_code == 400
     assert httpx.get(eclusa.url("admin") + "/api/v1/tenants").status_code == 401

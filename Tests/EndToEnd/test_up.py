@@ -1,18 +1,39 @@
 """`eclusa up` as a new user runs it: the printed curl works, a second run finds its data, Ctrl-C stops everything."""
 
+import random
 import re
 import signal
+import socket
 import subprocess
 import time
 
 import httpx
 import pytest
-from harness import PROGRAMS, command, free_port, wait_until
+from harness import PROGRAMS, command, wait_until
+
+
+BASES = (7070, 7071, 8080, 8081, 9100)
+
+
+def free_offset():
+    """An offset at which every port of `eclusa up` is free."""
+    while True:
+        offset = random.randrange(3_000, 20_000)
+        probes = []
+        try:
+            for base in BASES:
+                probes.append(socket.create_server(("127.0.0.1", base + offset)))
+            return offset
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
 
 
 class Up:
     def __init__(self, state):
-        self.offset = free_port() - 9100 if free_port() > 20_000 else 20_000
+        self.offset = free_offset()
         self.state = state
 
     def start(self):
@@ -83,12 +104,8 @@ def test_up_prints_a_curl_that_works_and_resumes_its_data(state):
 
 
 def test_up_names_a_port_in_use(tmp_path):
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        offset = taken.getsockname()[1] - 8080
+    offset = free_offset()
+    with socket.create_server(("127.0.0.1", 8080 + offset)):
         code, _, error = command(
             PROGRAMS / "eclusa", "up", "--state-directory", tmp_path / "s", "--port-offset", str(offset))
     assert code == 73 and "the gateway" in error and str(8080 + offset) in error

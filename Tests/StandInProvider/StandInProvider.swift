@@ -58,7 +58,7 @@ enum StandInProgram {
             try await parts.start("listener") {
                 try await loop.run {
                     let standIn = StandIn(loop: loop, options: options, totals: totals)
-                    try standIn.listen(on: values[listenAddress], reusePort: !isAlone)
+                    try open(standIn, at: values[listenAddress], reusePort: !isAlone)
                     return Held(standIn)
                 }
             } stop: { held, within in
@@ -66,6 +66,15 @@ enum StandInProgram {
             }
         }
         log.info("the stand-in answers", ["address": "\(values[listenAddress])"])
+    }
+
+    private static func open(_ standIn: StandIn, at address: SocketAddress, reusePort: Bool) throws {
+        do throws(SystemError) {
+            try standIn.listen(on: address, reusePort: reusePort)
+        } catch {
+            throw StartFailure(
+                .cannotCreate, "cannot listen on \(address): \(error); give another --listen-address")
+        }
     }
 
     /// A stand-in as other threads hold it: only carried to its loop.
