@@ -109,10 +109,18 @@ package struct OpenAPIDocument {
             ]
         }
         let inQuery = (route.query?.fields ?? []).map { field -> JSONValue in
-            [
-                "name": .string(field.name), "in": "query", "required": .boolean(field.member.isRequired),
-                "description": .string(field.member.summary), "schema": json(field.member.schema.unwrapped),
-            ]
+            var parameter = JSONObject()
+            parameter["name"] = .string(field.name)
+            parameter["in"] = "query"
+            parameter["required"] = .boolean(field.member.isRequired)
+            parameter["description"] = .string(field.member.summary)
+            if case .list = field.member.schema {
+                // One parameter with commas, not one for each element.
+                parameter["style"] = "form"
+                parameter["explode"] = false
+            }
+            parameter["schema"] = json(field.member.schema.unwrapped)
+            return .object(parameter)
         }
         return inPath + inQuery
     }

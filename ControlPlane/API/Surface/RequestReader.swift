@@ -44,6 +44,11 @@ enum RequestReader {
         case .integer: Int64(text).map { .number(JSONNumber($0)) } ?? .string(text)
         case .boolean: text == "true" ? true : text == "false" ? false : .string(text)
         case .nullable(let wrapped): value(text, as: wrapped)
+        case .list(let element, _):
+            .array(
+                text.split(separator: ",", omittingEmptySubsequences: false).map {
+                    value(String($0), as: element)
+                })
         default: .string(text)
         }
     }

@@ -1,0 +1,133 @@
+import API
+import Contract
+import Cryptography
+import Domain
+import HTTPWire
+import JSONText
+import Operations
+import PostgresDriver
+import Store
+import TestSupport
+import Testing
+
+/// Two tenants with one of everything, a user for every role, and tokens for all of them. Lives on its server's loop.
+final class World {
+    struct TenantThings {
+        var tenant = ""
+        var workspace = ""
+        var provider = ""
+        var model = ""
+        var route = ""
+        var key = ""
+    }
+
+    let server: AdminServer
+    let admin: String
+    /// Things of the tenant that is asked about.
+    private(set) var acme = TenantThings()
+    /// Another tenant, with the same kinds of things.
+    private(set) var other = TenantThings()
+    private(set) var shared = TenantThings()
+    private var counter = 0
+    /// A token for each built-in role: of the platform's roles there, of a tenant's roles in `acme`.
+    private(set) var tokens: [String: String] = [:]
+    /// The owner of the other tenant.
+    private(set) var stranger = ""
+
+    init(_ server: AdminServer) async throws {
+        self.server = server
+        admin = try await server.administrator()
+        acme = try await fill()
+        other = try await fill()
+        shared.provider = try await make("/api/v1/providers", Self.provider("shared"))
+        shared.model = try await make(
+            "/api/v1/models", ["provider": .string(shared.provider), "name": "shared-model"])
+        let acmeID = try #require(TenantID(acme.tenant)), otherID = try #require(TenantID(other.tenant))
+        for role in Role.builtIn {
+            tokens[role.name] = try await token(role, role.isPlatformRole ? .platform : .tenant(acmeID))
+        }
+        stranger = try await token(.tenantOwner, .tenant(otherID))
+    }
+
+    /// A text nobody used yet.
+    func fresh(_ prefix: String = "thing") -> String {
+        counter += 1
+        return "\(prefix)-\(counter)"
+    }
+
+    static func provider(_ name: String) -> JSONValue {
+        [
+            "name": .string(name), "kind": "openai", "base_url": "https://api.example.com/v1",
+            "credential": "sk-test-0123456789abcd",
+        ]
+    }
+
+    /// POSTs as the administrator; answers the new thing's id.
+    func make(_ path: String, _ body: JSONValue, id: String...) async throws -> String {
+        let reply = try await server.send(.post, path, token: admin, body: body)
+        #expect(reply.status == 201, "\(path): \(reply.text)")
+        let path = id.isEmpty ? ["id"] : id
+        return try #require(path.reduce(Optional(reply.json)) { $0?[$1] }?.string)
+    }
+
+    private func fill() async throws -> TenantThings {
+        var things = TenantThings()
+        things.tenant = try await make("/api/v1/tenants", ["slug": .string(fresh("tenant")), "name": "Acme"])
+        let base = "/api/v1/tenants/\(things.tenant)"
+        things.workspace = try await make("\(base)/workspaces", ["slug": "default", "name": "Default"])
+        things.provider = try await make("\(base)/providers", Self.provider("openai"))
+        things.model = try await make(
+            "\(base)/models", ["provider": .string(things.provider), "name": "gpt-4o-mini"])
+        _ = try await make("\(base)/models/\(things.model)/prices", ["input": "0.15", "output": "0.60"])
+        things.route = try await make(
+            "\(base)/routes", ["name": "chat", "targets": [["model": .string(things.model)]]])
+        things.key = try await key(things)
+        return things
+    }
+
+    func key(_ things: TenantThings) async throws -> String {
+        try await make(
+            "/api/v1/tenants/\(things.tenant)/keys", ["workspace": .string(things.workspace), "name": "app"],
+            id: "key", "id")
+    }
+
+    /// A user with one role, signed in without the cost of a password.
+    func token(_ role: Role, _ scope: Scope) async throws -> String {
+        let now = server.clock.now
+        let user = User(
+            id: UserID(at: now), email: "\(fresh("user"))@example.com", name: role.name, createdAt: now,
+            updatedAt: now)
+        let session = Session(
+            id: SessionID(at: now), user: user.id, userAgent: "", address: "", createdAt: now,
+            lastSeenAt: now,
+            expires: now.advanced(bySeconds: 86_400))
+        try await server.database.pool.withTransaction { connection in
+            try await UserStore.create(user, passwordHash: nil, connection)
+            try await BindingStore.create(
+                Binding(
+                    id: BindingID(at: now), user: user.id, role: role.name, scope: scope, createdBy: nil,
+                    createdAt: now), connection)
+            let token = sha256(Array(session.id.description.utf8))
+            try await SessionStore.create(session, token: token, connection)
+        }
+        return server.keys.accessTokens.issue(user: user.id, session: session.id, now: now)
+    }
+
+    /// A node that has joined; answers its id.
+    func node() async throws -> String {
+        let secret = JoinSecret()
+        let now = server.clock.now
+        let token = JoinToken(
+            id: JoinTokenID(at: now), nodeName: fresh("node"), region: "default", createdBy: nil,
+            createdAt: now,
+            expires: now.advanced(bySeconds: 900))
+        let joining = NodeStore.Joining(
+            id: NodeID(at: now), identityKey: randomBytes(32), sealingKey: randomBytes(32),
+            softwareVersion: "0.1.0")
+        try await server.database.pool.withTransaction { connection in
+            try await JoinTokenStore.create(token, hash: secret.digest, connection)
+            _ = try await NodeStore.join(joining, token: secret.digest, at: now, connection)
+        }
+        return joining.id.description
+    }
+}
