@@ -36,7 +36,7 @@ enum SessionRoutes {
         },
         .nothing(
             .put, "/api/v1/me/password", .signedIn(reason: "it changes the caller's own password."),
-            "me.change-password", "Change my password; every session ends", body: PasswordBody.shape
+            "users.change-password", "Change my password; every session ends", body: PasswordBody.shape
         ) { call throws(OperationError) in
             try await call.operations.sessions.changePassword(
                 from: Secret(utf8: try call.body[PasswordBody.current]),

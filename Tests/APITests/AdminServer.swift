@@ -30,26 +30,38 @@ final class AdminServer {
     let logged: LoggedLines
     let metrics = MetricsRegistry()
     private(set) var changes = 0
+    /// Hosts the operator does not allow providers to have.
+    var refusedHosts: Set<String> = []
+    /// What the API uses; tests look at the database through `database.pool`.
+    private let pool: PostgresPool
     private let client: HTTPClient
+    /// Everything that was answered, for tests that look for what must not be there.
+    private(set) var answered = ""
     private var server: HTTPServer?
     private var url = ""
 
-    fileprivate init(_ database: TestDatabase, hashing: BlockingPool = AdminServer.hashing) async throws {
+    fileprivate init(
+        _ database: TestDatabase, hashing: BlockingPool, statementTimeoutMilliseconds: Int
+    ) async throws {
         self.database = database
+        pool = database.makePool(timeoutMilliseconds: statementTimeoutMilliseconds)
         let clock = FakeClock()
         self.clock = clock
         logged = LoggedLines()
         keys = try await PlatformKeys.load(database.pool, masterKey: .random(), clock: clock.clock)
-        nonisolated(unsafe) var count: () -> Void = {}
+        var count: () -> Void = {}
+        var refusal: (BaseURL) -> String? = { _ in nil }
         operations = Operations(
             try OperationEnvironment(
-                database: database.pool, clock: clock.clock, keys: keys, hashing: hashing,
-                nodeURL: "https://control.example.com:7071", log: logged.log, changed: { count() }))
+                database: pool, clock: clock.clock, keys: keys, hashing: hashing,
+                nodeURL: "https://control.example.com:7071", log: logged.log,
+                egressRefusal: { refusal($0) }, changed: { count() }))
         client = HTTPClient(
             loop: database.loop,
             dialer: Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted))
         count = { [unowned self] in changes += 1 }
-        let surroundings = Surroundings(version: "0.0.0", metrics: metrics) { [pool = database.pool] in
+        refusal = { [unowned self] in refusedHosts.contains($0.host) ? "\($0.host) is not public" : nil }
+        let surroundings = Surroundings(version: "0.0.0", metrics: metrics) { [pool] in
             (try? await pool.withConnection { try await $0.query("select 1").count }) == 1 ? [] : ["database"]
         }
         let api = try AdminAPI(operations: operations, surroundings: surroundings, log: logged.log)
@@ -62,6 +74,7 @@ final class AdminServer {
     fileprivate func stop() async {
         client.closeIdle()
         await server?.drain(withinNanoseconds: 100_000_000)
+        await pool.close()
     }
 
     /// One request. A success of a known route is checked against the route's shape, an error against the
@@ -82,6 +95,7 @@ final class AdminServer {
     ) async throws -> Reply {
         let response = try await client.request(method, url + path, fields: fields, body: body)
         let reply = Reply(response)
+        answered += reply.text
         check(reply, method, path)
         return reply
     }
@@ -127,11 +141,12 @@ final class AdminServer {
 
 /// Runs `body` with a server of its own.
 func withAdminServer(
-    hashing: BlockingPool = AdminServer.hashing,
+    hashing: BlockingPool = AdminServer.hashing, statementTimeoutMilliseconds: Int = 30_000,
     _ body: @escaping @Sendable (AdminServer) async throws -> Void
 ) async throws {
-    try await withTestDatabase { database in
-        let server = try await AdminServer(database, hashing: hashing)
+    try await withTestDatabase(timeLimitSeconds: 240) { database in
+        let server = try await AdminServer(
+            database, hashing: hashing, statementTimeoutMilliseconds: statementTimeoutMilliseconds)
         do {
             try await body(server)
         } catch {

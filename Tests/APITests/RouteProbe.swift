@@ -1,0 +1,170 @@
+import API
+import Cryptography
+import Domain
+import HTTPWire
+import JSONText
+import Operations
+import TestSupport
+import Testing
+
+/// One route and the requests that try it.
+struct RouteProbe {
+    let route: AdminRoute
+    let world: World
+    private var server: AdminServer { world.server }
+
+    init(_ route: AdminRoute, _ world: World) {
+        self.route = route
+        self.world = world
+    }
+
+    // MARK: Callers
+
+    func isOpen() async throws {
+        let reply = try await send(token: nil)
+        #expect(![401, 403, 404].contains(reply.status) || route.operationID.hasPrefix("sessions."))
+    }
+
+    func needsSignIn() async throws {
+        let garbage = [
+            nil, "garbage", "a.b.c", String(repeating: "x", count: 9000),
+            // Signed by another installation.
+            AccessTokens(signingKeyID: "x", signing: Ed25519PrivateKey(), accepted: [:])
+                .issue(
+                    user: UserID(at: server.clock.now), session: SessionID(at: server.clock.now),
+                    now: server.clock.now),
+        ]
+        for token in garbage {
+            let reply = try await send(token: token)
+            expect(reply, 401, "unauthenticated", "token \(token?.prefix(12) ?? "none")")
+            #expect(reply.fields["www-authenticate"]?.hasPrefix("Bearer") == true)
+        }
+    }
+
+    /// Another tenant's things are not there; the platform's are, but not for its members.
+    func isHidden(from stranger: String, _ place: Access.Place) async throws {
+        let reply = try await send(token: stranger)
+        guard place == .tenant else { return expect(reply, 403, "forbidden", "a stranger") }
+        expect(reply, 404, "not_found", "a stranger")
+        // Word for word what a tenant that does not exist answers, but for the request's id.
+        var missing = try await path()
+        missing = missing.replacing(world.acme.tenant, with: TenantID(at: server.clock.now).description)
+        let nothing = try await send(token: stranger, path: missing)
+        #expect(Self.withoutRequestID(reply) == Self.withoutRequestID(nothing), "\(route.operationID)")
+    }
+
+    /// Malformed and unknown ids are not found, whoever asks.
+    func refusesWrongIDs() async throws {
+        for parameter in route.pathParameters where parameter != .change {
+            let unknown = "\(parameter.prefix)_\(KeyID(at: server.clock.now).description.dropFirst(4))"
+            for wrong in ["nonsense", "\(parameter.prefix)_", "\(unknown)0", unknown.uppercased(), unknown] {
+                let reply = try await send(token: world.admin, path: try await path([parameter: wrong]))
+                expect(reply, 404, "not_found", "\(parameter.name)=\(wrong)")
+            }
+        }
+    }
+
+    /// A role that has the permission there is served; one that lacks it is forbidden.
+    func decides(_ permission: Permission, _ place: Access.Place, _ role: Role) async throws {
+        let token = try #require(world.tokens[role.name])
+        let scope = role.isPlatformRole ? Scope.platform : .tenant(try #require(TenantID(world.acme.tenant)))
+        let asked: Scope = place == .platform ? .platform : .tenant(try #require(TenantID(world.acme.tenant)))
+        let authority = Authority([.init(role: role, scope: scope)])
+        let reply = try await send(token: token)
+        if authorise(authority, permission, in: asked) == .allowed {
+            #expect(
+                reply.status == route.answer.status, "\(route.operationID) as \(role.name): \(reply.text)")
+        } else {
+            expect(reply, 403, "forbidden", role.name)
+            #expect(reply.string("detail").contains(permission.rawValue))
+        }
+    }
+
+    // MARK: Requests
+
+    private func expect(_ reply: Reply, _ status: Int, _ code: String, _ who: String) {
+        #expect(reply.status == status, "\(route.operationID) as \(who): \(reply.text)")
+        #expect(reply.code == code, "\(route.operationID) as \(who): \(reply.text)")
+    }
+
+    private static func withoutRequestID(_ reply: Reply) -> JSONValue {
+        guard var object = reply.json.object else { return reply.json }
+        object["request_id"] = nil
+        return .object(object)
+    }
+
+    func send(token: String?, path: String? = nil) async throws -> Reply {
+        let body = try body()
+        let target = if let path { path } else { try await self.path() }
+        return try await server.send(route.method, target, token: token, body: body)
+    }
+
+    /// The route's path with ids of things that are there; those that a request uses up are made for it.
+    func path(_ wrong: [PathParameter: String] = [:]) async throws -> String {
+        var path = route.path
+        for parameter in route.pathParameters {
+            let id = if let wrong = wrong[parameter] { wrong } else { try await id(of: parameter) }
+            path = path.replacing("{\(parameter.name)}", with: id)
+        }
+        return path
+    }
+
+    private func id(of parameter: PathParameter) async throws -> String {
+        let isShared = !route.path.contains("{tenant}")
+        switch parameter {
+        case .tenant: return world.acme.tenant
+        case .workspace: return world.acme.workspace
+        case .provider: return isShared ? world.shared.provider : world.acme.provider
+        case .model: return isShared ? world.shared.model : world.acme.model
+        case .route: return world.acme.route
+        case .key:
+            return route.operationID == "keys.revoke" ? try await world.key(world.acme) : world.acme.key
+        case .node: return try await world.node()
+        case .joinToken:
+            return try await world.make(
+                "/api/v1/join-tokens", ["node_name": .string(world.fresh("node"))], id: "join_token", "id")
+        case .user:
+            return try await world.make(
+                "/api/v1/users",
+                [
+                    "email": .string("\(world.fresh("u"))@example.com"), "name": "U",
+                    "password": "a long enough password",
+                ], id: "user", "id")
+        case .change: return "change_0000000000000001"
+        default:
+            Issue.record("no id for \(parameter.name)")
+            return ""
+        }
+    }
+
+    /// A body that is right for the route.
+    private func body() throws -> JSONValue? {
+        guard let shape = route.body else { return nil }
+        switch shape.name {
+        case "NewTenant", "NewWorkspace": return ["slug": .string(world.fresh("slug")), "name": "Name"]
+        case "TenantChange": return ["name": "Acme"]
+        case "NewProvider": return World.provider(world.fresh("provider"))
+        case "ProviderChange": return ["enabled": true]
+        case "NewModel":
+            let provider = route.path.contains("{tenant}") ? world.acme.provider : world.shared.provider
+            return ["provider": .string(provider), "name": .string(world.fresh("model"))]
+        case "NewPrice": return ["input": "1", "output": "2.5"]
+        case "NewRoute":
+            return ["name": .string(world.fresh("route")), "targets": [["model": .string(world.acme.model)]]]
+        case "RouteChange": return ["enabled": true]
+        case "NewKey": return ["workspace": .string(world.acme.workspace), "name": "app"]
+        case "NewJoinToken": return ["node_name": .string(world.fresh("node"))]
+        case "NewUser":
+            return [
+                "email": .string("\(world.fresh("user"))@example.com"), "name": "User",
+                "password": "a long enough password",
+            ]
+        case "NewSession": return ["email": "nobody@example.com", "password": "wrong"]
+        case "SessionRefresh": return ["refresh_token": "ert_wrong"]
+        case "PasswordChange": return ["current_password": "x", "new_password": "a long enough password"]
+        default:
+            Issue.record("no body for \(shape.name): say what a right one is")
+            return [:]
+        }
+    }
+}
