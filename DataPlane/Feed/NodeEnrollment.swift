@@ -51,8 +51,8 @@ package enum NodeEnrollment {
             try identity.adopt(credentials, at: clock.now())
             try identity.save(to: directory)
         }
-        log.info(
-            "enrolled", ["node": LogValue("\(identity.node.map(String.init) ?? "")")])
+        // Not `identity.node`: the optimiser of Swift 6.3.1 stops at it with an ownership error.
+        log.info("enrolled", ["node": LogValue("\(credentials.node)")])
         return identity
     }
 
