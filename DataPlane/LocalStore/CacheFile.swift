@@ -10,7 +10,7 @@ final class CacheFile {
     private let readObject, hasObject, insertObject, deleteObject: SQLiteStatement
     private let readManifest, writeManifest, copyManifest, readValue, writeValue: SQLiteStatement
     private let listObjects: SQLiteStatement
-    private var isShut = false
+    private(set) var isShut = false
 
     init(directory: DataDirectory, maximumBytes: Int) throws(SQLiteError) {
         let database = try SQLiteDatabase(path: directory.path(of: Self.name), synchronous: .normal)

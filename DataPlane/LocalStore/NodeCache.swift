@@ -113,6 +113,9 @@ package final class NodeCache: Sendable {
     ) throws(Failure) -> Result {
         let outcome: Swift.Result<Result, Failure> = file.withLock { file in
             do throws(SQLiteError) {
+                if file.isShut {
+                    throw SQLiteError(code: 21, operation: "use the cache", message: "it is closed")
+                }
                 return .success(try body(file))
             } catch {
                 guard error.kind == .corrupt, let fresh = replace(file) else {

@@ -9,7 +9,7 @@ package import Domain
 package struct SnapshotFixture: Sendable {
     package let rootKey = Ed25519PrivateKey()
     package let snapshotKey = Ed25519PrivateKey()
-    package let fleetKey: FleetKey
+    package var fleetKey: FleetKey
     package let now: Timestamp
     package var epoch: UInt32 = 1
     package var content = SnapshotContent()
