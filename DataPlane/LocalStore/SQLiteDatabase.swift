@@ -5,6 +5,7 @@ import Glibc
 final class SQLiteDatabase {
     private let handle: OpaquePointer
     private var statements: [SQLiteStatement] = []
+    private var begin, commit: SQLiteStatement?
 
     /// Opens or creates the file with mode 0600; WAL journal and an exclusive lock, so that a second process is refused.
     ///
@@ -43,6 +44,8 @@ final class SQLiteDatabase {
     func shut() {
         for statement in statements { statement.finalise() }
         statements = []
+        begin = nil
+        commit = nil
         sqlite3_close_v2(handle)
     }
 
@@ -75,10 +78,13 @@ final class SQLiteDatabase {
 
     /// Runs the body in one immediate transaction; any error rolls everything back.
     func transaction<Result>(_ body: () throws(SQLiteError) -> Result) throws(SQLiteError) -> Result {
-        try execute("BEGIN IMMEDIATE")
+        // Prepared once: parsing the two words would cost more than the statements between them.
+        if begin == nil { begin = try prepare("BEGIN IMMEDIATE") }
+        if commit == nil { commit = try prepare("COMMIT") }
+        try begin?.run()
         do throws(SQLiteError) {
             let result = try body()
-            try execute("COMMIT")
+            try commit?.run()
             return result
         } catch {
             rollBack()
