@@ -1,6 +1,6 @@
-import EventLoops
+package import EventLoops
 import Glibc
-import PostgresDriver
+package import PostgresDriver
 import Store
 import Synchronization
 
@@ -14,13 +14,20 @@ struct TestCluster: Sendable {
     }
 
     static let template = "eclusa_template"
-    private static let started = Result { try TestCluster() }
+    private static let started = Result {
+        let cluster = try TestCluster()
+        try cluster.migrateTemplate()
+        return cluster
+    }
 
     /// The one cluster. Blocks while it starts, about two seconds, once.
     static func shared() throws -> TestCluster { try started.get() }
 
     private let directory: String
     private let port: UInt16
+    /// Closing it ends the server.
+    private let lifeline: Int32
+    private let supervisor: pid_t
 
     /// Through the unix socket. The user `postgres` may do anything.
     func url(database: String) throws -> PostgresURL {
@@ -32,12 +39,36 @@ struct TestCluster: Sendable {
         try PostgresURL("postgres://postgres@\(host):\(port)/\(database)")
     }
 
-    private init() throws {
-        directory = try Self.makeDirectory()
-        port = try Self.freePort()
-        try Self.start(directory: directory, port: port)
-        try migrateTemplate()
+    /// Starts a server with nothing in it. Blocks about a second.
+    init() throws {
+        (directory, port, lifeline, supervisor) = try Self.start()
+        let running = self
+        let isFirst = Self.running.withLock { list in
+            list.append(running)
+            return list.count == 1
+        }
+        if isFirst {
+            atexit {
+                let clusters = TestCluster.running.withLock { $0 }
+                for cluster in clusters { close(cluster.lifeline) }
+                for cluster in clusters { waitpid(cluster.supervisor, nil, 0) }
+            }
+        }
     }
+
+    /// Ends the server and waits until nothing of it is left. Once more does nothing.
+    func stop() {
+        let wasRunning = Self.running.withLock { list in
+            guard let index = list.firstIndex(where: { $0.supervisor == supervisor }) else { return false }
+            list.remove(at: index)
+            return true
+        }
+        guard wasRunning else { return }
+        close(lifeline)
+        waitpid(supervisor, nil, 0)
+    }
+
+    private static let running = Mutex<[TestCluster]>([])
 
     private static func makeDirectory() throws -> String {
         // Short, because a socket's path has at most 107 bytes.
@@ -63,11 +94,24 @@ struct TestCluster: Sendable {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    /// Runs the supervisor and waits for its "ready".
-    private static func start(directory: String, port: UInt16) throws {
+    /// Tries a few ports: one that was free may be somebody else's a moment later.
+    private static func start() throws -> (String, UInt16, lifeline: Int32, supervisor: pid_t) {
+        for _ in 0..<5 {
+            let directory = try makeDirectory()
+            let port = try freePort()
+            if let running = try start(directory: directory, port: port) {
+                return (directory, port, running.lifeline, running.supervisor)
+            }
+        }
+        throw Failure(description: "Postgres did not start; see /tmp/eclusa-test-*.log")
+    }
+
+    /// Runs the supervisor and waits for its "ready"; nil when the server ended instead.
+    private static func start(directory: String, port: UInt16) throws -> (lifeline: Int32, supervisor: pid_t)?
+    {
         let account = geteuid() == 0 ? (getpwnam("postgres") != nil ? "postgres" : "nobody") : ""
         let arguments = [
-            "setsid", "sh", "-c", supervisor, "sh", try binaries(), directory, String(port), account,
+            "setsid", "sh", "-c", script, "sh", try binaries(), directory, String(port), account,
         ]
         let stopper = try makePipe()
         let answers = try makePipe()
@@ -84,21 +128,12 @@ struct TestCluster: Sendable {
         close(answers.write)
         defer { close(answers.read) }
         guard result == 0 else { throw Failure(description: "posix_spawnp setsid: errno \(result)") }
-        // `stopper.write` stays open as long as this process lives: that is its whole purpose.
         var byte: UInt8 = 0
-        guard read(answers.read, &byte, 1) == 1 else {
-            throw Failure(description: "Postgres did not start; see \(directory).log")
-        }
-        let writing = stopper.write
-        stopOnExit.withLock { $0 = (writing, process) }
-        atexit {
-            guard let (descriptor, supervisor) = TestCluster.stopOnExit.withLock({ $0 }) else { return }
-            close(descriptor)
-            waitpid(supervisor, nil, 0)
-        }
+        if read(answers.read, &byte, 1) == 1 { return (stopper.write, process) }
+        close(stopper.write)
+        waitpid(process, nil, 0)
+        return nil
     }
-
-    private static let stopOnExit = Mutex<(Int32, pid_t)?>(nil)
 
     private static func makePipe() throws -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
@@ -132,9 +167,10 @@ struct TestCluster: Sendable {
         throw Failure(description: "no initdb: install postgresql (15 or later)")
     }
 
+    /// Ends what it started whenever the test process goes, also while it is still starting (no SIGPIPE then).
     /// Nothing here needs to survive a crash, so nothing waits for the disk.
-    private static let supervisor = """
-        trap '' HUP INT TERM
+    private static let script = """
+        trap '' HUP INT TERM PIPE
         bin=$1 dir=$2 port=$3 account=$4 as=
         if [ -n "$account" ]; then
             chown "$account" "$dir" || exit 1
@@ -149,10 +185,10 @@ struct TestCluster: Sendable {
             -c log_statement=none >>"$dir.log" 2>&1 &
         server=$!
         until "$bin/pg_isready" -q -h "$dir" -p "$port"; do
-            kill -0 $server 2>/dev/null || exit 1
+            kill -0 $server 2>/dev/null || { rm -rf "$dir"; exit 1; }
             sleep 0.05
         done
-        echo
+        echo || :
         cat >/dev/null
         kill -QUIT $server
         wait $server
@@ -193,4 +229,14 @@ extension PostgresPool {
         PostgresPool(
             loop: loop, url: url, size: size, purpose: "test", statementTimeoutMilliseconds: 30_000)
     }
+}
+
+/// Runs `body` with a server that nobody else uses, so that it may be hurt. The server is gone afterwards.
+package func withPrivateServer<T: Sendable>(
+    _ body: @escaping @Sendable (EventLoop, PostgresURL) async throws -> T
+) async throws -> T {
+    let cluster = try TestCluster()
+    defer { cluster.stop() }
+    let url = try cluster.url(database: "postgres")
+    return try await withLoop(timeLimitSeconds: 60) { loop in try await body(loop, url) }
 }
