@@ -15,7 +15,7 @@ create table sessions (
                                                       and octet_length(address) <= 64)
 );
 
-create index sessions_by_user on sessions (user_id, created_at desc, id desc);
+create index sessions_by_user on sessions (user_id, id desc);
 
 -- Refresh tokens as SHA-256. A used one stays until its session ends: showing it again means that it was
 -- stolen.

@@ -30,7 +30,10 @@ create table keys (
 
 -- Global, because the public id is all a node has to find the key by.
 create unique index key_public_id_is_unique on keys (public_id);
-create index keys_by_workspace on keys (tenant_id, workspace_id, created_at desc, id desc);
+create index keys_by_workspace on keys (tenant_id, workspace_id, id desc);
+
+-- What was revoked lately goes into every snapshot's kill list.
+create index keys_by_revocation on keys (revoked_at) where revoked_at is not null;
 
 -- When a key was last used, apart from the key: usage must not make its snapshot shard dirty or bloat its
 -- row.

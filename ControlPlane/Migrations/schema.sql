@@ -728,7 +728,9 @@ CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (
 
 CREATE UNIQUE INDEX key_public_id_is_unique ON public.keys USING btree (public_id);
 
-CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, created_at DESC, id DESC);
+CREATE INDEX keys_by_revocation ON public.keys USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+
+CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, id DESC);
 
 CREATE INDEX members_by_user ON public.members USING btree (user_id);
 
@@ -738,7 +740,7 @@ CREATE UNIQUE INDEX refresh_token_is_the_only_open_one ON public.refresh_tokens 
 
 CREATE INDEX route_targets_by_model ON public.route_targets USING btree (model_tenant_id, model_id);
 
-CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id, created_at DESC, id DESC);
+CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id, id DESC);
 
 CREATE INDEX usage_events_by_tenant ON ONLY public.usage_events USING btree (tenant_id, started_at DESC, id DESC);
 

@@ -5,7 +5,7 @@ import Glibc
 /// itself.
 ///
 /// Holds the password; `description` shows only host, port, database and user.
-package struct PostgresURL: Sendable, CustomStringConvertible {
+package struct PostgresURL: Sendable, CustomStringConvertible, CustomReflectable {
     private(set) var settings: [String: String]
 
     /// Throws `.misuse` with libpq's explanation when the text is not a connection string.
@@ -32,6 +32,9 @@ package struct PostgresURL: Sendable, CustomStringConvertible {
 
     package var database: String? { settings["dbname"] }
 
+    /// Nothing, so that a dump of whatever holds it does not show the password.
+    package var customMirror: Mirror { Mirror(self, children: []) }
+
     package var description: String {
         ["host", "hostaddr", "port", "dbname", "user"]
             .compactMap { key in settings[key].map { "\(key)=\($0)" } }
@@ -49,6 +52,12 @@ package struct PostgresURL: Sendable, CustomStringConvertible {
             for key in ["host", "hostaddr", "port"] where result[key] == nil { result[key] = defaults[key] }
         }
         result["gssencmode"] = result["gssencmode"] ?? "disable"
+        // A network that swallows packets must not hold a statement for longer than callers wait.
+        let network = [
+            "keepalives_idle": "30", "keepalives_interval": "5", "keepalives_count": "3",
+            "tcp_user_timeout": "4000",
+        ]
+        result.merge(network) { asked, _ in asked }
         result["application_name"] = result["application_name"] ?? "eclusa-\(purpose)"
         result["client_encoding"] = "UTF8"
         let options = [

@@ -221,7 +221,7 @@ struct PoolTests {
     @Test("statements are ended by the timeout of the pool's purpose")
     func statementTimeout() async throws {
         try await withTestDatabase(.empty) { database in
-            let pool = database.makePool(size: 1, purpose: "impatient", timeoutMilliseconds: 100)
+            let pool = database.makePool(size: 1, purpose: "impatient", timeoutMilliseconds: 1500)
             try await pool.withConnection { connection in
                 do {
                     let error = await postgresFailure {

@@ -19,7 +19,11 @@ struct PostgresURLTests {
     func redaction() throws {
         let url = try PostgresURL("postgres://ana:hunter2secret@db.example/eclusa")
         #expect("\(url)" == "host=db.example dbname=eclusa user=ana")
-        #expect(!String(describing: url).contains("hunter2"))
+        var dumped = ""
+        dump([url], to: &dumped)
+        #expect(
+            !String(describing: [url]).contains("hunter2") && !String(reflecting: url).contains("hunter2"))
+        #expect(!dumped.contains("hunter2"))
     }
 
     @Test(
@@ -40,7 +44,10 @@ struct PostgresURLTests {
         let settings = url.connectionSettings(purpose: "ingest", statementTimeoutMilliseconds: 1500)
         #expect(settings["options"]?.hasPrefix("-c search_path=x -c statement_timeout=1500") == true)
         #expect(settings["application_name"] == "mine")
-        #expect(settings["gssencmode"] == "disable")
+        #expect(settings["gssencmode"] == "disable" && settings["tcp_user_timeout"] == "4000")
+        let patient = try PostgresURL("host=h tcp_user_timeout=9").connectionSettings(
+            purpose: "ingest", statementTimeoutMilliseconds: 1)
+        #expect(patient["tcp_user_timeout"] == "9")
         let plain = try PostgresURL("dbname=d").connectionSettings(
             purpose: "ingest", statementTimeoutMilliseconds: 1)
         #expect(plain["application_name"] == "eclusa-ingest")
