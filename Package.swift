@@ -66,7 +66,8 @@ let package = Package(
         program(
             "ControlPlane/Server", "ControlServer",
             [
-                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing", "HTTPWire",
+                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing",
+                "HTTPWire",
                 "Transport",
                 "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
             ]),
@@ -79,7 +80,8 @@ let package = Package(
         module(
             "ControlPlane", "API",
             [
-                "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry",
+                "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "Transport", "EventLoops",
+                "Telemetry",
                 "Contract",
                 "Cryptography", "Domain", "JSONText",
             ]),
@@ -187,7 +189,8 @@ let package = Package(
         tests(
             "OperationsTests",
             [
-                "Operations", "Store", "PostgresDriver", "Domain", "Cryptography", "EventLoops", "Telemetry",
+                "Operations", "Store", "Contract", "PostgresDriver", "Domain", "Cryptography", "EventLoops",
+                "Telemetry",
                 "TestSupport",
             ]),
         tests(

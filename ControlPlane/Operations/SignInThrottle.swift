@@ -25,6 +25,8 @@ struct SignInThrottle {
 
     private var failures: [Subject: Failures] = [:]
 
+    var subjectCount: Int { failures.count }
+
     /// How many seconds a try from here has to wait; nil: it may go on.
     func wait(email: String, address: String, now: Timestamp) -> Int? {
         let until = subjects(email, address).compactMap { failures[$0.subject]?.blockedUntil }.max()

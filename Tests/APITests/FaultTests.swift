@@ -60,7 +60,7 @@ struct FaultTests {
 
     @Test("a statement that takes too long is ended and said to have taken too long")
     func tooSlow() async throws {
-        try await withAdminServer(statementTimeoutMilliseconds: 300) { server in
+        try await withAdminServer(statementTimeoutMilliseconds: 2_000) { server in
             let world = try await World(server)
             let path = "/api/v1/tenants/\(world.acme.tenant)"
             let reply = try await server.database.pool.withTransaction { connection in

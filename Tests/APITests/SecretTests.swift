@@ -135,7 +135,8 @@ extension AdminServer {
         try await database.pool.withConnection { connection in
             let rows = try await connection.query(
                 """
-                select string_agg(query_to_xml(format('select * from %I', table_name), true, false, '')::text, '')
+                select string_agg(query_to_xml(format('select * from %I', table_name),
+                                               true, false, '')::text, '')
                   from information_schema.tables
                  where table_schema = 'public'
                 """)

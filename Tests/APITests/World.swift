@@ -10,7 +10,8 @@ import Store
 import TestSupport
 import Testing
 
-/// Two tenants with one of everything, a user for every role, and tokens for all of them. Lives on its server's loop.
+/// Two tenants with one of everything, a user for every role, and tokens for all of them. Lives on its
+/// server's loop.
 final class World {
     struct TenantThings {
         var tenant = ""
