@@ -217,6 +217,14 @@ let package = Package(
                 "TestSupport",
             ]),
         tests(
+            "ControlServerTests",
+            [
+                "ControlServer", "Operations", "Store", "PostgresDriver", "HTTPCalling", "HTTPWire",
+                "Transport",
+                "EventLoops", "Cryptography", "Domain", "JSONText", "Settings", "Telemetry", "Lifecycle",
+                "TestSupport",
+            ]),
+        tests(
             "CommandLineTests",
             [
                 "CommandLineTool", "HTTPCalling", "HTTPServing", "HTTPWire", "Transport", "EventLoops",

@@ -23,6 +23,7 @@ struct ControlParts {
         let url = try StartUp.databaseURL(values)
         let masterKey = try StartUp.masterKey(values)
         let egress = try StartUp.egressPolicy(values)
+        try StartUp.checkNodeURL(values)
         let metrics = MetricsRegistry()
         metrics.addProcessMetrics()
 

@@ -19,7 +19,8 @@ final class NodeService {
     /// Connections of usage batches; each is one transaction.
     private static let ingestConnections = 2
     private static let publisherConnections = 2
-    /// The listener's own certificate is made anew at each start; a process that runs for a year is restarted.
+    /// The listener's own certificate is made anew at each start; a process that runs for a year is
+    /// restarted.
     private static let certificateSeconds: Int64 = 400 * 86_400
     private static let clockSlackSeconds: Int64 = 3_600
 
@@ -50,7 +51,8 @@ final class NodeService {
             loop: loop, database: database, signing: signing, streams: streams, workers: workers,
             clock: shared.clock, log: shared.log, metrics: shared.metrics
         ) { credential, provider, owner, connection in
-            // Only after the fleet key has changed: a new credential is sealed for the fleet when it is written.
+            // Only after the fleet key has changed: a new credential is sealed for the fleet when it is
+            // written.
             let secret = try await keys.vault.open(
                 credential.sealed, of: provider, owner: owner, connection)
             let seal = SealedCredential(secret, of: provider, under: keys.fleetKey)

@@ -1,6 +1,7 @@
 import Cryptography
 import Domain
 import EventLoops
+import HTTPWire
 import Lifecycle
 import Operations
 import PostgresDriver
@@ -39,6 +40,17 @@ enum StartUp {
                 values[ControlSettings.allowEgress], http: true)
         } catch {
             throw StartFailure(.configuration, "--allow-egress: \(error)")
+        }
+    }
+
+    /// Where nodes are told to go: they speak TLS and nothing else.
+    static func checkNodeURL(_ values: SettingsValues) throws(StartFailure) {
+        let text = values[ControlSettings.nodePublicURL]
+        guard let address = WebAddress(text), address.isSecure else {
+            throw StartFailure(
+                .configuration,
+                "--node-public-url is \(text.debugDescription); give an https URL such as "
+                    + "https://control.example.com:7071")
         }
     }
 
