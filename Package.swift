@@ -264,7 +264,7 @@ let package = Package(
                 "StandInProvider", "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText",
                 "TestSupport",
             ]),
-        tests("Contracts", ["Domain"]),
+        tests("Contracts", ["ControlServer", "GatewayServer", "StandInProvider", "Domain", "Settings"]),
         tests("Tidy", []),
     ]
 )
