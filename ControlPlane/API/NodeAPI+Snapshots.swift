@@ -8,7 +8,8 @@ import Publishing
 import Telemetry
 import Transport
 
-/// At most fifty new streams a second, so that a thousand nodes that come back at once do not starve the rest. Pure.
+/// At most fifty new streams a second, so that a thousand nodes that come back at once do not starve the
+/// rest. Pure.
 struct StreamAdmission {
     static let perSecond: Int64 = 50
 

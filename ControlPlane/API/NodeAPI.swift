@@ -11,8 +11,8 @@ import Transport
 
 /// The node listener of one loop: join, renew, stream, objects, usage, status. Loop thread.
 ///
-/// A node is who its client certificate's key is registered for; only joining and renewing go without a certificate, and
-/// are signed instead.
+/// A node is who its client certificate's key is registered for; only joining and renewing go without a
+/// certificate, and are signed instead.
 package final class NodeAPI {
     /// What a listener works with; all of it lives on its loop, except `streams`.
     package struct Parts {

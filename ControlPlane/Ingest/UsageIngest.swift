@@ -36,7 +36,8 @@ package final class UsageIngest {
         ).cell()
     }
 
-    /// Checks a sealed batch and takes it in with its sums, in one transaction: after `.acknowledged` it is stored for good.
+    /// Checks a sealed batch and takes it in with its sums, in one transaction: after `.acknowledged` it is
+    /// stored for good.
     ///
     /// - Parameter sender: who the client certificate says it is.
     package func take(_ bytes: [UInt8], from sender: NodeID) async -> Outcome {

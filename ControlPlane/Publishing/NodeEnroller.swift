@@ -5,8 +5,8 @@ package import PostgresDriver
 import Store
 package import Telemetry
 
-/// Gives nodes their certificates and the fleet key: once for a join token, and again to the holder of a registered key.
-/// Loop thread.
+/// Gives nodes their certificates and the fleet key: once for a join token, and again to the holder of a
+/// registered key. Loop thread.
 package final class NodeEnroller {
     package static let certificateSeconds: Int64 = 86_400
     /// A node's clock may be behind by this much.
@@ -48,8 +48,8 @@ package final class NodeEnroller {
         self.log = log
     }
 
-    /// Uses a join token up and registers the node. A request that comes again because its answer was lost gets the same
-    /// node's credentials: it is signed by the registered key.
+    /// Uses a join token up and registers the node. A request that comes again because its answer was lost
+    /// gets the same node's credentials: it is signed by the registered key.
     package func join(_ request: JoinRequest) async throws(Refusal) -> NodeCredentials {
         let now = clock.now()
         let joining = NodeStore.Joining(
@@ -69,7 +69,8 @@ package final class NodeEnroller {
         return try credentials(of: node, now)
     }
 
-    /// A new certificate and the current fleet key for the holder of a registered key, however long it was away.
+    /// A new certificate and the current fleet key for the holder of a registered key, however long it was
+    /// away.
     package func renew(_ request: RenewRequest) async throws(Refusal) -> NodeCredentials {
         let now = clock.now()
         let id = request.node

@@ -26,7 +26,8 @@ package final class NodeRegistry {
     package enum Freshness: Sendable {
         /// From the database, now.
         case now
-        /// A few seconds old, or, while the database is away, the last one there was: for what is served without it.
+        /// A few seconds old, or, while the database is away, the last one there was: for what is served
+        /// without it.
         case recent
     }
 

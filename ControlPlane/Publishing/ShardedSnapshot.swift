@@ -4,7 +4,8 @@ import Domain
 
 /// All objects of one snapshot, and how to change the entries of some owners without touching the others.
 ///
-/// Keeps the compressed objects only; a shard is opened when it changes. A value: a failed change leaves the old one.
+/// Keeps the compressed objects only; a shard is opened when it changes. A value: a failed change leaves the
+/// old one.
 struct ShardedSnapshot: Sendable {
     let layout: ShardLayout
     /// By shard number; nil where the shard is empty.

@@ -3,8 +3,8 @@ package import Cryptography
 package import PostgresDriver
 import Store
 
-/// Finds pages and shards: those of the newest versions in memory, also while the database is away; older ones there.
-/// Loop thread.
+/// Finds pages and shards: those of the newest versions in memory, also while the database is away; older
+/// ones there. Loop thread.
 package final class SnapshotObjects {
     private let streams: SnapshotStreams
     private let database: PostgresPool

@@ -7,8 +7,9 @@ package import PostgresDriver
 import Store
 package import Telemetry
 
-/// Keeps the published snapshot equal to the database, and states it to the nodes. A reconciler: it takes no input, runs
-/// when woken and every ten seconds, reads what is there, and converges. Any number of replicas may run. Lives on one loop.
+/// Keeps the published snapshot equal to the database, and states it to the nodes. A reconciler: it takes no
+/// input, runs when woken and every ten seconds, reads what is there, and converges. Any number of replicas
+/// may run. Lives on one loop.
 package final class SnapshotPublisher {
     package struct Options: Sendable {
         /// How often it looks without being woken, and restates the snapshot: the nodes' heartbeat.

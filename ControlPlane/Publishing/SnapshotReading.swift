@@ -3,8 +3,8 @@ package import Domain
 package import PostgresDriver
 package import Store
 
-/// Seals a stored credential under the current fleet key and keeps the seal. The server knows how; this module has no
-/// key that opens credentials.
+/// Seals a stored credential under the current fleet key and keeps the seal. The server knows how; this
+/// module has no key that opens credentials.
 package typealias FleetSealing = (
     _ credential: StoredCredential, _ provider: ProviderID, _ owner: TenantID?, PostgresConnection
 ) async throws -> Void

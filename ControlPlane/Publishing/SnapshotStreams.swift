@@ -38,7 +38,8 @@ package final class SnapshotStreams: Sendable {
         state.withLock { $0.objects[address] ?? $0.previousObjects[address] }
     }
 
-    /// Calls `signal` after every statement, until `stop`. On the thread that makes the statement: only hand over.
+    /// Calls `signal` after every statement, until `stop`. On the thread that makes the statement: only hand
+    /// over.
     package func listen(_ signal: @escaping @Sendable () -> Void) -> UInt64 {
         state.withLock { state in
             state.lastListener += 1

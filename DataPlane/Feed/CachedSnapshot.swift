@@ -4,7 +4,8 @@ import Domain
 import LocalStore
 import Policy
 
-/// What a node runs from its own disk, with no control plane in sight. Verified as if it had just come. Blocks.
+/// What a node runs from its own disk, with no control plane in sight. Verified as if it had just come.
+/// Blocks.
 struct CachedSnapshot: Sendable {
     let trust: TrustedKeys
     let verified: VerifiedManifest

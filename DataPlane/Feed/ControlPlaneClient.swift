@@ -29,8 +29,8 @@ enum ControlPlaneError: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// The node's side of the node protocol. Loop thread.
 ///
-/// The control plane must show a certificate of the pinned authority. Joining and renewing go without a client
-/// certificate, because their requests are signed; everything else shows the node's.
+/// The control plane must show a certificate of the pinned authority. Joining and renewing go without a
+/// client certificate, because their requests are signed; everything else shows the node's.
 final class ControlPlaneClient {
     private static let timeoutNanoseconds: Int64 = 20_000_000_000
     private static let maximumAnswer = 256 << 10

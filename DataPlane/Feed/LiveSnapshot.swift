@@ -41,7 +41,8 @@ package final class LiveSnapshots: Sendable {
         state.withLock { state in state.freshUntil.map { $0 < now } ?? true }
     }
 
-    /// Makes a snapshot the running one on every loop; each swaps between two calls, none sees two worlds in one.
+    /// Makes a snapshot the running one on every loop; each swaps between two calls, none sees two worlds in
+    /// one.
     package func activate(_ snapshot: ServingSnapshot) {
         let views = state.withLock { state in
             state.current = snapshot

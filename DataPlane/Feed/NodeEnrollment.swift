@@ -27,8 +27,8 @@ package enum NodeEnrollment {
         }
     }
 
-    /// The node's identity, enrolled. A new node joins with the bundle, however long the control plane is away; one that
-    /// is enrolled already ignores the bundle.
+    /// The node's identity, enrolled. A new node joins with the bundle, however long the control plane is
+    /// away; one that is enrolled already ignores the bundle.
     ///
     /// - Parameter resolver: looks up the control plane's name.
     package static func enroll(

@@ -168,7 +168,8 @@ extension NodeFeed {
 
     // MARK: Maintenance
 
-    /// After a while of running, the snapshot is the last-known-good one, and what nothing names any more is dropped.
+    /// After a while of running, the snapshot is the last-known-good one, and what nothing names any more is
+    /// dropped.
     func maintainLater() {
         if isStopped || confirmTimer?.isArmed == true { return }
         confirmTimer = loop.schedule(afterNanoseconds: options.confirmNanoseconds) { [unowned self] in

@@ -7,7 +7,8 @@ package import LocalStore
 import Policy
 package import Telemetry
 
-/// Keeps the node current: follows the control plane's stream, renews the certificate, reports. Lives on one loop.
+/// Keeps the node current: follows the control plane's stream, renews the certificate, reports. Lives on one
+/// loop.
 ///
 /// `boot()`, then `start()`. Everything it learns becomes visible through `LiveSnapshots`.
 package final class NodeFeed {

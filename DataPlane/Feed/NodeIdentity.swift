@@ -3,7 +3,8 @@ package import Cryptography
 package import Domain
 package import LocalStore
 
-/// Who this node is: its private keys, whom it trusts, and what the control plane last gave it. One file of mode 0600.
+/// Who this node is: its private keys, whom it trusts, and what the control plane last gave it. One file of
+/// mode 0600.
 package struct NodeIdentity: Sendable {
     /// The node listener of the control plane.
     package let controlURL: String
@@ -145,8 +146,8 @@ extension NodeIdentity: BinaryRecord {
 }
 
 extension NodeIdentity.Enrolled {
-    /// When to ask for the next certificate: at half the life of this one, spread over a tenth of it, so that nodes made
-    /// together do not renew together.
+    /// When to ask for the next certificate: at half the life of this one, spread over a tenth of it, so that
+    /// nodes made together do not renew together.
     package func renewal(spread: Double) -> Timestamp {
         let life = max(0, credentials.certificateExpires.microseconds(since: receivedAt))
         return receivedAt.advanced(byMicroseconds: life / 2 + Int64(Double(life / 10) * spread))

@@ -3,7 +3,8 @@ package import Cryptography
 package import Domain
 package import Policy
 
-/// One immutable world of a call: what the control plane decided, and the credentials to act on it. Any thread.
+/// One immutable world of a call: what the control plane decided, and the credentials to act on it. Any
+/// thread.
 package final class ServingSnapshot: Sendable {
     package let compiled: CompiledSnapshot
     private let credentials: [ProviderID: Secret]

@@ -3,10 +3,12 @@ import Cryptography
 import Domain
 import Policy
 
-/// From a frame of the stream to the running snapshot: verify, collect, compile, persist, activate. No I/O, no clock.
+/// From a frame of the stream to the running snapshot: verify, collect, compile, persist, activate. No I/O,
+/// no clock.
 ///
-/// One snapshot is worked on at a time, the newest one that came meanwhile is kept for after it. Whatever fails leaves
-/// the running one as it is and is told as a rejection (NACK); a version that was refused is not tried again.
+/// One snapshot is worked on at a time, the newest one that came meanwhile is kept for after it. Whatever
+/// fails leaves the running one as it is and is told as a rejection (NACK); a version that was refused is not
+/// tried again.
 struct SnapshotMachine {
     enum Event {
         /// A frame of the stream, just now.
@@ -125,7 +127,8 @@ struct SnapshotMachine {
             return [.freshen(manifest)] + (isHealed ? [.report] : [])
         }
         if manifest.version == refusedVersion { return [] }
-        // Tightening travels first: also when the shards cannot be had, or another snapshot is being worked on.
+        // Tightening travels first: also when the shards cannot be had, or another snapshot is being worked
+        // on.
         let tightening: [Action] =
             running != nil && !manifest.kills.isEmpty && manifest.version != work?.verified.manifest.version
             ? [.takeAway(verified)] : []
@@ -208,7 +211,8 @@ struct SnapshotMachine {
         return [.activate(snapshot)] + tightening + [.freshen(manifest), .report] + next()
     }
 
-    /// Ends the work on a snapshot that failed. `isFinal`: the version itself is at fault and not tried again.
+    /// Ends the work on a snapshot that failed. `isFinal`: the version itself is at fault and not tried
+    /// again.
     private mutating func reject(_ stage: NodeStatus.Stage, _ text: String, isFinal: Bool) -> [Action] {
         let version = work?.verified.manifest.version
         work = nil

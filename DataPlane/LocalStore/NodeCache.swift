@@ -1,10 +1,11 @@
 package import Cryptography
 import Synchronization
 
-/// What the node keeps of the control plane's words between runs: signed manifests, the objects they name, the key set.
+/// What the node keeps of the control plane's words between runs: signed manifests, the objects they name,
+/// the key set.
 ///
-/// Only a cache: a damaged file is renamed and a new one begun, and everything in it is verified again when read.
-/// Blocks on the disk, so call it from a blocking pool; any thread, one call at a time.
+/// Only a cache: a damaged file is renamed and a new one begun, and everything in it is verified again when
+/// read. Blocks on the disk, so call it from a blocking pool; any thread, one call at a time.
 package final class NodeCache: Sendable {
     package enum Slot: String, Sendable, CaseIterable {
         /// The newest that was verified and compiled.
@@ -77,7 +78,8 @@ package final class NodeCache: Sendable {
         try use { file throws(SQLiteError) in try file.missing(digests) }
     }
 
-    /// Stores the new objects, makes the manifest the active one and drops what nothing names any more: one transaction.
+    /// Stores the new objects, makes the manifest the active one and drops what nothing names any more: one
+    /// transaction.
     package func activate(
         _ manifest: StoredManifest, adding objects: [(digest: SHA256Digest, bytes: [UInt8])],
         dropping dropped: [SHA256Digest] = []

@@ -5,10 +5,12 @@ import Synchronization
 
 /// The node's durable queue of usage events: one writer thread, each commit taking whatever is queued.
 ///
-/// Loops append through their own `OutboxPort`. Sealed batches are read and acknowledged through here, from any loop.
-/// Nothing is dropped: a refused write is kept in memory and tried again, a damaged file is renamed and kept.
+/// Loops append through their own `OutboxPort`. Sealed batches are read and acknowledged through here, from
+/// any loop. Nothing is dropped: a refused write is kept in memory and tried again, a damaged file is renamed
+/// and kept.
 package final class Outbox: Sendable {
-    /// Whether calls that would be metered must be refused: the capacity is reached or the disk refuses writes.
+    /// Whether calls that would be metered must be refused: the capacity is reached or the disk refuses
+    /// writes.
     package var isFull: Bool { shared.isFull.load(ordering: .relaxed) }
     package var status: OutboxStatus { shared.status.withLock { $0 } }
     package let capacityBytes: Int
@@ -16,7 +18,8 @@ package final class Outbox: Sendable {
     private let shared: OutboxShared
     private let thread: Mutex<ThreadHandle?>
 
-    /// Opens or creates the outbox in the folder and starts its writer thread. A damaged file is moved aside first.
+    /// Opens or creates the outbox in the folder and starts its writer thread. A damaged file is moved aside
+    /// first.
     ///
     /// - Parameters:
     ///   - sealer: makes the head of a batch, on the writer thread.
@@ -62,7 +65,8 @@ package final class Outbox: Sendable {
     /// Seals what is committed now instead of at the next second.
     package func sealNow() async -> Bool { await onWriter { try $0.seal() } != nil }
 
-    /// Numbers what is sealed anew, from 1 in a new epoch: the control plane has lost earlier batches and has none of these.
+    /// Numbers what is sealed anew, from 1 in a new epoch: the control plane has lost earlier batches and has
+    /// none of these.
     package func renumber(_ epoch: UInt64) async -> Bool {
         await onWriter { file in
             guard file.epoch == epoch else { return }
@@ -70,7 +74,8 @@ package final class Outbox: Sendable {
         } != nil
     }
 
-    /// Renames the file, keeping it whole, and begins a new epoch: the control plane holds other content for this one.
+    /// Renames the file, keeping it whole, and begins a new epoch: the control plane holds other content for
+    /// this one.
     package func retireEpoch(_ epoch: UInt64, reason: String) async -> Bool {
         await withUnsafeContinuation { continuation in
             shared.command { writer in
@@ -82,7 +87,8 @@ package final class Outbox: Sendable {
         }
     }
 
-    /// Commits and seals everything appended so far, closes the file and ends the thread. Blocks; not on a loop.
+    /// Commits and seals everything appended so far, closes the file and ends the thread. Blocks; not on a
+    /// loop.
     package func close() {
         shared.stop()
         thread.withLock { handle in
@@ -132,7 +138,8 @@ final class OutboxShared: Sendable {
 
     deinit { Glibc.close(signal) }
 
-    /// Hands a loop's records over; false, and nothing is kept, when the writer has stopped or the memory limit is reached.
+    /// Hands a loop's records over; false, and nothing is kept, when the writer has stopped or the memory
+    /// limit is reached.
     func hand(_ records: borrowing PendingRecords, from share: PortShare) -> Bool {
         let isTaken = queue.withLock { queue in
             if queue.hasStopped || queue.records.bytes.count + queue.heldBytes > memoryLimitBytes {

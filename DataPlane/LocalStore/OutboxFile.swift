@@ -1,9 +1,11 @@
 import Cryptography
 
-/// The SQL of the outbox: groups of events as they were committed, and the batches sealed over them. Writer thread only.
+/// The SQL of the outbox: groups of events as they were committed, and the batches sealed over them. Writer
+/// thread only.
 ///
-/// One row holds a whole commit's events, so the cost of a row is shared by everything that was queued. A sealed batch
-/// names a range of rows that never change, so its bytes are written once and are the same however often it is read.
+/// One row holds a whole commit's events, so the cost of a row is shared by everything that was queued. A
+/// sealed batch names a range of rows that never change, so its bytes are written once and are the same
+/// however often it is read.
 final class OutboxFile {
     static let name = "outbox.db"
     private static let applicationID: Int64 = 0x45_43_4c_4f  // "ECLO"
@@ -267,8 +269,8 @@ final class OutboxFile {
         state = next
     }
 
-    /// Numbers the sealed batches anew, from 1 in a new epoch: for a control plane that has lost earlier ones and has
-    /// none of these.
+    /// Numbers the sealed batches anew, from 1 in a new epoch: for a control plane that has lost earlier ones
+    /// and has none of these.
     func renumber() throws(SQLiteError) {
         let batches = try state.sealed.map { sequence throws(SQLiteError) in try placement(of: sequence) }
         let fresh = UInt64.random(in: 1...UInt64(Int64.max)), oldest = state.sealed.lowerBound

@@ -21,7 +21,8 @@ package struct OutboxOptions: Sendable {
 
     package init() {}
 
-    /// SQLite pages of 4 KiB: the capacity, a quarter more for the calls in flight when it was reached, and the schema.
+    /// SQLite pages of 4 KiB: the capacity, a quarter more for the calls in flight when it was reached, and
+    /// the schema.
     var maximumPages: Int { capacityBytes / 4_096 * 5 / 4 + 64 }
 }
 
@@ -35,7 +36,8 @@ package enum OutboxAlarm: Sendable, Equatable {
     /// The disk refused a write; the events are kept in memory and tried again.
     case writeFailed(String)
     case writingAgain
-    /// The file was damaged or belongs to a refused epoch: it was renamed, nothing was deleted, a new epoch began.
+    /// The file was damaged or belongs to a refused epoch: it was renamed, nothing was deleted, a new epoch
+    /// began.
     case movedAside(to: String, reason: String)
 }
 
@@ -68,8 +70,8 @@ package struct BatchOutline: Sendable, Equatable {
     package let totalCost: Int64
 }
 
-/// Makes the bytes that stand before the events of a batch, on the writer thread. Called once a batch: what it returns
-/// is kept, so that a later release of the node sends the same bytes.
+/// Makes the bytes that stand before the events of a batch, on the writer thread. Called once a batch: what
+/// it returns is kept, so that a later release of the node sends the same bytes.
 package typealias BatchSealer = @Sendable (BatchOutline, _ events: UnsafeRawBufferPointer) -> [UInt8]
 
 /// An immutable, numbered set of usage events, exactly as it will be sent however often.

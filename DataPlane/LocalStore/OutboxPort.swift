@@ -2,8 +2,8 @@ import EventLoops
 
 /// One loop's way into the outbox; created, used and released on that loop's thread.
 ///
-/// Appends of one turn of the loop are handed over together, so the writer is woken once a turn at most, and answers
-/// come back together, so the loop is woken once a commit.
+/// Appends of one turn of the loop are handed over together, so the writer is woken once a turn at most, and
+/// answers come back together, so the loop is woken once a commit.
 package final class OutboxPort {
     private let loop: EventLoop
     private let shared: OutboxShared
@@ -18,11 +18,11 @@ package final class OutboxPort {
         self.shared = shared
     }
 
-    /// Appends the event that `encode` writes at the end of the buffer; returns when it is on disk as the durability
-    /// setting promises.
+    /// Appends the event that `encode` writes at the end of the buffer; returns when it is on disk as the
+    /// durability setting promises.
     ///
-    /// False: not on disk. The event is kept in memory and tried again, unless the outbox was closed or its memory
-    /// limit is reached.
+    /// False: not on disk. The event is kept in memory and tried again, unless the outbox was closed or its
+    /// memory limit is reached.
     /// - Parameter cost: nano-USD, for the batch's total.
     package func append(cost: Int64, encode: (inout [UInt8]) -> Void) async -> Bool {
         records.append(cost: cost, encode: encode)

@@ -149,7 +149,8 @@ final class OutboxWriter {
         }
     }
 
-    /// Renames the file and begins a new one with a new epoch; false when that fails, and the old file stays open.
+    /// Renames the file and begins a new one with a new epoch; false when that fails, and the old file stays
+    /// open.
     func moveAside(reason: String) -> Bool {
         file.shut()
         let word = reason.hasPrefix("damaged") ? "damaged" : "retired"

@@ -26,8 +26,8 @@ struct PendingRecords {
         var cost: Int64 = 0
     }
 
-    /// How many of the events from this one on fit into the open batch: by count, by bytes, and by a sum of costs that
-    /// does not overflow. An empty batch takes at least one event, however large.
+    /// How many of the events from this one on fit into the open batch: by count, by bytes, and by a sum of
+    /// costs that does not overflow. An empty batch takes at least one event, however large.
     func run(from first: Int, openBatch: OutboxFile.State, limits: OutboxOptions) -> Run {
         var run = Run()
         for event in first..<count {

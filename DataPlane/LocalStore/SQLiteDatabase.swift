@@ -7,7 +7,8 @@ final class SQLiteDatabase {
     private var statements: [SQLiteStatement] = []
     private var begin, commit: SQLiteStatement?
 
-    /// Opens or creates the file with mode 0600; WAL journal and an exclusive lock, so that a second process is refused.
+    /// Opens or creates the file with mode 0600; WAL journal and an exclusive lock, so that a second process
+    /// is refused.
     ///
     /// - Parameter synchronous: `NORMAL` survives a killed process, `FULL` also a power cut.
     init(path: String, synchronous: Synchronous, checkpointPages: Int = 4_000) throws(SQLiteError) {

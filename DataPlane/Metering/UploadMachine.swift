@@ -1,6 +1,7 @@
 import Contract
 
-/// Which batch to send when: in order, at most two on the way, with full-jitter back-off. No I/O and no clock.
+/// Which batch to send when: in order, at most two on the way, with full-jitter back-off. No I/O and no
+/// clock.
 struct UploadMachine {
     static let maximumInFlight = 2
     static let firstDelayNanoseconds: Int64 = 200_000_000
@@ -78,7 +79,8 @@ struct UploadMachine {
             let needed = UInt64(clamping: needed)
             if isStopped { return [] }
             if needed < sealed.lowerBound {
-                // Deleted here because it was acknowledged once. Those that are left were refused, so they are not there.
+                // Deleted here because it was acknowledged once. Those that are left were refused, so they
+                // are not there.
                 isStopped = true
                 return [.renumber(epoch: epoch)]
             }

@@ -3,12 +3,13 @@ package import Domain
 package import LocalStore
 package import Telemetry
 
-/// The outbox as metering uses it: batches in the form of `Contract`, alarms in the log, figures on the metrics page.
+/// The outbox as metering uses it: batches in the form of `Contract`, alarms in the log, figures on the
+/// metrics page.
 package enum UsageOutbox {
     /// Opens or creates the node's outbox in its data directory.
     ///
-    /// - Parameter node: who the batches are from; events of an earlier identity in the same folder are sealed as this
-    ///   one's.
+    /// - Parameter node: who the batches are from; events of an earlier identity in the same folder are
+    ///   sealed as this one's.
     package static func open(
         in directory: DataDirectory, node: NodeID, options: OutboxOptions = OutboxOptions(), log: Log,
         metrics: MetricsRegistry

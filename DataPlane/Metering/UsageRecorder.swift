@@ -16,7 +16,8 @@ package final class UsageRecorder {
     /// Whether metered calls must be refused (503 `outbox_full`): ask before dialling.
     package var isFull: Bool { outbox.isFull }
 
-    /// Writes the event and returns when it survives a kill of this process: call it before the answer's last byte.
+    /// Writes the event and returns when it survives a kill of this process: call it before the answer's last
+    /// byte.
     ///
     /// False: it is not on disk. It is kept in memory and tried again, but the answer must not look complete.
     package func record(_ event: UsageEvent) async -> Bool {

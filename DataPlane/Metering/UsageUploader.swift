@@ -3,7 +3,8 @@ package import EventLoops
 package import LocalStore
 package import Telemetry
 
-/// Ships sealed batches to the control plane, in order, until each is acknowledged. Lives on one loop, usually the feed's.
+/// Ships sealed batches to the control plane, in order, until each is acknowledged. Lives on one loop,
+/// usually the feed's.
 package final class UsageUploader {
     /// Posts a sealed batch to `NodeProtocol.usagePath`; nil when there was no answer.
     package typealias Post = (_ batch: [UInt8]) async -> (status: Int, body: [UInt8])?

@@ -69,7 +69,8 @@ struct CachedSnapshotTests {
             damaged[position] ^= 1 << UInt8(position % 8)
             try stored.cache.activate(stored.manifest(damaged), adding: [])
             let (_, snapshot, _) = stored.load()
-            // A flip in an unknown field's number changes nothing that is signed; then it must be the same snapshot.
+            // A flip in an unknown field's number changes nothing that is signed; then it must be the same
+            // snapshot.
             #expect(
                 snapshot == nil || snapshot?.verified.manifest == stored.built.manifest, "byte \(position)")
         }

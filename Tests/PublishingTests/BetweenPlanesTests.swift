@@ -17,7 +17,8 @@ import Transport
 @testable import Feed
 @testable import Publishing
 
-/// A control plane's node listener and a node's feed in one process, with real TLS, Postgres and SQLite between them.
+/// A control plane's node listener and a node's feed in one process, with real TLS, Postgres and SQLite
+/// between them.
 @Suite("between the planes")
 struct BetweenPlanesTests {
     @Test(

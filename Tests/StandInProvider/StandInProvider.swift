@@ -8,7 +8,8 @@ import Telemetry
 import Transport
 
 @main enum StandInMain {
-    // Closures written here would belong to the main actor, whose queue nobody runs: the main thread is the loop's.
+    // Closures written here would belong to the main actor, whose queue nobody runs: the main thread is the
+    // loop's.
     static func main() { exit(StandInProgram.run()) }
 }
 

@@ -167,8 +167,8 @@ struct TestCluster: Sendable {
         throw Failure(description: "no initdb: install postgresql (15 or later)")
     }
 
-    /// Ends what it started whenever the test process goes, also while it is still starting (no SIGPIPE then).
-    /// Nothing here needs to survive a crash, so nothing waits for the disk.
+    /// Ends what it started whenever the test process goes, also while it is still starting (no SIGPIPE
+    /// then). Nothing here needs to survive a crash, so nothing waits for the disk.
     private static let script = """
         trap '' HUP INT TERM PIPE
         bin=$1 dir=$2 port=$3 account=$4 as=
