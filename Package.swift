@@ -264,7 +264,7 @@ let package = Package(
                 "StandInProvider", "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText",
                 "TestSupport",
             ]),
-        tests("Contracts", ["ControlServer", "GatewayServer", "StandInProvider", "Domain", "Settings"]),
+        tests("Contracts", ["GatewayServer", "StandInProvider", "Domain", "Settings", "TestSupport"]),
         tests("Tidy", []),
     ]
 )

@@ -53,7 +53,8 @@ package enum SnapshotExport {
 
     /// The keys after a position, at most `rowsPerPage`, and where to go on; no position: that was all.
     package static func keys(
-        of owners: Owners? = nil, after position: KeyPosition? = nil, at now: Timestamp, _ connection: PostgresConnection
+        of owners: Owners? = nil, after position: KeyPosition? = nil, at now: Timestamp,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> (keys: [KeyEntry], next: KeyPosition?) {
         let ended = now.advanced(bySeconds: -endedKeysSeconds)
         let filter: SQL = owners.map { "and tenant_id = any(\($0.ids))" } ?? ""

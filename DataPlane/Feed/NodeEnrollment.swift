@@ -18,7 +18,8 @@ package enum NodeEnrollment {
         package var description: String {
             switch self {
             case .noBundle(let directory):
-                "\(directory) holds no identity yet: make a join token (`eclusa nodes join-token`) and give it once"
+                "\(directory) holds no identity yet: make a join token "
+                    + "(`eclusa nodes join-token`) and give it once"
             case .identity(let failure): failure.description
             case .refused(let status, let code):
                 "the control plane refused to enroll this node: \(status) \(code); make a new join token"

@@ -58,7 +58,8 @@ final class CacheFile {
             BEGIN IMMEDIATE;
             CREATE TABLE object (digest BLOB PRIMARY KEY, bytes BLOB NOT NULL);
             CREATE TABLE manifest (
-                slot TEXT PRIMARY KEY, epoch INTEGER NOT NULL, counter INTEGER NOT NULL, envelope BLOB NOT NULL);
+                slot TEXT PRIMARY KEY, epoch INTEGER NOT NULL, counter INTEGER NOT NULL,
+                envelope BLOB NOT NULL);
             CREATE TABLE value (name TEXT PRIMARY KEY, bytes BLOB NOT NULL);
             PRAGMA application_id = \(applicationID);
             PRAGMA user_version = \(schemaVersion);

@@ -54,7 +54,9 @@ final class OutboxFile {
             insertBatch = try database.prepare("INSERT INTO sealed_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
             setNextSequence = try database.prepare("UPDATE meta SET value = ? WHERE name = 'next_sequence'")
             readGroups = try database.prepare(
-                "SELECT id, events, cost, row_check, bytes FROM event_group WHERE id BETWEEN ? AND ? ORDER BY id"
+                """
+                SELECT id, events, cost, row_check, bytes FROM event_group WHERE id BETWEEN ? AND ? ORDER BY id
+                """
             )
             readBatch = try database.prepare(
                 """
@@ -100,8 +102,8 @@ final class OutboxFile {
                     row_check INTEGER NOT NULL, bytes BLOB NOT NULL);
                 CREATE TABLE sealed_batch (
                     sequence INTEGER PRIMARY KEY, first_group INTEGER NOT NULL, last_group INTEGER NOT NULL,
-                    events INTEGER NOT NULL, cost INTEGER NOT NULL, size INTEGER NOT NULL, header BLOB NOT NULL,
-                    digest BLOB NOT NULL);
+                    events INTEGER NOT NULL, cost INTEGER NOT NULL, size INTEGER NOT NULL,
+                    header BLOB NOT NULL, digest BLOB NOT NULL);
                 INSERT INTO meta VALUES ('epoch', \(epoch)), ('next_sequence', 1);
                 PRAGMA application_id = \(applicationID);
                 PRAGMA user_version = \(schemaVersion);

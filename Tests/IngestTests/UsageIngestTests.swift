@@ -43,7 +43,8 @@ struct UsageIngestTests {
         try await pool.withConnection { connection in
             let rows = try await connection.query(
                 """
-                select (select count(*) from usage_events), (select coalesce(sum(cost_nanos), 0)::bigint from usage_events),
+                select (select count(*) from usage_events),
+                       (select coalesce(sum(cost_nanos), 0)::bigint from usage_events),
                        (select coalesce(sum(calls), 0)::bigint from usage_minutes),
                        (select coalesce(sum(cost_nanos), 0)::bigint from usage_days)
                 """)
