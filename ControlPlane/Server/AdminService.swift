@@ -78,31 +78,38 @@ final class AdminService {
     func close() async { await database.close() }
 }
 
-/// A service that lives on another loop, held by a number: only its own loop touches it.
+/// A service that lives on another loop: a task there holds it from its start to its end.
 struct RemoteService: Sendable {
-    private final class Box: @unchecked Sendable {
-        // Read and written on the service's loop alone.
-        var service: AdminService?
-    }
+    private let stopping = Completion<Int64>()
+    private let stopped = Completion<Void>()
 
-    private let loop: EventLoop
-    private let box = Box()
+    private init() {}
 
     static func start(
         on loop: EventLoop, _ make: @escaping @Sendable () throws -> AdminService
     ) async throws -> RemoteService {
-        let remote = RemoteService(loop: loop)
-        try await loop.run { remote.box.service = try make() }
+        let remote = RemoteService()
+        let started = Completion<Result<Void, any Error>>()
+        loop.execute {
+            loop.spawn {
+                do {
+                    let service = try make()
+                    started.fulfil(.success(()))
+                    await service.drain(withinNanoseconds: await remote.stopping.value())
+                    await service.close()
+                } catch {
+                    started.fulfil(.failure(error))
+                }
+                remote.stopped.fulfil(())
+            }
+        }
+        try await started.value().get()
         return remote
     }
 
     func stop(withinNanoseconds nanoseconds: Int64) async {
-        try? await loop.run {
-            guard let service = box.service else { return }
-            await service.drain(withinNanoseconds: nanoseconds)
-            await service.close()
-            box.service = nil
-        }
+        stopping.fulfil(nanoseconds)
+        await stopped.value()
     }
 }
 

@@ -83,9 +83,8 @@ enum StartUp {
         case let error as PostgresError where error.kind == .unavailable || error.kind == .timedOut:
             StartFailure(
                 .unavailable,
-                "cannot reach the database (\(url)): \(error.privateDetail); "
-                    + "start it, or correct --database-url"
-            )
+                "cannot reach the database (\(url)): \(oneLine(error.privateDetail)); start it, or "
+                    + "correct --database-url")
         case let error as PostgresError where signInStates.contains(error.sqlState):
             StartFailure(
                 .unavailable,

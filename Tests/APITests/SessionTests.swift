@@ -8,7 +8,6 @@ import JSONText
 import Operations
 import PostgresDriver
 import Store
-import Synchronization
 import TestSupport
 import Testing
 
@@ -307,15 +306,24 @@ struct SessionTests {
     }
 }
 
-/// Blocks a thread until it is opened.
+/// Blocks a thread until it is opened: a read from a pipe that ends when it is closed.
 private final class Gate: Sendable {
-    private let isOpen = Mutex(false)
+    private let descriptors: [Int32]
 
-    func open() { isOpen.withLock { $0 = true } }
+    init() {
+        var pair: [Int32] = [0, 0]
+        pipe(&pair)
+        descriptors = pair
+    }
+
+    func open() { close(descriptors[1]) }
 
     func wait() {
-        while !isOpen.withLock({ $0 }) { usleep(1_000) }
+        var byte: UInt8 = 0
+        _ = read(descriptors[0], &byte, 1)
     }
+
+    deinit { close(descriptors[0]) }
 }
 
 extension AdminServer {
