@@ -182,7 +182,7 @@ let package = Package(
         tests("TelemetryTests", ["Telemetry", "JSONText"]),
         tests("SettingsTests", ["Settings", "Cryptography"]),
         tests("LifecycleTests", ["Lifecycle", "EventLoops", "JSONText", "Telemetry", "TestSupport"]),
-        tests("PostgresDriverTests", ["PostgresDriver", "EventLoops", "TestSupport"]),
+        tests("PostgresDriverTests", ["PostgresDriver", "EventLoops", "Telemetry", "TestSupport"]),
         tests(
             "StoreTests",
             ["Store", "PostgresDriver", "Domain", "Contract", "Cryptography", "EventLoops", "TestSupport"]),

@@ -1,5 +1,7 @@
 import EventLoops
 import PostgresDriver
+import Synchronization
+import Telemetry
 import TestSupport
 import Testing
 
@@ -19,6 +21,13 @@ extension TestDatabase {
         }
         await other.close()
     }
+}
+
+/// What was logged. Any thread.
+final class Lines: Sendable {
+    private let content = Mutex("")
+    var text: String { content.withLock { $0 } }
+    func append(_ line: String) { content.withLock { $0 += line } }
 }
 
 @Suite("pools")
@@ -181,6 +190,32 @@ struct PoolTests {
             let second = await attempt()
             #expect(second.isUnavailable && second.nanoseconds < 100_000_000)
             await pool.close()
+        }
+    }
+
+    @Test("the log says once why the database is away, and that it is back")
+    func logging() async throws {
+        try await withTestDatabase(.empty) { database in
+            let lines = Lines()
+            let output = LogOutput(level: .info) { bytes in
+                lines.append(String(decoding: bytes, as: UTF8.self))
+                return true
+            }
+            let pool = PostgresPool(
+                loop: database.loop, url: database.url, size: 1, purpose: "test",
+                statementTimeoutMilliseconds: 1000, log: Log(output: output))
+            let process = try await pool.withConnection { try await $0.processID() }
+            try await database.terminate([process])
+            while pool.statistics.idle > 0 { await database.loop.sleep(nanoseconds: 5_000_000) }
+            await pool.close()
+            let away = PostgresPool(
+                loop: database.loop, url: try PostgresURL("host=/nonexistent"), size: 1, purpose: "away",
+                statementTimeoutMilliseconds: 1000, log: Log(output: output))
+            _ = await postgresFailure { try await away.withConnection { _ in } }
+            await away.close()
+            let text = lines.text
+            #expect(text.contains("idle database connection lost") && text.contains(#""pool":"test""#))
+            #expect(text.split(separator: "\n").filter { $0.contains("database unavailable") }.count == 1)
         }
     }
 

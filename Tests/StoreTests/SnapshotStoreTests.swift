@@ -279,6 +279,45 @@ struct SnapshotStoreTests {
         }
     }
 
+    @Test("an export of some owners has their rows and nobody else's")
+    func exportOfOwners() async throws {
+        try await withTestDatabase { database in
+            let fixture = Fixture()
+            try await database.pool.withConnection { connection in
+                let shared = try await fixture.model(of: fixture.provider(of: nil, connection), connection)
+                var tenants: [Tenant] = []
+                for slug in ["one", "two"] {
+                    let tenant = try await fixture.tenant(slug, connection)
+                    let workspace = try await fixture.workspace(of: tenant, connection)
+                    let model = try await fixture.model(
+                        of: fixture.provider(of: tenant, connection), connection)
+                    _ = try await fixture.price(of: model, connection)
+                    _ = try await fixture.route(of: tenant, to: [model, shared], connection)
+                    _ = try await fixture.key(of: workspace, connection)
+                    tenants.append(tenant)
+                }
+                _ = try await fixture.price(of: shared, connection)
+                for (owners, expected) in [
+                    ([tenants[0].id], [tenants[0].id]), ([nil], []),
+                    ([tenants[1].id, nil], [tenants[1].id]), ([], []),
+                ] as [([TenantID?], [TenantID])] {
+                    let some = SnapshotExport.Owners(owners)
+                    let now = fixture.now
+                    let exported = try await SnapshotExport.tenants(of: some, connection).map(\.id)
+                    let workspaces = try await SnapshotExport.workspaces(of: some, connection).map(\.tenant)
+                    let routes = try await SnapshotExport.routes(of: some, connection).map(\.tenant)
+                    let keys = try await SnapshotExport.keys(of: some, at: now, connection).keys.map(\.tenant)
+                    #expect(
+                        [exported, workspaces, routes, keys] == [expected, expected, expected, expected])
+                    let providers = try await SnapshotExport.providers(of: some, connection)
+                    #expect(Set(providers.map(\.provider.tenant)) == Set(owners))
+                    let prices = try await SnapshotExport.prices(of: some, at: now, connection)
+                    #expect(Set(prices.map(\.tenant)) == Set(owners))
+                }
+            }
+        }
+    }
+
     @Test("keys are exported in pages, without those that ended long ago")
     func exportedKeys() async throws {
         try await withTestDatabase { database in
