@@ -55,7 +55,8 @@ final class OutboxFile {
             setNextSequence = try database.prepare("UPDATE meta SET value = ? WHERE name = 'next_sequence'")
             readGroups = try database.prepare(
                 """
-                SELECT id, events, cost, row_check, bytes FROM event_group WHERE id BETWEEN ? AND ? ORDER BY id
+                SELECT id, events, cost, row_check, bytes FROM event_group
+                 WHERE id BETWEEN ? AND ? ORDER BY id
                 """
             )
             readBatch = try database.prepare(
