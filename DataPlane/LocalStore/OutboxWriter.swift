@@ -133,8 +133,11 @@ final class OutboxWriter {
 
     /// Runs what a loop asked for; nil when SQLite refused. The asker tries again, so nothing else changes.
     func perform<Result>(_ body: (OutboxFile) throws -> Result) -> Result? {
-        defer { publishStatus() }
-        return attempt(body).value
+        let before = (file.epoch, file.state.sealed.upperBound)
+        let value = attempt(body).value
+        publishStatus()
+        if before != (file.epoch, file.state.sealed.upperBound) { notifySealed() }
+        return value
     }
 
     /// Runs the body on the file. A damaged file is moved aside and the body run once more, on the new one.

@@ -47,6 +47,7 @@ package final class UsageUploader {
     package func proceed() {
         timer?.cancel()
         take(.proceed)
+        lookAtOutbox()
     }
 
     fileprivate func lookAtOutbox() {
