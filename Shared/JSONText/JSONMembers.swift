@@ -15,9 +15,7 @@ package struct JSONMember {
 
     /// Whether the name, escapes resolved, is exactly this. No heap.
     package func isNamed(_ name: StaticString) -> Bool {
-        // Nearly every question is answered by the length alone.
-        if !nameHasEscapes && nameRange.count != name.utf8CodeUnitCount { return false }
-        return text.equals(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        text.equals(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
     }
 
     /// The name's unescaped UTF-8, valid inside `body`.

@@ -69,24 +69,23 @@ struct JSONScanner {
         }
     }
 
-    /// The next offset holding a quote, a backslash, a control character or a byte outside ASCII: eight bytes
-    /// first, which ends most names, then sixteen a step.
+    /// The next offset holding a quote, a backslash, a control character or a byte outside ASCII; 8 bytes a
+    /// step.
     @inline(__always) private func endOfPlainRun(from start: Int) -> Int {
         var index = start
         let raw = UnsafeRawPointer(base)
-        if index &+ 8 <= end {
-            let found = Self.marks(raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-            if found != 0 { return index &+ (found.trailingZeroBitCount &>> 3) }
-            index &+= 8
-        }
-        while index &+ 16 <= end {
-            // Read as signed, control characters and bytes outside ASCII are those below the space.
-            let lane = raw.loadUnaligned(fromByteOffset: index, as: SIMD16<Int8>.self)
-            if any((lane .< 0x20) .| (lane .== 0x22) .| (lane .== 0x5C)) { break }
-            index &+= 16
-        }
         while index &+ 8 <= end {
-            let found = Self.marks(raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            let ones: UInt64 = 0x0101_0101_0101_0101
+            let highBits: UInt64 = 0x8080_8080_8080_8080
+            let quotes = word ^ (ones &* 0x22)
+            let backslashes = word ^ (ones &* 0x5C)
+            // (x - 1) & ~x has its high bit where a byte of x is zero. A borrow can only add marks above a
+            // true one.
+            let marks =
+                ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
+                | ((word &- ones &* 0x20) & ~word) | word
+            let found = marks & highBits
             if found != 0 { return index &+ (found.trailingZeroBitCount &>> 3) }
             index &+= 8
         }
@@ -96,20 +95,6 @@ struct JSONScanner {
             index &+= 1
         }
         return index
-    }
-
-    /// The high bit of each byte that ends a plain run; only the lowest mark is sure to be one.
-    @inline(__always) private static func marks(_ word: UInt64) -> UInt64 {
-        let word = UInt64(littleEndian: word)
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let quotes = word ^ (ones &* 0x22)
-        let backslashes = word ^ (ones &* 0x5C)
-        // (x - 1) & ~x has its high bit where a byte of x is zero. A borrow can only add marks above a true
-        // one.
-        let marks =
-            ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
-            | ((word &- ones &* 0x20) & ~word) | word
-        return marks & 0x8080_8080_8080_8080
     }
 
     /// Length of the well-formed UTF-8 sequence outside ASCII at `index` (RFC 3629 §4), or 0.

@@ -5,7 +5,7 @@ struct JSONStringText {
     let range: Range<Int>
     let hasEscapes: Bool
 
-    var raw: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: document[range]) }
+    private var raw: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: document[range]) }
 
     var string: String {
         if !hasEscapes { return String(decoding: raw, as: UTF8.self) }
@@ -30,10 +30,9 @@ struct JSONStringText {
     }
 
     func equals(_ text: UnsafeRawBufferPointer) -> Bool {
-        if !hasEscapes { return sameBytes(raw, text) }
         // Resolving never makes a string longer.
-        if range.count < text.count { return false }
-        return withUTF8 { sameBytes($0, text) }
+        if range.count < text.count || (!hasEscapes && range.count != text.count) { return false }
+        return withUTF8 { $0.elementsEqual(text) }
     }
 
     /// Writes the unescaped bytes, never more than `range.count`, and returns how many.
