@@ -156,15 +156,36 @@ struct AnswerCounter {
         return bytes.count
     }
 
+    /// Looks at bytes alone: the load shares its core with the stand-in and must cost little.
     private mutating func readHead(_ head: UnsafeRawBufferPointer) throws {
-        let text = String(decoding: head, as: UTF8.self).lowercased()
-        guard text.hasPrefix("http/1.1 200") else {
-            throw LoadFailure.status(Int(text.dropFirst(9).prefix(3)) ?? 0)
+        guard head.count > 12, head[9] == 0x32, head[10] == 0x30, head[11] == 0x30 else {
+            throw LoadFailure.status(Int(String(decoding: head.dropFirst(9).prefix(3), as: UTF8.self)) ?? 0)
         }
-        guard let range = text.firstRange(of: "content-length:") else { return }
-        let digits = text[range.upperBound...].drop { $0 == " " }.prefix { $0.isNumber }
-        guard let length = Int(digits) else { throw LoadFailure.malformed }
-        left = length
+        let name: StaticString = "\ncontent-length: "
+        let length = name.utf8CodeUnitCount
+        var index = 0
+        while index + length < head.count {
+            if head[index] == 0x0a, Self.matches(head, index, name) {
+                left = 0
+                var digit = index + length
+                while digit < head.count, head[digit] >= 0x30, head[digit] <= 0x39, left < 1 << 40 {
+                    left = left * 10 + Int(head[digit] - 0x30)
+                    digit += 1
+                }
+                return
+            }
+            index += 1
+        }
+    }
+
+    private static func matches(_ head: UnsafeRawBufferPointer, _ start: Int, _ name: StaticString) -> Bool {
+        for offset in 0..<name.utf8CodeUnitCount {
+            let expected = name.utf8Start[offset]
+            let byte = head[start + offset]
+            let lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
+            if lower != expected { return false }
+        }
+        return true
     }
 
     static func headEnd(_ bytes: UnsafeRawBufferPointer) -> Int? {
