@@ -38,7 +38,9 @@ class Up:
 
     def start(self):
         self.process = subprocess.Popen(
-            [PROGRAMS / "eclusa", "up", "--state-directory", self.state, "--port-offset", str(self.offset)],
+            # Ends with the test run, also when a test fails halfway.
+            ["setpriv", "--pdeathsig", "INT", "--", PROGRAMS / "eclusa", "up", "--state-directory", self.state,
+             "--port-offset", str(self.offset)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
         self.printed = ""
         while "Ctrl-C" not in self.printed:
