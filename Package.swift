@@ -66,7 +66,8 @@ let package = Package(
         program(
             "ControlPlane/Server", "ControlServer",
             [
-                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing",
+                "API", "Operations", "Publishing", "Ingest", "Mail", "SMTP", "Store", "PostgresDriver",
+                "HTTPServing",
                 "HTTPWire",
                 "Transport",
                 "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
@@ -88,6 +89,13 @@ let package = Package(
         module(
             "ControlPlane", "Ingest",
             ["Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "Telemetry"]),
+        module(
+            "ControlPlane", "Mail",
+            [
+                "SMTP", "Store", "PostgresDriver", "Cryptography", "Domain", "JSONText", "EventLoops",
+                "Telemetry",
+            ]),
+        module("ControlPlane", "SMTP", ["Transport", "EventLoops", "Cryptography"]),
         module(
             "ControlPlane", "Publishing",
             [
@@ -206,6 +214,13 @@ let package = Package(
                 "Ingest", "Store", "PostgresDriver", "Contract", "Cryptography", "Domain", "EventLoops",
                 "Telemetry",
                 "TestSupport",
+            ]),
+        tests(
+            "MailTests",
+            [
+                "Mail", "SMTP", "Store", "PostgresDriver", "Transport", "Cryptography", "Domain",
+                "EventLoops",
+                "Telemetry", "TestSupport",
             ]),
         tests(
             "APITests",

@@ -5,7 +5,7 @@ package enum RouteTable {
     package static let all: [AdminRoute] =
         SystemRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all + WorkspaceRoutes.all
         + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all + UsageRoutes.all
-        + AuditRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all
+        + AuditRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all + MailRoutes.all
 
     /// The version of the API, not of the program.
     package static let version = "1.0.0"

@@ -64,6 +64,9 @@ static const char m0020[] = {
 static const char m0021[] = {
 #embed "0021_create_idempotency_keys.sql"
 };
+static const char m0036[] = {
+#embed "0036_create_mails.sql"
+};
 
 static const struct migration all[] = {
     {"0001_create_tenants", m0001, sizeof m0001},
@@ -87,6 +90,7 @@ static const struct migration all[] = {
     {"0019_create_usage_rollups", m0019, sizeof m0019},
     {"0020_create_audit_events", m0020, sizeof m0020},
     {"0021_create_idempotency_keys", m0021, sizeof m0021},
+    {"0036_create_mails", m0036, sizeof m0036},
 };
 
 const struct migration *const migrations = all;

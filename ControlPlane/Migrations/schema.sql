@@ -200,6 +200,24 @@ CREATE TABLE public.keys (
     CONSTRAINT key_secret_is_hashed CHECK ((octet_length(secret_hash) = 32))
 );
 
+CREATE TABLE public.mails (
+    id uuid NOT NULL,
+    recipient text NOT NULL,
+    kind text NOT NULL,
+    sealed bytea,
+    status text NOT NULL,
+    attempts integer NOT NULL,
+    next_attempt_at timestamp with time zone NOT NULL,
+    give_up_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT mail_reason_fits CHECK ((octet_length(reason) <= 500)),
+    CONSTRAINT mail_recipient_fits CHECK (((octet_length(recipient) >= 3) AND (octet_length(recipient) <= 254))),
+    CONSTRAINT mail_status_is_known CHECK ((status = ANY (ARRAY['waiting'::text, 'sent'::text, 'failed'::text]))),
+    CONSTRAINT mail_text_ends_with_it CHECK ((((status = 'waiting'::text) = (sealed IS NOT NULL)) AND ((status = 'waiting'::text) = (finished_at IS NULL)) AND (octet_length(sealed) <= 65536)))
+);
+
 CREATE TABLE public.members (
     tenant_id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -624,6 +642,9 @@ ALTER TABLE ONLY public.key_uses
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT keys_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.mails
+    ADD CONSTRAINT mails_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_pkey PRIMARY KEY (tenant_id, user_id);
 
@@ -731,6 +752,10 @@ CREATE UNIQUE INDEX key_public_id_is_unique ON public.keys USING btree (public_i
 CREATE INDEX keys_by_revocation ON public.keys USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 
 CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, id DESC);
+
+CREATE INDEX mails_by_end ON public.mails USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX mails_waiting ON public.mails USING btree (next_attempt_at, id) WHERE (status = 'waiting'::text);
 
 CREATE INDEX members_by_user ON public.members USING btree (user_id);
 

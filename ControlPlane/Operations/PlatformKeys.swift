@@ -34,6 +34,7 @@ package struct PlatformKeys: Sendable {
     package let fleetKey: FleetKey
     package let accessTokens: AccessTokens
     package let vault: CredentialVault
+    package let identity: IdentityVault
 
     /// Loads the keys, making those that are missing. Any number of programs may do so at once: all get the
     /// same.
@@ -69,7 +70,7 @@ private struct Keyring {
             keySets: [try await keySet(rootKey, snapshotKey)], fleetKey: try await fleetKey(),
             accessTokens: AccessTokens(
                 signingKeyID: token.id, signing: token.key, accepted: [token.id: token.key.publicKey]),
-            vault: vault)
+            vault: vault, identity: IdentityVault(key: try await symmetricKey("identity", keyID: "1")))
     }
 
     private func certificateAuthority() async throws -> CertificateAuthority {
@@ -98,6 +99,14 @@ private struct Keyring {
             throw PlatformKeys.Failure.malformed(purpose: purpose)
         }
         return (stored.keyID, key)
+    }
+
+    private func symmetricKey(_ purpose: String, keyID: String) async throws -> SymmetricKey {
+        let (stored, secret) = try await keep(purpose, keyID: keyID, SymmetricKey().secret, publicPart: nil)
+        guard let key = SymmetricKey(secret) else {
+            throw PlatformKeys.Failure.malformed(purpose: stored.purpose)
+        }
+        return key
     }
 
     private func fleetKey() async throws -> FleetKey {

@@ -62,6 +62,13 @@ struct ControlParts {
             await service.drain(withinNanoseconds: nanoseconds)
         }
         try await startMoreLoops(parts, shared, url, resolver, changed)
+        try await parts.start("mail") {
+            let mail = try MailService(shared, url: url, resolver: resolver, loop: loop)
+            mail.start()
+            return mail
+        } stop: { mail, _ in
+            await mail.stop()
+        }
         try await parts.start("housekeeping") {
             Housekeeping(loop: loop, database: database, clock: clock, log: log)
         } stop: { housekeeping, _ in

@@ -1,4 +1,6 @@
 import Cryptography
+import Mail
+import SMTP
 import Settings
 import Telemetry
 import Transport
@@ -38,6 +40,32 @@ enum ControlSettings {
     static let bootstrapPassword = Setting<Secret?>.optionalSecret(
         "bootstrap-admin-password", minimumBytes: 12, help: "The first administrator's password.")
 
+    static let publicURL = Setting.text(
+        "public-url", as: "URL", default: "http://127.0.0.1:7070",
+        help: "How people reach the control plane; links in messages begin with it.")
+    static let smtpHost = Setting<String?>.optionalText(
+        "smtp-host", as: "HOST", help: "The mail server messages are handed to.")
+    static let smtpPort = Setting.integer(
+        "smtp-port", default: 587, in: 1...65_535, help: "The mail server's port.")
+    static let smtpSecurity = Setting<SMTPSecurity>.choice(
+        "smtp-security", default: .starttls,
+        help:
+            "tls from the first byte (port 465), starttls (port 587), or none, for a relay on this machine. "
+            + "The server's certificate is always verified.")
+    static let smtpUser = Setting<String?>.optionalText(
+        "smtp-user", as: "USER", help: "Whom to sign in to the mail server as.")
+    static let smtpPassword = Setting<Secret?>.optionalSecret(
+        "smtp-password", help: "The password for the mail server.")
+    static let mailFrom = Setting<MailSenderAddress>.value(
+        "mail-from", as: "ADDRESS", default: "Eclusa <no-reply@localhost>",
+        help: "Whom messages are from.",
+        expects: "an address, as in no-reply@example.com or \"Eclusa <no-reply@example.com>\""
+    ) { MailSenderAddress($0) }
+    static let mailFolder = Setting<String?>.optionalText(
+        "mail-folder", as: "PATH",
+        help: "A folder that takes messages as files, in place of a mail server. They hold links that let "
+            + "somebody in: keep the folder private.")
+
     static let loops = Setting.integer(
         "loops", default: 1, in: 1...64, help: "Event loops that serve the admin API, one thread each.")
     static let passwordThreads = Setting.integer(
@@ -65,9 +93,14 @@ enum ControlSettings {
             SettingGroup(
                 "Listeners", [adminListenAddress, nodeListenAddress, nodePublicURL, nodeServerNames]),
             SettingGroup("First start", [bootstrapEmail, bootstrapPassword]),
+            SettingGroup(
+                "Messages to people",
+                [
+                    publicURL, smtpHost, smtpPort, smtpSecurity, smtpUser, smtpPassword, mailFrom, mailFolder,
+                ]),
             SettingGroup("Running", [loops, passwordThreads, allowEgress, drain, logLevel]),
         ],
-        rules: [bootstrapIsWhole])
+        rules: [bootstrapIsWhole, mailIsWhole])
 
     @Sendable private static func bootstrapIsWhole(_ values: SettingsValues) -> SettingProblem? {
         switch (values[bootstrapEmail], values[bootstrapPassword]) {
@@ -81,6 +114,25 @@ enum ControlSettings {
                 "--bootstrap-admin-password-file", what: "is given without an address",
                 fix: "give --bootstrap-admin-email too")
         }
+    }
+
+    @Sendable private static func mailIsWhole(_ values: SettingsValues) -> SettingProblem? {
+        if values[smtpHost] != nil, values[mailFolder] != nil {
+            return SettingProblem(
+                "--mail-folder", what: "is given beside --smtp-host", fix: "give one of them")
+        }
+        guard values[smtpUser] != nil || values[smtpPassword] != nil else { return nil }
+        if values[smtpUser] == nil || values[smtpPassword] == nil {
+            return SettingProblem(
+                "--smtp-user", what: "and --smtp-password-file are not given together",
+                fix: "give both or neither")
+        }
+        if values[smtpSecurity] == .none {
+            return SettingProblem(
+                "--smtp-security", what: "is none although there is a password to send",
+                fix: "give tls or starttls")
+        }
+        return nil
     }
 
     private static func address(

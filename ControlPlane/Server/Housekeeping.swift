@@ -9,6 +9,7 @@ import Telemetry
 final class Housekeeping {
     private static let periodNanoseconds: Int64 = 3_600 * 1_000_000_000
     private static let endedSessionsSeconds: Int64 = 7 * 86_400
+    private static let finishedMailsSeconds: Int64 = 30 * 86_400
     private static let shownSecretsSeconds: Int64 = 600
 
     private let loop: EventLoop
@@ -43,6 +44,8 @@ final class Housekeeping {
             try await database.withConnection { connection in
                 _ = try await SessionStore.purge(
                     endedBefore: now.advanced(bySeconds: -Self.endedSessionsSeconds), connection)
+                _ = try await MailStore.purge(
+                    finishedBefore: now.advanced(bySeconds: -Self.finishedMailsSeconds), connection)
                 _ = try await IdempotencyStore.purge(
                     at: now, secretsBefore: now.advanced(bySeconds: -Self.shownSecretsSeconds), connection)
             }

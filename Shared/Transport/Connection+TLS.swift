@@ -26,8 +26,9 @@ extension Connection {
         try await handshake(try TLSSession(accepting: self, context: context))
     }
 
-    /// Turns a dialled connection into TLS with the peer verified to be `serverName`.
-    func startTLS(_ context: TLSContext, serverName: String) async throws(TransportError) {
+    /// Turns a dialled connection into TLS with the peer verified to be `serverName`; for protocols that
+    /// begin in the clear (STARTTLS). Nothing may be buffered. On an error it is of no use any more.
+    package func startTLS(_ context: TLSContext, serverName: String) async throws(TransportError) {
         try await handshake(try TLSSession(dialling: self, context: context, serverName: serverName))
     }
 

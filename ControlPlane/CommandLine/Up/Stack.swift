@@ -50,6 +50,8 @@ final class Stack {
                 "--node-listen-address", "127.0.0.1:\(ports.node)",
                 "--node-public-url", "https://127.0.0.1:\(ports.node)",
                 "--master-key-file", "\(secrets)/master.key",
+                "--public-url", "http://127.0.0.1:\(ports.admin)",
+                "--mail-folder", try state.folder("mail"),
                 "--allow-egress", "127.0.0.1:\(ports.standIn)",
             ],
             environment: [

@@ -1,0 +1,42 @@
+import Cryptography
+package import Domain
+import JSONText
+import PostgresDriver
+import Store
+
+/// What is to be said to somebody.
+struct MailDraft {
+    let kind: Mail.Kind
+    let recipient: String
+    let subject: String
+    let text: String
+    /// When it is of no use any more.
+    let giveUpAt: Timestamp
+}
+
+extension OperationEnvironment {
+    /// Queues a message in the caller's transaction: it is sent if, and only if, that commits.
+    func queue(_ draft: MailDraft, _ connection: PostgresConnection) async throws {
+        let now = clock.now()
+        let mail = Mail(
+            id: MailID(at: now), recipient: draft.recipient, kind: draft.kind, nextAttemptAt: now,
+            giveUpAt: draft.giveUpAt, createdAt: now)
+        let content: JSONValue = ["subject": .string(draft.subject), "text": .string(draft.text)]
+        let sealed = keys.identity.seal(Secret(content.bytes), for: IdentityVault.place(of: mail.id))
+        try await MailStore.enqueue(mail, sealed: sealed, connection)
+    }
+}
+
+/// Messages to people, without their texts.
+package struct MailOperations {
+    let environment: OperationEnvironment
+
+    /// Newest first; of one status, or of all.
+    package func list(
+        status: Mail.Status?, _ page: PageRequest, by caller: Caller
+    ) async throws(OperationError) -> ListPage<Mail> {
+        try await environment.read(.settingsRead, in: .platform, by: caller) { connection in
+            ListPage(try await MailStore.list(status: status, page.of(Mail.self), connection))
+        }
+    }
+}
