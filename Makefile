@@ -70,6 +70,10 @@ bench: install-bench ## the gateway against nginx on this machine, in the same m
 	swift build $(RELEASE) --product eclusa-bench
 	@exec $(BIN)/eclusa-bench $(ARGS)
 
+bench-snapshots: install-test ## a snapshot of a million keys: publish, boot, lookup, memory, beside their goals
+	swift build $(RELEASE) --product eclusa-bench-snapshots
+	@exec $(BIN)/eclusa-bench-snapshots $(ARGS)
+
 schema: build ## rewrite ControlPlane/Migrations/schema.sql from the migrations
 	@infrastructure/dev/schema
 
@@ -80,4 +84,4 @@ clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv
 
 .PHONY: help up down reset dev install install-test install-bench build release test lint format unit coverage \
-	end-to-end fuzz bench schema documents clean
+	end-to-end fuzz bench bench-snapshots schema documents clean

@@ -36,6 +36,7 @@ let package = Package(
         .executable(name: "eclusa-gateway", targets: ["GatewayServer"]),
         .executable(name: "eclusa-stand-in", targets: ["StandInProvider"]),
         .executable(name: "eclusa-bench", targets: ["Benchmarks"]),
+        .executable(name: "eclusa-bench-snapshots", targets: ["SnapshotBenchmarks"]),
     ],
     targets: [
         // System libraries and shims
@@ -161,6 +162,12 @@ let package = Package(
             [
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry",
                 "Lifecycle",
+            ]),
+        program(
+            "Tests/SnapshotBenchmarks", "SnapshotBenchmarks",
+            [
+                "Publishing", "Store", "PostgresDriver", "Feed", "LocalStore", "Policy", "Contract",
+                "Cryptography", "Domain", "EventLoops", "Telemetry", "TestSupport",
             ]),
         .target(
             name: "TestSupport",

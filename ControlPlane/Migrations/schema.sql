@@ -98,12 +98,28 @@ $$;
 CREATE FUNCTION public.stamp_change_of(changed_tenant uuid) RETURNS void
     LANGUAGE sql
     AS $$
-    insert into snapshot_changes (tenant_id, changed_by)
-    values (changed_tenant, pg_current_xact_id())
+    insert into snapshot_changes (tenant_id, part, changed_by)
+    values (changed_tenant, '', pg_current_xact_id())
     on conflict do nothing;
     -- A wake-up and nothing more: it may be lost, and says nothing. Equal ones of a transaction are sent
     -- once.
     select pg_notify('eclusa_changed', '');
+$$;
+
+CREATE FUNCTION public.stamp_keys() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into snapshot_changes (tenant_id, part, changed_by)
+    select tenant_id, case when count(*) over (partition by tenant_id) > 100 then '*' else public_id end,
+           pg_current_xact_id()
+      from changed_keys
+    on conflict do nothing;
+    if found then
+        perform pg_notify('eclusa_changed', '');
+    end if;
+    return null;
+end
 $$;
 
 CREATE FUNCTION public.stamp_row_of_tenant() RETURNS trigger
@@ -120,6 +136,24 @@ CREATE FUNCTION public.stamp_tenant() RETURNS trigger
     AS $$
 begin
     perform stamp_change_of(coalesce(new.id, old.id));
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.stamp_updated_keys() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into snapshot_changes (tenant_id, part, changed_by)
+    select tenant_id, case when count(*) over (partition by tenant_id) > 200 then '*' else public_id end,
+           pg_current_xact_id()
+      from (select tenant_id, public_id from old_keys
+            union all
+            select tenant_id, public_id from new_keys) as changed_keys
+    on conflict do nothing;
+    if found then
+        perform pg_notify('eclusa_changed', '');
+    end if;
     return null;
 end
 $$;
@@ -401,6 +435,7 @@ CREATE TABLE public.sessions (
 
 CREATE TABLE public.snapshot_changes (
     tenant_id uuid NOT NULL,
+    part text NOT NULL,
     changed_by xid8 NOT NULL
 );
 
@@ -700,7 +735,7 @@ ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.snapshot_changes
-    ADD CONSTRAINT snapshot_changes_pkey PRIMARY KEY (tenant_id, changed_by);
+    ADD CONSTRAINT snapshot_changes_pkey PRIMARY KEY (tenant_id, part, changed_by);
 
 ALTER TABLE ONLY public.snapshot_objects
     ADD CONSTRAINT snapshot_objects_pkey PRIMARY KEY (sha256);
@@ -779,7 +814,7 @@ CREATE TRIGGER append_to_chain BEFORE INSERT ON public.audit_events FOR EACH ROW
 
 CREATE TRIGGER history_stays BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_history();
 
-CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.keys FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+CREATE TRIGGER stamp_change AFTER INSERT ON public.keys REFERENCING NEW TABLE AS changed_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_keys();
 
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.models FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
 
@@ -796,6 +831,10 @@ CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.routes FO
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.tenants FOR EACH ROW EXECUTE FUNCTION public.stamp_tenant();
 
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.workspaces FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
+CREATE TRIGGER stamp_change_deleted AFTER DELETE ON public.keys REFERENCING OLD TABLE AS changed_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_keys();
+
+CREATE TRIGGER stamp_change_updated AFTER UPDATE ON public.keys REFERENCING OLD TABLE AS old_keys NEW TABLE AS new_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_updated_keys();
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_is_of_a_member FOREIGN KEY (tenant_id, user_id) REFERENCES public.members(tenant_id, user_id) ON DELETE CASCADE;

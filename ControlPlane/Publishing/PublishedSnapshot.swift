@@ -2,6 +2,7 @@ package import Contract
 package import Cryptography
 package import Domain
 import Policy
+import Store
 
 /// A snapshot that every node may run: built, signed, and checked by the nodes' own code.
 struct PublishedSnapshot: Sendable {
@@ -57,9 +58,9 @@ enum SnapshotBuild {
         return PublishedSnapshot(sharded: sharded, kills: kills, verified: verified, compiled: compiled)
     }
 
-    /// The next snapshot with new content of some owners; nil of all. Without one before: the first.
+    /// The next snapshot with new content of a scope; nil of all. Without one before: the first.
     static func next(
-        _ content: SnapshotContent, of owners: Set<TenantID?>?, version: SnapshotVersion, at now: Timestamp,
+        _ content: SnapshotContent, of scope: SnapshotScope?, version: SnapshotVersion, at now: Timestamp,
         after previous: PublishedSnapshot?, _ signing: SnapshotSigning
     ) throws -> PublishedSnapshot {
         var kills = previous?.kills ?? KillList()
@@ -68,7 +69,7 @@ enum SnapshotBuild {
             return try publish(
                 try ShardedSnapshot(content), kills: kills, version: version, at: now, after: nil, signing)
         }
-        kills.apply(try sharded.replace(owners, with: content), at: now)
+        kills.apply(try sharded.replace(scope, with: content).tightening, at: now)
         return try publish(sharded, kills: kills, version: version, at: now, after: previous, signing)
     }
 
@@ -76,12 +77,12 @@ enum SnapshotBuild {
     ///
     /// nil when there is nothing to take away that is not taken away already.
     static func tighteningOnly(
-        _ content: SnapshotContent, of owners: Set<TenantID?>?, version: SnapshotVersion, at now: Timestamp,
+        _ content: SnapshotContent, of scope: SnapshotScope?, version: SnapshotVersion, at now: Timestamp,
         after previous: PublishedSnapshot, _ signing: SnapshotSigning
     ) throws -> PublishedSnapshot? {
         var sharded = previous.sharded
         var kills = previous.kills
-        kills.apply(try sharded.replace(owners, with: content), at: now)
+        kills.apply(try sharded.replace(scope, with: content).tightening, at: now)
         if kills.entries == previous.manifest.kills { return nil }
         return try publish(
             previous.sharded, kills: kills, version: version, at: now, after: previous, signing)
@@ -100,7 +101,7 @@ enum SnapshotBuild {
             }
         }
         return PublishedSnapshot(
-            sharded: ShardedSnapshot(adopting: assembly, objects: objects),
+            sharded: try ShardedSnapshot(adopting: assembly, objects: objects),
             kills: KillList(adopting: verified.manifest.kills, at: now), verified: verified,
             compiled: try CompiledSnapshot(assembly))
     }

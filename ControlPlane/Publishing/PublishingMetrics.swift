@@ -2,7 +2,7 @@ import Telemetry
 
 /// What the publisher shows on the metrics page.
 struct PublishingMetrics {
-    let published, refusals, failures: CounterCell
+    let published, refusals, failures, repairs: CounterCell
     let counter: GaugeCell
     let duration: HistogramCell
 
@@ -15,6 +15,9 @@ struct PublishingMetrics {
         ).cell()
         failures = registry.counter(
             "eclusa_publish_failures_total", help: "Attempts to publish that failed."
+        ).cell()
+        repairs = registry.counter(
+            "eclusa_sweep_repairs_total", help: "Differences a sweep found that no change was noted for."
         ).cell()
         counter = registry.gauge(
             "eclusa_published_counter", help: "The newest snapshot version inside its epoch."

@@ -1,6 +1,7 @@
 import Contract
 import Cryptography
 import Domain
+import Store
 
 /// All objects of one snapshot, and how to change the entries of some owners without touching the others.
 ///
@@ -17,7 +18,11 @@ struct ShardedSnapshot: Sendable {
 
     /// Builds every shard. About a microsecond an entry and one SHA-256 and zstd run a shard.
     init(_ content: SnapshotContent) throws(CodecError) {
-        self.init(empty: ShardLayout(forKeyCount: content.keys.count))
+        try self.init(content, layout: ShardLayout(forKeyCount: content.keys.count))
+    }
+
+    private init(_ content: SnapshotContent, layout: ShardLayout) throws(CodecError) {
+        self.init(empty: layout)
         for (number, shard) in content.shards(in: layout).enumerated() {
             try set(shard, at: number, replacing: Shard())
         }
@@ -25,10 +30,14 @@ struct ShardedSnapshot: Sendable {
     }
 
     /// A snapshot somebody published, from its complete assembly and the objects that were put into it.
-    init(adopting assembly: SnapshotAssembly, objects: [SHA256Digest: SnapshotObject]) {
+    init(
+        adopting assembly: SnapshotAssembly, objects: [SHA256Digest: SnapshotObject]
+    ) throws(CodecError) {
         self.init(empty: assembly.verified.manifest.layout)
         shards = assembly.addresses.map { $0.flatMap { objects[$0] } }
-        for (number, shard) in assembly.changed { count(keys: shard.keys, removed: [], at: number) }
+        for (number, shard) in assembly.changed {
+            count(keys: try shard.opened().keys, removed: [], at: number)
+        }
         pages = assembly.verified.manifest.pages.compactMap { objects[$0] }
     }
 
@@ -56,50 +65,74 @@ struct ShardedSnapshot: Sendable {
 
     // MARK: Change
 
-    /// Puts the content in the place of everything the owners had; nil: of everything there is.
-    mutating func replace(
-        _ owners: Set<TenantID?>?, with content: SnapshotContent
-    ) throws(CodecError) -> Tightening {
+    /// What a replacement did.
+    struct Replacement {
         var tightening = Tightening()
-        if owners == nil, ShardLayout(forKeyCount: content.keys.count) != layout {
-            // Every shard is another one: what was taken away is told by the shards alone.
-            self = try ShardedSnapshot(content)
-            return tightening
-        }
-        let fresh = content.shards(in: layout)
-        for number in affected(by: owners, fresh) {
-            let old =
-                try shards[number].map { object throws(CodecError) in try Shard(object: object) } ?? Shard()
-            var new = owners.map { old.without($0) } ?? Shard()
-            new.append(fresh[number])
-            if try set(new, at: number, replacing: old) { tightening.note(from: old, to: new) }
-        }
-        pages = Self.pages(of: shards, in: layout)
-        return tightening
+        /// Shards that were opened, and those of them that are other objects now.
+        var opened = 0
+        var changed = 0
     }
 
-    private func affected(by owners: Set<TenantID?>?, _ fresh: [Shard]) -> Set<Int> {
-        guard let owners else { return Set(0..<layout.shardCount) }
-        var numbers = Set(fresh.indices.filter { !fresh[$0].isEmpty })
-        for owner in owners {
-            guard let owner else {
-                numbers.insert(ShardLayout.platformShard)
-                continue
-            }
-            numbers.insert(layout.shard(of: owner))
-            numbers.formUnion(keyShards[owner] ?? [])
+    /// Puts the content in the place of everything there was of a scope; nil: of everything. Opens the shards
+    /// where the scope lies, and encodes again those that differ.
+    mutating func replace(
+        _ scope: SnapshotScope?, with content: SnapshotContent
+    ) throws(CodecError) -> Replacement {
+        var result = Replacement()
+        let fresh = content.shards(in: layout)
+        for number in affected(by: scope, fresh).sorted() {
+            result.opened += 1
+            let old = try opened(number)
+            var new = scope.map { old.without($0) } ?? Shard()
+            new.append(fresh[number])
+            new = new.sorted()
+            if new == old { continue }
+            try set(new, at: number, replacing: old)
+            result.changed += 1
+            result.tightening.note(from: old, to: new)
         }
+        if result.changed == 0 { return result }
+        pages = Self.pages(of: shards, in: layout)
+        try layOutAnew()
+        return result
+    }
+
+    private func opened(_ number: Int) throws(CodecError) -> Shard {
+        try shards[number].map { object throws(CodecError) in try Shard(object: object) } ?? Shard()
+    }
+
+    /// Deals everything out again when the number of keys asks for another number of buckets; back to fewer
+    /// only when they are half of that, or a key made and revoked would move everything each time.
+    private mutating func layOutAnew() throws(CodecError) {
+        let wanted = ShardLayout(forKeyCount: keyCount)
+        let isFewer = wanted.bucketCount < layout.bucketCount
+        if wanted == layout || isFewer && ShardLayout(forKeyCount: keyCount * 2) == layout { return }
+        var content = SnapshotContent()
+        for number in shards.indices { content.append(try opened(number)) }
+        self = try ShardedSnapshot(content, layout: wanted)
+    }
+
+    private func affected(by scope: SnapshotScope?, _ fresh: [Shard]) -> Set<Int> {
+        guard let scope else { return Set(0..<layout.shardCount) }
+        var numbers = Set(fresh.indices.filter { !fresh[$0].isEmpty })
+        for owner in scope.owners {
+            numbers.insert(owner.map { layout.shard(of: $0) } ?? ShardLayout.platformShard)
+        }
+        for owner in scope.keyOwners { numbers.formUnion(keyShards[owner] ?? []) }
+        for key in scope.keys { numbers.insert(layout.shard(of: key)) }
         return numbers
     }
 
-    /// Whether the shard is another object now.
-    @discardableResult
-    private mutating func set(_ new: Shard, at number: Int, replacing old: Shard) throws(CodecError) -> Bool {
-        let object = new.isEmpty ? nil : try new.object()
-        guard object?.address != shards[number]?.address else { return false }
-        shards[number] = object
+    /// Tenants with keys here, from an id on, up to another: also those the database does not know any more.
+    func keyOwners(after first: TenantID?, through last: TenantID?) -> [TenantID] {
+        keyShards.keys.filter { id in
+            first.map { $0 < id } ?? true && last.map { id <= $0 } ?? true
+        }
+    }
+
+    private mutating func set(_ new: Shard, at number: Int, replacing old: Shard) throws(CodecError) {
+        shards[number] = new.isEmpty ? nil : try new.object()
         count(keys: new.keys, removed: old.keys, at: number)
-        return true
     }
 
     private mutating func count(keys: [KeyEntry], removed: [KeyEntry], at number: Int) {
@@ -122,15 +155,18 @@ struct ShardedSnapshot: Sendable {
 }
 
 extension Shard {
-    /// The shard without everything these owners have in it.
-    fileprivate func without(_ owners: Set<TenantID?>) -> Shard {
+    /// The shard without everything of a scope.
+    fileprivate func without(_ scope: SnapshotScope) -> Shard {
         var shard = self
-        shard.tenants.removeAll { owners.contains($0.id) }
-        shard.workspaces.removeAll { owners.contains($0.tenant) }
-        shard.keys.removeAll { owners.contains($0.tenant) }
-        shard.providers.removeAll { owners.contains($0.tenant) }
-        shard.routes.removeAll { owners.contains($0.tenant) }
-        shard.prices.removeAll { owners.contains($0.tenant) }
+        let owners = scope.owners
+        if !owners.isEmpty {
+            shard.tenants.removeAll { owners.contains($0.id) }
+            shard.workspaces.removeAll { owners.contains($0.tenant) }
+            shard.providers.removeAll { owners.contains($0.tenant) }
+            shard.routes.removeAll { owners.contains($0.tenant) }
+            shard.prices.removeAll { owners.contains($0.tenant) }
+        }
+        shard.keys.removeAll { scope.contains($0.publicID, of: $0.tenant) }
         return shard
     }
 
@@ -141,5 +177,16 @@ extension Shard {
         providers += other.providers
         routes += other.routes
         prices += other.prices
+    }
+}
+
+extension SnapshotContent {
+    fileprivate mutating func append(_ shard: Shard) {
+        tenants += shard.tenants
+        workspaces += shard.workspaces
+        keys += shard.keys
+        providers += shard.providers
+        routes += shard.routes
+        prices += shard.prices
     }
 }

@@ -4,7 +4,7 @@ package import Domain
 package import EventLoops
 import Policy
 package import PostgresDriver
-import Store
+package import Store
 package import Telemetry
 
 /// Keeps the published snapshot equal to the database, and states it to the nodes. A reconciler: it takes no
@@ -16,7 +16,8 @@ package final class SnapshotPublisher {
         package var periodNanoseconds: Int64 = NodeProtocol.heartbeatSeconds * 1_000_000_000
         /// Changes within this time after a publication go together.
         package var debounceNanoseconds: Int64 = 20_000_000
-        /// How often everything is built anew and compared, and what nobody needs is deleted.
+        /// The time in which everything is read anew, a slice a period, and compared with what is published;
+        /// then what nobody needs is deleted.
         package var sweepNanoseconds: Int64 = 3_600_000_000_000
         /// Versions kept in the database.
         package var keptVersions = 50
@@ -41,7 +42,9 @@ package final class SnapshotPublisher {
     private let mutex = LoopMutex()
     private var published: PublishedSnapshot?
     private var lastRefusal = ""
-    private var sweepDue: Int64
+    private var sliceDue, garbageDue: Int64
+    /// How far the sweep is: the last tenant that was compared.
+    private var swept: TenantID?
     private var timer: Timer?
     private var heartbeat: Timer?
     private var isStarted = false
@@ -67,7 +70,8 @@ package final class SnapshotPublisher {
         self.metrics = PublishingMetrics(metrics, streams: streams)
         self.options = options
         self.seal = seal
-        sweepDue = loop.now + options.sweepNanoseconds
+        sliceDue = loop.now + options.periodNanoseconds
+        garbageDue = loop.now + options.sweepNanoseconds
     }
 
     /// The newest published version; nil before the first look at the database.
@@ -103,11 +107,12 @@ package final class SnapshotPublisher {
             let started = loop.now
             var wait = options.periodNanoseconds
             do {
-                let isSweep = loop.now >= sweepDue
-                if try await reconcile(isSweep: isSweep) {
+                if try await reconcile() {
                     await loop.sleep(nanoseconds: options.debounceNanoseconds)
+                } else if loop.now >= sliceDue {
+                    sliceDue = loop.now + options.periodNanoseconds
+                    if try await sweepSlice() { try await collectGarbage() }
                 }
-                if isSweep { try await finishSweep() }
             } catch {
                 metrics.failures.add()
                 log.error("could not publish", ["reason": LogValue(error)])
@@ -124,8 +129,33 @@ package final class SnapshotPublisher {
         ended.signal()
     }
 
-    private func finishSweep() async throws {
-        sweepDue = loop.now + options.sweepNanoseconds
+    /// Compares the next tenants, and the platform after the last one; true when it is through with all. As
+    /// many as make one round in the time of a sweep.
+    @discardableResult
+    package func sweepSlice() async throws -> Bool {
+        guard let published else { return false }
+        let perRound = max(1, options.sweepNanoseconds / max(1, options.periodNanoseconds))
+        let tenants = published.compiled.tenants.map(\.id), first = swept
+        let limit = tenants.count / Int(perRound) + 1
+        let slice = try await database.withConnection {
+            try await SnapshotExport.tenantIDs(after: first, limit: limit, $0)
+        }
+        let last = slice.count < limit ? nil : slice.last
+        // Also those the database does not know any more.
+        var scope = SnapshotScope(of: slice)
+        let gone = tenants.filter { id in
+            first.map { $0 < id } ?? true && last.map { id <= $0 } ?? true
+        }
+        scope.formUnion(SnapshotScope(of: gone + published.sharded.keyOwners(after: first, through: last)))
+        if last == nil { scope.owners.insert(nil) }
+        try await reconcile(sweeping: .part(scope))
+        swept = last
+        return last == nil
+    }
+
+    private func collectGarbage() async throws {
+        if loop.now < garbageDue { return }
+        garbageDue = loop.now + options.sweepNanoseconds
         let kept = options.keptVersions
         let deleted = try await database.withTransaction { connection in
             try await SnapshotStore.collectGarbage(keeping: kept, connection)
@@ -135,17 +165,26 @@ package final class SnapshotPublisher {
 
     // MARK: Reconcile
 
+    /// What to compare although no change was noted for it.
+    package enum Sweep: Equatable {
+        case nothing, everything
+        case part(SnapshotScope)
+    }
+
     /// Looks once and publishes what differs; true when a new version was published.
-    ///
-    /// - Parameter isSweep: build everything and compare, also what no change was noted for.
     @discardableResult
-    package func reconcile(isSweep: Bool = false) async throws -> Bool {
+    package func reconcile(sweeping sweep: Sweep = .nothing) async throws -> Bool {
         try await mutex.withLock {
             var mustBuildAll = false
             for _ in 0..<Self.attempts {
                 let mode: SnapshotReading.Mode
                 if let published, !mustBuildAll {
-                    mode = isSweep ? .sweeping(published.version) : .following(published.version)
+                    mode =
+                        switch sweep {
+                        case .nothing: .following(published.version)
+                        case .everything: .sweeping(published.version, nil)
+                        case .part(let scope): .sweeping(published.version, scope)
+                        }
                 } else {
                     mode = mustBuildAll ? .everything : .following(SnapshotVersion(epoch: 0, counter: 0))
                 }
@@ -193,11 +232,7 @@ package final class SnapshotPublisher {
 
     private func stored(_ addresses: [SHA256Digest]) async throws -> [SHA256Digest: [UInt8]] {
         if addresses.isEmpty { return [:] }
-        return try await database.withConnection { connection in
-            var found: [SHA256Digest: [UInt8]] = [:]
-            for address in addresses { found[address] = try await SnapshotStore.object(address, connection) }
-            return found
-        }
+        return try await database.withConnection { try await SnapshotStore.objects(addresses, $0) }
     }
 
     private func sealAll(_ credentials: [(StoredCredential, ProviderID, TenantID?)]) async throws {
@@ -214,11 +249,11 @@ package final class SnapshotPublisher {
         let started = loop.now
         let previous = published, signing = signing, now = clock.now()
         let version = reading.state.version.next
-        let owners = reading.owners, content = reading.content
+        let scope = reading.scope, content = reading.content
         let outcome = try await workers.run {
             Result {
                 try SnapshotBuild.next(
-                    content, of: owners, version: version, at: now, after: previous, signing)
+                    content, of: scope, version: version, at: now, after: previous, signing)
             }
         }
         switch outcome {
@@ -226,6 +261,10 @@ package final class SnapshotPublisher {
             lastRefusal = ""
             if !reading.isChange, let previous, next.saysTheSame(as: previous) { return false }
             guard try await store(next, reading.state, reading.visibility) else { return nil }
+            if !reading.isChange {
+                metrics.repairs.add()
+                log.error("a sweep found what no change was noted for", ["version": LogValue("\(version)")])
+            }
             metrics.published.add()
             metrics.duration.observe((loop.now - started) / 1_000)
             log.info(
@@ -250,11 +289,11 @@ package final class SnapshotPublisher {
     private func publishTightening(_ reading: SnapshotReading.Content) async throws -> Bool? {
         guard let previous = published, let builtFrom = reading.state.builtFrom else { return false }
         let signing = signing, now = clock.now(), version = reading.state.version.next
-        let owners = reading.owners, content = reading.content
+        let scope = reading.scope, content = reading.content
         let next = try await workers.run {
             Result {
                 try SnapshotBuild.tighteningOnly(
-                    content, of: owners, version: version, at: now, after: previous, signing)
+                    content, of: scope, version: version, at: now, after: previous, signing)
             }
         }.get()
         guard let next else { return false }

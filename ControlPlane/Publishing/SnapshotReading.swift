@@ -22,8 +22,8 @@ enum SnapshotReading {
     struct Content {
         let state: SnapshotStore.State
         let visibility: SnapshotStore.Visibility
-        /// Whose content it is; nil: everybody's.
-        let owners: Set<TenantID?>?
+        /// What it is the content of; nil: everything.
+        let scope: SnapshotScope?
         /// Whether a change brought it here; else it is a sweep.
         let isChange: Bool
         let content: SnapshotContent
@@ -32,8 +32,9 @@ enum SnapshotReading {
     enum Mode: Equatable {
         /// What changed since the version at hand.
         case following(SnapshotVersion)
-        /// Everything, to be compared with the version at hand.
-        case sweeping(SnapshotVersion)
+        /// A part that did not change as far as is known (nil: everything), to be compared with the version
+        /// at hand.
+        case sweeping(SnapshotVersion, SnapshotScope?)
         /// Everything, because there is nothing at hand.
         case everything
     }
@@ -45,7 +46,7 @@ enum SnapshotReading {
         try await pool.withTransaction(.readOnlySnapshot) { connection in
             let state = try await SnapshotStore.state(connection)
             switch mode {
-            case .following(let known), .sweeping(let known):
+            case .following(let known), .sweeping(let known, _):
                 if known != state.version {
                     return .behind(state, try await SnapshotStore.latest(connection))
                 }
@@ -59,31 +60,57 @@ enum SnapshotReading {
         _ mode: Mode, _ state: SnapshotStore.State, fleetKey: FleetKeyID, at now: Timestamp,
         _ connection: PostgresConnection
     ) async throws -> SnapshotReading {
-        var dirty: Set<TenantID?>?
+        var scope: SnapshotScope?
+        var isChange = true
         if mode != .everything, let builtFrom = state.builtFrom {
-            let owners = Set(try await SnapshotStore.dirtyOwners(since: builtFrom, connection))
-            if case .following = mode, owners.isEmpty { return .unchanged }
-            dirty = owners
+            var dirty = try await SnapshotStore.changes(since: builtFrom, connection)
+            isChange = !dirty.isEmpty
+            switch mode {
+            case .following where dirty.isEmpty: return .unchanged
+            case .sweeping(_, let part?):
+                dirty.formUnion(part)
+                scope = dirty
+            case .sweeping(_, nil): scope = nil
+            default: scope = dirty
+            }
         }
         let visibility = try await SnapshotStore.visibility(connection)
-        var owners = dirty
-        // The platform's models stand inside the routes of tenants.
-        if case .sweeping = mode { owners = nil }
-        if dirty?.contains(nil) == true { owners = nil }
-        let (content, unsealed) = try await export(
-            owners.map { SnapshotExport.Owners($0) }, fleetKey: fleetKey, at: now, connection)
+        let (content, unsealed) = try await export(scope, fleetKey: fleetKey, at: now, connection)
         if !unsealed.isEmpty { return .unsealed(unsealed) }
         return .content(
-            Content(
-                state: state, visibility: visibility, owners: owners, isChange: dirty?.isEmpty != true,
-                content: content))
+            Content(state: state, visibility: visibility, scope: scope, isChange: isChange, content: content))
     }
 
     private static func export(
-        _ owners: SnapshotExport.Owners?, fleetKey: FleetKeyID, at now: Timestamp,
-        _ connection: PostgresConnection
+        _ scope: SnapshotScope?, fleetKey: FleetKeyID, at now: Timestamp, _ connection: PostgresConnection
     ) async throws -> (SnapshotContent, unsealed: [(StoredCredential, ProviderID, TenantID?)]) {
         var content = SnapshotContent()
+        var unsealed: [(StoredCredential, ProviderID, TenantID?)] = []
+        if scope?.owners.isEmpty != true {
+            unsealed = try await exportSettings(
+                of: scope.map { SnapshotExport.Owners($0.owners) }, into: &content, fleetKey, now, connection)
+        }
+        if let names = scope?.keys, !names.isEmpty {
+            content.keys = try await SnapshotExport.keys(named: names, at: now, connection)
+            // Those that come with all of their tenant's come below.
+            content.keys.removeAll { scope?.keyOwners.contains($0.tenant) == true }
+        }
+        if scope?.keyOwners.isEmpty != true {
+            let owners = scope.map { SnapshotExport.Owners($0.keyOwners) }
+            var position: SnapshotExport.KeyPosition?
+            repeat {
+                let page = try await SnapshotExport.keys(of: owners, after: position, at: now, connection)
+                content.keys += page.keys
+                position = page.next
+            } while position != nil
+        }
+        return (content, unsealed)
+    }
+
+    private static func exportSettings(
+        of owners: SnapshotExport.Owners?, into content: inout SnapshotContent, _ fleetKey: FleetKeyID,
+        _ now: Timestamp, _ connection: PostgresConnection
+    ) async throws -> [(StoredCredential, ProviderID, TenantID?)] {
         content.tenants = try await SnapshotExport.tenants(of: owners, connection)
         content.workspaces = try await SnapshotExport.workspaces(of: owners, connection)
         content.routes = try await SnapshotExport.routes(of: owners, connection)
@@ -100,12 +127,6 @@ enum SnapshotReading {
             }
             content.providers.append(ProviderEntry(provider, credential: sealed))
         }
-        var position: SnapshotExport.KeyPosition?
-        repeat {
-            let page = try await SnapshotExport.keys(of: owners, after: position, at: now, connection)
-            content.keys += page.keys
-            position = page.next
-        } while position != nil
-        return (content, unsealed)
+        return unsealed
     }
 }

@@ -15,6 +15,7 @@ package enum SnapshotExport {
 
         /// nil among them stands for the platform.
         package init(_ owners: some Sequence<TenantID?>) { ids = owners.map(TenantID.owner) }
+        package init(_ tenants: some Sequence<TenantID>) { ids = Array(tenants) }
     }
 
     package static func tenants(
@@ -72,6 +73,35 @@ package enum SnapshotExport {
         let keys = try rows.read(readKey)
         guard keys.count == rowsPerPage, let last = keys.last else { return (keys, nil) }
         return (keys, KeyPosition(tenant: last.tenant, id: last.id))
+    }
+
+    /// The keys of these public ids, those there are and that have not ended long ago.
+    package static func keys(
+        named names: Set<KeyPublicID>, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [KeyEntry] {
+        let ended = now.advanced(bySeconds: -endedKeysSeconds)
+        var keys: [KeyEntry] = []
+        for chunk in names.map(\.description).chunks(of: rowsPerPage) {
+            let rows = try await connection.query(
+                """
+                select tenant_id, id, workspace_id, public_id, secret_hash, endpoints, routes,
+                       not_before, expires_at, revoked_at
+                  from keys
+                 where public_id = any(\(chunk))
+                   and coalesce(least(revoked_at, expires_at), \(now)) > \(ended)
+                """)
+            keys += try rows.read(readKey)
+        }
+        return keys
+    }
+
+    /// The next tenants in the order of ids: a way to walk through all of them a slice at a time.
+    package static func tenantIDs(
+        after id: TenantID?, limit: Int, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [TenantID] {
+        let rows = try await connection.query(
+            "select id from tenants where id > \(id ?? .platform) order by id limit \(limit)")
+        return try rows.read { row throws(PostgresError) in try row.id(0) }
     }
 
     private static func readKey(_ row: Row) throws(PostgresError) -> KeyEntry {

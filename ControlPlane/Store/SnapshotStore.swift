@@ -38,19 +38,34 @@ package enum SnapshotStore {
         return Visibility(text: try row.text(0))
     }
 
-    /// The owners of rows changed by transactions a build could not see (nil: the platform). Every change is
-    /// reported until a build has seen it, in whatever order transactions begin and commit.
-    package static func dirtyOwners(
+    /// What was changed by transactions a build could not see. Every change is reported until a build has
+    /// seen it, in whatever order transactions begin and commit.
+    package static func changes(
         since build: Visibility, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> [TenantID?] {
+    ) async throws(PostgresError) -> SnapshotScope {
         let rows = try await connection.query(
             """
-            select distinct tenant_id
+            select tenant_id, part
               from snapshot_changes
              where not pg_visible_in_snapshot(changed_by, \(build.text)::pg_snapshot)
-             order by tenant_id
+             group by tenant_id, part
             """)
-        return try rows.read { row throws(PostgresError) in try row.owner(0) }
+        var scope = SnapshotScope()
+        for row in rows {
+            let owner = try row.owner(0)
+            switch try row.text(1) {
+            case "": scope.owners.insert(owner)
+            case "*": if let owner { scope.keyOwners.insert(owner) }
+            default: scope.keys.insert(try row.value(1) { KeyPublicID($0) })
+            }
+        }
+        if scope.owners.contains(nil) {
+            // The names of the platform's models stand inside the routes of tenants.
+            let users = try await connection.query(
+                "select distinct tenant_id from route_targets where model_tenant_id = \(TenantID.platform)")
+            for user in users { scope.owners.insert(try user.owner(0)) }
+        }
+        return scope
     }
 
     /// A signed root with its objects, ready to be kept.
@@ -217,6 +232,19 @@ extension SnapshotStore {
         return try rows.first.map { row throws(PostgresError) in try version(row, from: 0) }
     }
 
+    /// Pages and shards, those there are.
+    package static func objects(
+        _ addresses: [SHA256Digest], _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [SHA256Digest: [UInt8]] {
+        var found: [SHA256Digest: [UInt8]] = [:]
+        for chunk in addresses.chunks(of: objectsPerStatement) {
+            let rows = try await connection.query(
+                "select sha256, bytes from snapshot_objects where sha256 = any(\(chunk))")
+            for row in rows { found[try row.digest(0)] = try row.bytes(1) }
+        }
+        return found
+    }
+
     /// A page or shard; nil: no such object.
     package static func object(
         _ address: SHA256Digest, _ connection: PostgresConnection
@@ -257,7 +285,10 @@ extension SnapshotStore {
         return try await connection.execute(
             """
             delete from snapshot_objects
-             where sha256 not in (select unnest(objects) from snapshot_versions)
+             where not exists (select
+                                 from (select distinct unnest(objects) as address
+                                         from snapshot_versions) as needed
+                                where address = sha256)
             """)
     }
 

@@ -13,6 +13,7 @@ struct CachedSnapshot: Sendable {
 
     /// Where the chain of key sets is kept.
     static let trustName = "key-sets"
+    private static let objectsAtOnce = 1024
 
     /// Why a part of the cache could not be used.
     struct Unusable: Error, CustomStringConvertible {
@@ -46,7 +47,8 @@ struct CachedSnapshot: Sendable {
         let verified = try VerifiedManifest.verify(cached: envelope, trusting: trust)
         var assembly = SnapshotAssembly(verified)
         while !assembly.isComplete {
-            let wanted = assembly.missing
+            // In pieces: the statement's memory is all there is beside the snapshot itself.
+            let wanted = Array(assembly.missing.prefix(Self.objectsAtOnce))
             let found = try cache.objects(wanted)
             guard found.count == wanted.count else {
                 throw Unusable("\(wanted.count - found.count) of its objects are not in the cache")

@@ -150,16 +150,15 @@ struct SnapshotMachine {
 
     private mutating func begin(_ verified: VerifiedManifest) -> [Action] {
         work = Work(assembly: SnapshotAssembly(verified, previous: runningAddresses))
-        return proceed()
+        return ask()
     }
 
-    private mutating func proceed() -> [Action] {
-        guard var work else { return [] }
-        if work.assembly.isComplete { return [.compile(work.assembly)] }
-        let wanted = work.assembly.missing.filter { !work.asked.contains($0) }
-        work.asked.formUnion(wanted)
-        self.work = work
-        return wanted.isEmpty ? [] : [.obtain(wanted)]
+    private mutating func ask() -> [Action] {
+        guard let assembly = work?.assembly else { return [] }
+        if assembly.isComplete { return [.compile(assembly)] }
+        let wanted = assembly.missing
+        work?.asked.formUnion(wanted)
+        return [.obtain(wanted)]
     }
 
     /// The most bytes an object that was asked for can have; nil when nobody waits for it.
@@ -171,6 +170,7 @@ struct SnapshotMachine {
 
     private mutating func obtained(_ object: SnapshotObject, _ isFetched: Bool) -> [Action] {
         guard work?.asked.contains(object.address) == true else { return [] }
+        let lackedPages = work?.assembly.lacksPages == true
         do throws(SnapshotAssembly.Failure) {
             try work?.assembly.add(object)
         } catch .unexpected {
@@ -179,7 +179,9 @@ struct SnapshotMachine {
             return reject(.verified, "object: \(error)", isFinal: true)
         }
         if isFetched { work?.fetched.append(object) }
-        return proceed()
+        let isComplete = work?.assembly.isComplete == true
+        // The last page names the shards; before and after it nothing new is missing.
+        return isComplete || (lackedPages && work?.assembly.lacksPages == false) ? ask() : []
     }
 
     private mutating func unobtainable(_ address: SHA256Digest, _ text: String) -> [Action] {

@@ -39,18 +39,23 @@ package final class CompiledSnapshot: Sendable {
 
     /// The snapshot a publisher is about to sign: the same checks a node will make.
     package convenience init(_ built: BuiltSnapshot) throws(InvalidSnapshot) {
-        let shards = Dictionary(
-            uniqueKeysWithValues: built.shards.enumerated().map { ($0.offset, $0.element) })
-        try self.init(built.manifest, addresses: built.addresses, changed: shards, on: nil)
+        let shards = built.addresses.enumerated().map { number, address in
+            (number, ChangedShard(object: address.flatMap { built.objects[$0] }))
+        }
+        try self.init(
+            built.manifest, addresses: built.addresses, changed: Dictionary(uniqueKeysWithValues: shards),
+            on: nil)
     }
 
     private init(
-        _ manifest: Manifest, addresses: SnapshotAssembly.ShardAddresses, changed: [Int: Shard],
+        _ manifest: Manifest, addresses: SnapshotAssembly.ShardAddresses, changed: [Int: ChangedShard],
         on base: CompiledSnapshot?
     ) throws(InvalidSnapshot) {
         var problems = ProblemList()
         let (layout, fleetKey) = (manifest.layout, manifest.fleetKey)
-        let platformShard = changed[ShardLayout.platformShard]
+        let platformShard = changed[ShardLayout.platformShard].map {
+            Self.opened($0, number: ShardLayout.platformShard, &problems)
+        }
         let keepsPlatform = platformShard == nil && base?.manifest.fleetKey == fleetKey
         let platform: PlatformPart
         if let base, keepsPlatform {
@@ -63,12 +68,13 @@ package final class CompiledSnapshot: Sendable {
         var buckets = base?.buckets ?? Array(repeating: nil, count: layout.bucketCount)
         for index in buckets.indices {
             if let shard = changed[index + 1] {
+                // Opened one at a time: all of them at once would take several times the memory.
                 buckets[index] =
                     shard.isEmpty
                     ? nil
                     : SnapshotBucket(
-                        shard, number: index + 1, layout: layout, platform: platform, fleetKey: fleetKey,
-                        &problems)
+                        Self.opened(shard, number: index + 1, &problems), number: index + 1, layout: layout,
+                        platform: platform, fleetKey: fleetKey, &problems)
             } else if !keepsPlatform {
                 buckets[index] = buckets[index]?.relinked(to: platform, fleetKey: fleetKey, &problems)
             }
@@ -82,6 +88,15 @@ package final class CompiledSnapshot: Sendable {
         keyCount = buckets.reduce(0) { $0 + ($1?.keys.count ?? 0) }
         checkKeyOwners(changed: changed, base: base, &problems)
         if !problems.problems.isEmpty { throw InvalidSnapshot(problems: problems.problems) }
+    }
+
+    private static func opened(
+        _ shard: ChangedShard, number: Int, _ problems: inout ProblemList
+    ) -> Shard {
+        do throws(CodecError) { return try shard.opened() } catch {
+            problems.add(.unreadable, "shard \(number): \(error)")
+            return Shard()
+        }
     }
 
     private init(_ other: CompiledSnapshot, manifest: Manifest) {
@@ -109,8 +124,9 @@ package final class CompiledSnapshot: Sendable {
 
     /// Every key belongs to a tenant and workspace that are there. Old segments are walked again only when
     /// something may have gone away under them.
-    private func checkKeyOwners(changed: [Int: Shard], base: CompiledSnapshot?, _ problems: inout ProblemList)
-    {
+    private func checkKeyOwners(
+        changed: [Int: ChangedShard], base: CompiledSnapshot?, _ problems: inout ProblemList
+    ) {
         let mayDangle = base.map { base in
             changed.keys.contains { number in
                 guard number > 0, let old = base.buckets[number - 1] else { return false }
@@ -119,12 +135,15 @@ package final class CompiledSnapshot: Sendable {
                 }
             }
         }
+        var known = KnownWorkspaces()
         for (index, bucket) in buckets.enumerated() {
             guard let bucket, mayDangle != false || changed[index + 1] != nil else { continue }
             for position in 0..<bucket.keys.count {
                 let key = bucket.keys[position]
+                if known.contains(key.workspace, of: key.tenant) { continue }
                 let isOwned = tenant(key.tenant)?.workspaces.contains(key.workspace) == true
                 problems.check(isOwned, .dangling, "\(key.id) → \(key.workspace)")
+                if isOwned { known.insert(key.workspace, of: key.tenant) }
             }
         }
     }
@@ -134,6 +153,25 @@ package final class CompiledSnapshot: Sendable {
         shard.providers = platform.providers.values.map(\.entry)
         shard.prices = platform.prices.values.flatMap(\.self)
         return shard
+    }
+}
+
+/// Workspaces that were found lately: of a million keys most lie in one of these. Positions by the low bits.
+private struct KnownWorkspaces {
+    private static let count = 16_384
+    private var places = [(tenant: TenantID, workspace: WorkspaceID)](
+        repeating: (TenantID(high: 0, low: 0), WorkspaceID(high: 0, low: 0)), count: count)
+
+    private func place(_ workspace: WorkspaceID) -> Int {
+        Int(truncatingIfNeeded: (workspace.low ^ workspace.high) & UInt64(Self.count - 1))
+    }
+
+    func contains(_ workspace: WorkspaceID, of tenant: TenantID) -> Bool {
+        places[place(workspace)] == (tenant, workspace)
+    }
+
+    mutating func insert(_ workspace: WorkspaceID, of tenant: TenantID) {
+        places[place(workspace)] = (tenant, workspace)
     }
 }
 

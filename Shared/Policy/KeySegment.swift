@@ -53,7 +53,8 @@ final class KeySegment: @unchecked Sendable {
 
     private static let vacant = UInt32.max
 
-    init(_ entries: [KeyEntry]) {
+    /// - Parameter twice: told of every public id that another key has already.
+    init(_ entries: [KeyEntry], twice: (KeyEntry) -> Void = { _ in }) {
         var slotCount = 2
         while slotCount < entries.count * 2 { slotCount *= 2 }
         records = .allocate(capacity: entries.count)
@@ -68,7 +69,10 @@ final class KeySegment: @unchecked Sendable {
                 routeCount += 1
             }
             var slot = firstSlot(ShardLayout.mixed(entry.publicID.high, entry.publicID.low))
-            while slots[slot] != Self.vacant { slot = (slot + 1) & (slotCount - 1) }
+            while slots[slot] != Self.vacant {
+                if records[Int(slots[slot])].publicID == entry.publicID { twice(entry) }
+                slot = (slot + 1) & (slotCount - 1)
+            }
             slots[slot] = UInt32(index)
         }
     }

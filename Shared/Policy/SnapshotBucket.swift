@@ -28,8 +28,8 @@ final class SnapshotBucket: Sendable {
         _ problems: inout ProblemList
     ) {
         checkHomes(shard, number: number, layout: layout, &problems)
-        checkUniqueKeys(shard.keys, &problems)
-        keys = KeySegment(shard.keys)
+        checkKeys(shard.keys, &problems)
+        keys = KeySegment(shard.keys) { problems.add(.duplicate, "the public id of \($0.id)") }
         var source = shard
         source.keys = []
         self.source = source
@@ -164,12 +164,12 @@ private func checkHomes(_ shard: Shard, number: Int, layout: ShardLayout, _ prob
     }
 }
 
-private func checkUniqueKeys(_ keys: [KeyEntry], _ problems: inout ProblemList) {
-    var ids: Set<KeyID> = []
-    var publicIDs: Set<KeyPublicID> = []
+/// A shard lists its keys in the order of ids: one that is there twice stands beside itself.
+private func checkKeys(_ keys: [KeyEntry], _ problems: inout ProblemList) {
+    var last: KeyID?
     for entry in keys {
-        problems.check(ids.insert(entry.id).inserted, .duplicate, "\(entry.id)")
-        problems.check(publicIDs.insert(entry.publicID).inserted, .duplicate, "the public id of \(entry.id)")
+        if let last { problems.check(last < entry.id, .duplicate, "\(entry.id)") }
+        last = entry.id
         let count = entry.permitted.routes.count
         problems.check(count <= KeyPermissions.maximumRoutes, .invalid, "\(entry.id) names \(count) routes")
     }

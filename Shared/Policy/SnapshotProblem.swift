@@ -3,7 +3,9 @@ package struct SnapshotProblem: Hashable, Sendable, CustomStringConvertible {
     package enum Kind: String, Sendable, CaseIterable {
         /// An entry in a shard that is not its home.
         case misplaced
-        /// An identifier, public id or name that is there twice.
+        /// Bytes that are no shard.
+        case unreadable
+        /// An identifier, public id or name that is there twice, or entries that are not in order.
         case duplicate
         /// A reference to something that is not there, or that belongs to another tenant.
         case dangling

@@ -2,6 +2,7 @@ import Contract
 import Cryptography
 import Domain
 import Policy
+import Store
 import TestSupport
 import Testing
 
@@ -56,7 +57,8 @@ struct ShardedSnapshotTests {
                     dirty.insert(nil)
                 }
             }
-            _ = try sharded.replace(dirty, with: Self.content(of: dirty, in: fixture.content))
+            _ = try sharded.replace(
+                SnapshotScope(of: dirty), with: Self.content(of: dirty, in: fixture.content))
             let whole = try ShardedSnapshot(fixture.content)
             #expect(sharded.pages == whole.pages, "seed \(seed), step \(step)")
             #expect(sharded.shards == whole.shards, "seed \(seed), step \(step)")
@@ -72,8 +74,72 @@ struct ShardedSnapshotTests {
         let before = Set(sharded.objects.keys)
         _ = fixture.addKey(parts.tenant, parts.workspace)
         let part = Self.content(of: [parts.tenant], in: fixture.content)
-        #expect(try sharded.replace([parts.tenant], with: part).isEmpty)
+        #expect(try sharded.replace(SnapshotScope(of: [parts.tenant]), with: part).tightening.isEmpty)
         #expect(Set(sharded.objects.keys).subtracting(before).count == 2)
+    }
+
+    @Test("one key of a tenant with thousands opens and encodes one shard, and needs none of the others")
+    func oneKeyOfThousands() throws {
+        var (fixture, parts) = SnapshotFixture.small()
+        for _ in 0..<3_000 { _ = fixture.addKey(parts.tenant, parts.workspace) }
+        var sharded = try ShardedSnapshot(fixture.content)
+        let key = fixture.content.keys[1_500]
+        let revoked = KeyEntry(
+            id: key.id, tenant: key.tenant, workspace: key.workspace, publicID: key.publicID,
+            secretHash: key.secretHash, revoked: fixture.now)
+        var part = SnapshotContent()
+        part.keys = [revoked]
+        var scope = SnapshotScope()
+        scope.keys = [key.publicID]
+        let result = try sharded.replace(scope, with: part)
+        #expect((result.opened, result.changed) == (1, 1))
+        #expect(result.tightening.added == [.key(key.id)])
+        fixture.content.keys[1_500] = revoked
+        #expect(try sharded.shards == ShardedSnapshot(fixture.content).shards)
+        // The same again differs in nothing, and a key that is gone leaves its shard.
+        let again = try sharded.replace(scope, with: part)
+        #expect((again.opened, again.changed) == (1, 0))
+        #expect(try sharded.replace(scope, with: SnapshotContent()).changed == 1)
+        #expect(sharded.keyCount == 3_000)
+    }
+
+    @Test("the settings of a tenant are replaced without a look at its keys")
+    func settingsAlone() throws {
+        var (fixture, parts) = SnapshotFixture.small()
+        for _ in 0..<3_000 { _ = fixture.addKey(parts.tenant, parts.workspace) }
+        var sharded = try ShardedSnapshot(fixture.content)
+        var part = Self.content(of: [parts.tenant], in: fixture.content)
+        part.keys = []
+        part.tenants = [TenantEntry(id: parts.tenant, isSuspended: true)]
+        var scope = SnapshotScope()
+        scope.owners = [parts.tenant]
+        let result = try sharded.replace(scope, with: part)
+        #expect((result.opened, result.changed) == (1, 1))
+        #expect(sharded.keyCount == 3_001)
+    }
+
+    @Test("more than 100,000 keys are dealt to 4,096 buckets, and one fewer does not move everything back")
+    func layout() throws {
+        var fixture = SnapshotFixture()
+        let (tenant, workspace) = fixture.addTenant()
+        func key(_ number: UInt64) throws -> KeyEntry {
+            let text = String(number)
+            return KeyEntry(
+                id: KeyID(high: 1, low: number), tenant: tenant, workspace: workspace,
+                publicID: try #require(KeyPublicID(String(repeating: "0", count: 16 - text.count) + text)),
+                secretHash: .unknown)
+        }
+        fixture.content.keys = try (1...100_000).map { try key($0) }
+        var sharded = try ShardedSnapshot(fixture.content)
+        #expect(sharded.layout.bucketCount == 256)
+        var scope = SnapshotScope()
+        scope.keys = [try key(100_001).publicID]
+        var part = SnapshotContent()
+        part.keys = [try key(100_001)]
+        _ = try sharded.replace(scope, with: part)
+        #expect((sharded.layout.bucketCount, sharded.keyCount) == (4_096, 100_001))
+        _ = try sharded.replace(scope, with: SnapshotContent())
+        #expect((sharded.layout.bucketCount, sharded.keyCount) == (4_096, 100_000))
     }
 
     @Test("an adopted snapshot changes like the one it was published from")
@@ -81,11 +147,12 @@ struct ShardedSnapshotTests {
         var (fixture, parts) = SnapshotFixture.small()
         for _ in 0..<20 { _ = fixture.addKey(parts.tenant, parts.workspace) }
         let built = try fixture.built()
-        var adopted = ShardedSnapshot(adopting: try fixture.assembly(of: built), objects: built.objects)
+        var adopted = try ShardedSnapshot(adopting: try fixture.assembly(of: built), objects: built.objects)
         #expect(adopted.pages.map(\.address) == built.manifest.pages)
         #expect(adopted.keyCount == 21)
         fixture.content.keys.removeFirst(5)
-        _ = try adopted.replace([parts.tenant], with: Self.content(of: [parts.tenant], in: fixture.content))
+        _ = try adopted.replace(
+            SnapshotScope(of: [parts.tenant]), with: Self.content(of: [parts.tenant], in: fixture.content))
         #expect(try adopted.shards == ShardedSnapshot(fixture.content).shards)
     }
 
@@ -96,7 +163,7 @@ struct ShardedSnapshotTests {
         let (tenant, workspace) = fixture.addTenant()
         for _ in 0..<30 { _ = fixture.addKey(tenant, workspace) }
         var sharded = try ShardedSnapshot(fixture.content)
-        let change = try sharded.replace([tenant], with: SnapshotContent())
+        let change = try sharded.replace(SnapshotScope(of: [tenant]), with: SnapshotContent()).tightening
         #expect(try sharded.shards == ShardedSnapshot(empty).shards)
         #expect(change.added.contains(.tenant(tenant)))
         #expect(change.added.count == 31)
@@ -107,12 +174,12 @@ struct ShardedSnapshotTests {
     func sweep() throws {
         var (fixture, parts) = SnapshotFixture.small()
         var sharded = try ShardedSnapshot(fixture.content)
-        #expect(try sharded.replace(nil, with: fixture.content).isEmpty)
+        #expect(try sharded.replace(nil, with: fixture.content).tightening.isEmpty)
         let key = fixture.content.keys[0]
         fixture.content.keys[0] = KeyEntry(
             id: key.id, tenant: key.tenant, workspace: key.workspace, publicID: key.publicID,
             secretHash: key.secretHash, revoked: fixture.now)
-        let change = try sharded.replace(nil, with: fixture.content)
+        let change = try sharded.replace(nil, with: fixture.content).tightening
         #expect(change.added == [.key(parts.keyID)])
         #expect(try sharded.shards == ShardedSnapshot(fixture.content).shards)
     }

@@ -210,6 +210,7 @@ struct SnapshotPublisherTests {
             try await pool.withTransaction { connection in
                 try await connection.executeScript("set local session_replication_role = replica")
                 try await connection.execute("delete from workspaces where id = \(tenancy.workspace)")
+                _ = try await connection.query("select stamp_change_of(\(tenancy.tenant))")
             }
             try await tenancy.revoke(id, at: now, pool)
             #expect(try await rig.publisher.reconcile())
@@ -257,14 +258,73 @@ struct SnapshotPublisherTests {
             let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
             let (key, id) = try await tenancy.addKey(at: now, pool)
             try await rig.publisher.reconcile()
-            #expect(try await !rig.publisher.reconcile(isSweep: true))
+            #expect(try await !rig.publisher.reconcile(sweeping: .everything))
             try await pool.withTransaction { connection in
                 try await connection.executeScript("set local session_replication_role = replica")
                 try await connection.execute("delete from keys where id = \(id)")
             }
             #expect(try await !rig.publisher.reconcile())
-            #expect(try await rig.publisher.reconcile(isSweep: true))
+            #expect(try await rig.publisher.reconcile(sweeping: .everything))
             #expect(try refusal(key, in: rig.published()?.compiled, at: now) != nil)
+        }
+    }
+
+    @Test("a sweep goes through all tenants in slices, and finds what changed without a note in its slice")
+    func slices() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            var keys: [(text: KeyText, id: KeyID)] = []
+            for slug in ["a", "b", "c"] {
+                let tenancy = try await Tenancy.create(slug, fleet: rig.keys.fleet, at: now, pool)
+                keys.append(try await tenancy.addKey(at: now, pool))
+            }
+            try await rig.publisher.reconcile()
+            let gone = keys[2]
+            try await pool.withTransaction { connection in
+                try await connection.executeScript("set local session_replication_role = replica")
+                try await connection.execute("delete from keys where id = \(gone.id)")
+            }
+            // Its period is its whole time: a slice is everything. Then the end is told, round after round.
+            var rounds = 0
+            while try await !rig.publisher.sweepSlice() { rounds += 1 }
+            #expect(rounds <= 1)
+            #expect(rig.publisher.version?.counter == 2)
+            #expect(try refusal(gone.text, in: rig.published()?.compiled, at: now) != nil)
+            #expect(try refusal(keys[0].text, in: rig.published()?.compiled, at: now) == nil)
+        }
+    }
+
+    @Test("a change of one key among many reads that key and moves two small objects")
+    func oneKeyAmongMany() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            try await pool.withConnection { connection in
+                try await connection.execute(
+                    """
+                    insert into keys (tenant_id, id, workspace_id, name, public_id, secret_hash, endpoints,
+                                      routes, created_at, updated_at)
+                    select \(tenancy.tenant), gen_random_uuid(), \(tenancy.workspace), 'bulk',
+                           substr(md5(n::text), 1, 16), sha256('x'), 4294967295, '{}', \(now), \(now)
+                      from generate_series(1, 5000) as n
+                    """)
+            }
+            let (key, id) = try await tenancy.addKey(at: now, pool)
+            try await rig.publisher.reconcile()
+            let count = try await pool.withConnection {
+                try await $0.query("select sha256 from snapshot_objects").count
+            }
+            try await tenancy.revoke(id, at: now, pool)
+            try await rig.publisher.reconcile()
+            let bytes = try await pool.withConnection { connection in
+                try await connection.query(
+                    "select octet_length(bytes)::int8 from snapshot_objects order by created_at desc, 1 desc"
+                )
+                .map { try $0.int64(0) }
+            }
+            #expect(bytes.count == count + 2)
+            #expect(bytes.prefix(2).reduce(0, +) < 20_000)
+            #expect(try refusal(key, in: rig.published()?.compiled, at: now) == .revoked)
         }
     }
 

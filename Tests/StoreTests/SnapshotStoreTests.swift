@@ -101,20 +101,20 @@ struct SnapshotStoreTests {
             let last = try await pool.withConnection { try await fixture.tenant("last", $0) }
             let (dirty, build) = try await pool.withTransaction(.readOnlySnapshot) { connection in
                 (
-                    try await SnapshotStore.dirtyOwners(since: empty, connection),
+                    try await SnapshotStore.changes(since: empty, connection),
                     try await SnapshotStore.visibility(connection)
                 )
             }
-            #expect(Set(dirty) == [early.id, last.id])
+            #expect(dirty.owners == [early.id, last.id] && dirty.keys.isEmpty && dirty.keyOwners.isEmpty)
             commit.signal()
             await committed.wait()
             try await pool.withConnection { connection in
-                let after = try await SnapshotStore.dirtyOwners(since: build, connection)
-                #expect(after == [late?.id])
+                let after = try await SnapshotStore.changes(since: build, connection)
+                #expect(after.owners == [late?.id])
                 // Shared things are the platform's.
                 _ = try await fixture.provider(of: nil, connection)
-                let shared = try await SnapshotStore.dirtyOwners(since: build, connection)
-                #expect(Set(shared) == [late?.id, nil])
+                let shared = try await SnapshotStore.changes(since: build, connection)
+                #expect(shared.owners == [late?.id, nil])
             }
             // A publication forgets what its build has seen and nothing else.
             let published = try await pool.withTransaction {
@@ -123,9 +123,65 @@ struct SnapshotStoreTests {
                     expected: SnapshotVersion(epoch: 1, counter: 0), at: fixture.now, $0)
             }
             #expect(published)
-            let left = try await pool.withConnection { try await SnapshotStore.dirtyOwners(since: empty, $0) }
-            #expect(Set(left) == [late?.id, nil])
+            let left = try await pool.withConnection { try await SnapshotStore.changes(since: empty, $0) }
+            #expect(left.owners == [late?.id, nil])
             await pool.close()
+        }
+    }
+
+    @Test("a change of a key is noted as that key; more than a hundred at once as all of the tenant's")
+    func changedKeys() async throws {
+        try await withTestDatabase { database in
+            let fixture = Fixture()
+            try await database.pool.withConnection { connection in
+                func now() async throws -> SnapshotStore.Visibility {
+                    try await SnapshotStore.visibility(connection)
+                }
+                let tenant = try await fixture.tenant("acme", connection)
+                let workspace = try await fixture.workspace(of: tenant, connection)
+                var before = try await now()
+                let (key, _) = try await fixture.key(of: workspace, connection)
+                var noted = try await SnapshotStore.changes(since: before, connection)
+                var expected = SnapshotScope()
+                expected.keys = [key.publicID]
+                #expect(noted == expected)
+                before = try await now()
+                _ = try await KeyStore.revoke(key.id, of: tenant.id, at: fixture.now, connection)
+                #expect(try await SnapshotStore.changes(since: before, connection) == expected)
+                before = try await now()
+                try await connection.execute("delete from keys where id = \(key.id)")
+                #expect(try await SnapshotStore.changes(since: before, connection) == expected)
+                before = try await now()
+                try await connection.execute("update keys set name = 'x' where false")
+                #expect(try await SnapshotStore.changes(since: before, connection).isEmpty)
+                try await connection.execute(
+                    """
+                    insert into keys (tenant_id, id, workspace_id, name, public_id, secret_hash, endpoints,
+                                      routes, created_at, updated_at)
+                    select \(tenant.id), gen_random_uuid(), \(workspace.id), 'bulk', lpad(n::text, 16, '0'),
+                           sha256('x'), 4294967295, '{}', \(fixture.now), \(fixture.now)
+                      from generate_series(1, 101) as n
+                    """)
+                noted = try await SnapshotStore.changes(since: before, connection)
+                #expect(noted.keyOwners == [tenant.id] && noted.keys.isEmpty && noted.owners.isEmpty)
+            }
+        }
+    }
+
+    @Test("who uses a model of the platform changes with it")
+    func platformUsers() async throws {
+        try await withTestDatabase { database in
+            let fixture = Fixture()
+            try await database.pool.withConnection { connection in
+                let shared = try await fixture.model(of: fixture.provider(of: nil, connection), connection)
+                let user = try await fixture.tenant("user", connection)
+                _ = try await fixture.tenant("other", connection)
+                _ = try await fixture.route(of: user, to: [shared], connection)
+                let before = try await SnapshotStore.visibility(connection)
+                _ = try await fixture.price(of: shared, connection)
+                let noted = try await SnapshotStore.changes(since: before, connection)
+                #expect(noted.owners == [nil, user.id] && noted.keyOwners.isEmpty)
+            }
         }
     }
 

@@ -1,13 +1,30 @@
 package import Cryptography
 
+/// A shard that came with a snapshot, still closed.
+package struct ChangedShard: Hashable, Sendable {
+    /// nil: the shard went away.
+    package let object: SnapshotObject?
+
+    package init(object: SnapshotObject?) { self.object = object }
+
+    package var isEmpty: Bool { object == nil }
+
+    /// The entries; throws what is wrong with the bytes.
+    package func opened() throws(CodecError) -> Shard {
+        try object.map { object throws(CodecError) in try Shard(object: object) } ?? Shard()
+    }
+}
+
 /// Collects the objects of a verified manifest, whatever order they come in. No I/O: it says what is missing,
-/// takes bytes, and checks each against its address before anything is parsed.
+/// takes bytes, and checks each against its address. Pages are read here; shards are kept as they came, to be
+/// read one after the other by whoever uses them, so that a million keys never lie here opened.
 ///
-/// Shards that did not change since `previous` are neither asked for nor parsed again.
+/// Shards that did not change since `previous` are not asked for again.
 package struct SnapshotAssembly: Sendable {
     package enum Failure: Error, Hashable, Sendable {
         /// Bytes nobody asked for: their hash is no missing address.
         case unexpected(SHA256Digest)
+        /// A page that cannot be read.
         case codec(SHA256Digest, CodecError)
         /// A page that does not fit its place, or a shard of another size than its reference says.
         case inconsistent(SHA256Digest)
@@ -22,9 +39,8 @@ package struct SnapshotAssembly: Sendable {
     private var pageShards: [Int: [ManifestPage.Reference?]] = [:]
     private var missingPages: [SHA256Digest: [Int]] = [:]
     private var missingShards: [SHA256Digest: (shards: [Int], byteCount: Int)] = [:]
-    /// Shards that differ from the previous snapshot, by number; an empty one stands for a shard that went
-    /// away.
-    package private(set) var changed: [Int: Shard] = [:]
+    /// Shards that differ from the previous snapshot, by number.
+    package private(set) var changed: [Int: ChangedShard] = [:]
 
     /// - Parameter previous: the addresses of the running snapshot when it has the same layout; else empty.
     package init(_ verified: VerifiedManifest, previous: ShardAddresses = []) {
@@ -41,6 +57,9 @@ package struct SnapshotAssembly: Sendable {
         (missingPages.isEmpty ? Array(missingShards.keys) : Array(missingPages.keys)).sorted()
     }
 
+    /// Whether pages are missing: the shards are not all known yet.
+    package var lacksPages: Bool { !missingPages.isEmpty }
+
     package var isComplete: Bool { missingPages.isEmpty && missingShards.isEmpty }
 
     /// The most bytes the object of an address can have: the limit to fetch it with.
@@ -54,11 +73,7 @@ package struct SnapshotAssembly: Sendable {
             try addPage(object, places)
         } else if let wanted = missingShards[object.address] {
             guard object.bytes.count == wanted.byteCount else { throw .inconsistent(object.address) }
-            let shard: Shard
-            do throws(CodecError) { shard = try Shard(object: object) } catch {
-                throw .codec(object.address, error)
-            }
-            for number in wanted.shards { changed[number] = shard }
+            for number in wanted.shards { changed[number] = ChangedShard(object: object) }
             missingShards[object.address] = nil
         } else {
             throw .unexpected(object.address)
@@ -87,7 +102,7 @@ package struct SnapshotAssembly: Sendable {
     private mutating func want(_ reference: ManifestPage.Reference?, shard number: Int) {
         if !previous.isEmpty && previous[number] == reference?.address { return }
         guard let reference else {
-            changed[number] = Shard()
+            changed[number] = ChangedShard(object: nil)
             return
         }
         missingShards[reference.address, default: ([], Int(reference.byteCount))].shards.append(number)
