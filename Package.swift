@@ -204,7 +204,8 @@ let package = Package(
         tests(
             "OperationsTests",
             [
-                "Operations", "Store", "Contract", "PostgresDriver", "Domain", "Cryptography", "EventLoops",
+                "Operations", "Store", "Contract", "PostgresDriver", "Domain", "Cryptography", "JSONText",
+                "EventLoops",
                 "Telemetry",
                 "TestSupport",
             ]),

@@ -9,7 +9,7 @@ create table audit_events (
     actor_id       uuid,
     action         text         not null,          -- noun.verb, as everywhere
     target_kind    text         not null,
-    target_id      uuid,
+    target_id      text,                           -- as everywhere outside: key_01h…
     details        jsonb        not null,          -- before and after; secrets never
     address        text         not null,
     request_id     text         not null,
@@ -22,7 +22,11 @@ create table audit_events (
                                                       and octet_length(hash) = 32)
 );
 
-create index audit_events_by_target on audit_events (tenant_id, target_kind, target_id, sequence desc);
+create index audit_events_by_target on audit_events (tenant_id, target_id, sequence desc);
+create index audit_events_by_actor  on audit_events (tenant_id, actor_id, sequence desc);
+create index audit_events_by_time   on audit_events (tenant_id, occurred_at);
+-- What somebody did, wherever.
+create index audit_events_of_actor  on audit_events (actor_id, id desc);
 
 -- The end of each chain. Its row is the lock under which the chain grows: take it last in a transaction.
 create table audit_heads (
@@ -41,7 +45,7 @@ create function audit_hash(event audit_events) returns bytea language sql stable
       from unnest(array[
           uuid_send(event.tenant_id), int8send(event.sequence), uuid_send(event.id),
           timestamptz_send(event.occurred_at), textsend(event.actor_kind), uuid_send(event.actor_id),
-          textsend(event.action), textsend(event.target_kind), uuid_send(event.target_id),
+          textsend(event.action), textsend(event.target_kind), textsend(event.target_id),
           convert_to(event.details::text, 'UTF8'), textsend(event.address), textsend(event.request_id)
       ]) with ordinality as fields (field, position)
 $$;
@@ -78,15 +82,34 @@ $$;
 create trigger history_stays before update or delete on audit_events
     for each row execute function refuse_to_change_history();
 
--- The first event of a tenant's chain that does not follow from the one before it; null when the chain holds.
-create function first_broken_audit_event(tenant uuid) returns bigint language sql stable as $$
-    select min(sequence)
-      from (select sequence,
-                   hash = audit_hash(event)
-                   and previous_hash = lag(hash, 1, sha256(uuid_send(tenant_id))) over chain
-                   and sequence = row_number() over chain as holds
-              from audit_events as event
-             where tenant_id = tenant
-            window chain as (order by sequence)) as links
-     where not holds
+-- The first event of a part of a tenant's chain (`after` < sequence <= `upto`) that does not follow from the
+-- one before it; null when the part holds. An end that was cut off counts as the event that is missing.
+create function first_broken_audit_event(tenant uuid, after bigint default 0, upto bigint default 1::bigint << 62)
+returns bigint language sql stable as $$
+    select least(
+        (select min(sequence)
+           from (select sequence,
+                        hash = audit_hash(event)
+                        and previous_hash = lag(hash, 1, coalesce((select hash
+                                                                     from audit_events
+                                                                    where tenant_id = tenant
+                                                                      and sequence = after),
+                                                                  sha256(uuid_send(tenant)))) over chain
+                        and sequence = after + row_number() over chain as holds
+                   from audit_events as event
+                  where tenant_id = tenant and sequence > after and sequence <= upto
+                 window chain as (order by sequence)) as links
+          where not holds),
+        (select coalesce(last.sequence, 0) + 1
+           from (select) as always
+           left join audit_heads as head on head.tenant_id = tenant
+           left join lateral (select sequence, hash
+                                from audit_events
+                               where tenant_id = tenant
+                               order by sequence desc
+                               limit 1) as last on true
+          where coalesce(last.sequence, 0) <= upto
+            and (coalesce(head.sequence, 0), coalesce(head.hash, sha256(uuid_send(tenant))))
+                is distinct from
+                (coalesce(last.sequence, 0), coalesce(last.hash, sha256(uuid_send(tenant))))))
 $$;

@@ -30,7 +30,7 @@ CREATE TABLE public.audit_events (
     actor_id uuid,
     action text NOT NULL,
     target_kind text NOT NULL,
-    target_id uuid,
+    target_id text,
     details jsonb NOT NULL,
     address text NOT NULL,
     request_id text NOT NULL,
@@ -47,7 +47,7 @@ CREATE FUNCTION public.audit_hash(event public.audit_events) RETURNS bytea
       from unnest(array[
           uuid_send(event.tenant_id), int8send(event.sequence), uuid_send(event.id),
           timestamptz_send(event.occurred_at), textsend(event.actor_kind), uuid_send(event.actor_id),
-          textsend(event.action), textsend(event.target_kind), uuid_send(event.target_id),
+          textsend(event.action), textsend(event.target_kind), textsend(event.target_id),
           convert_to(event.details::text, 'UTF8'), textsend(event.address), textsend(event.request_id)
       ]) with ordinality as fields (field, position)
 $$;
@@ -73,18 +73,35 @@ begin
 end
 $$;
 
-CREATE FUNCTION public.first_broken_audit_event(tenant uuid) RETURNS bigint
+CREATE FUNCTION public.first_broken_audit_event(tenant uuid, after bigint DEFAULT 0, upto bigint DEFAULT ((1)::bigint << 62)) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
-    select min(sequence)
-      from (select sequence,
-                   hash = audit_hash(event)
-                   and previous_hash = lag(hash, 1, sha256(uuid_send(tenant_id))) over chain
-                   and sequence = row_number() over chain as holds
-              from audit_events as event
-             where tenant_id = tenant
-            window chain as (order by sequence)) as links
-     where not holds
+    select least(
+        (select min(sequence)
+           from (select sequence,
+                        hash = audit_hash(event)
+                        and previous_hash = lag(hash, 1, coalesce((select hash
+                                                                     from audit_events
+                                                                    where tenant_id = tenant
+                                                                      and sequence = after),
+                                                                  sha256(uuid_send(tenant)))) over chain
+                        and sequence = after + row_number() over chain as holds
+                   from audit_events as event
+                  where tenant_id = tenant and sequence > after and sequence <= upto
+                 window chain as (order by sequence)) as links
+          where not holds),
+        (select coalesce(last.sequence, 0) + 1
+           from (select) as always
+           left join audit_heads as head on head.tenant_id = tenant
+           left join lateral (select sequence, hash
+                                from audit_events
+                               where tenant_id = tenant
+                               order by sequence desc
+                               limit 1) as last on true
+          where coalesce(last.sequence, 0) <= upto
+            and (coalesce(head.sequence, 0), coalesce(head.hash, sha256(uuid_send(tenant))))
+                is distinct from
+                (coalesce(last.sequence, 0), coalesce(last.hash, sha256(uuid_send(tenant))))))
 $$;
 
 CREATE FUNCTION public.refuse_to_change_history() RETURNS trigger
@@ -776,7 +793,13 @@ ALTER TABLE ONLY public.workspaces
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT workspaces_pkey PRIMARY KEY (tenant_id, id);
 
-CREATE INDEX audit_events_by_target ON public.audit_events USING btree (tenant_id, target_kind, target_id, sequence DESC);
+CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (tenant_id, actor_id, sequence DESC);
+
+CREATE INDEX audit_events_by_target ON public.audit_events USING btree (tenant_id, target_id, sequence DESC);
+
+CREATE INDEX audit_events_by_time ON public.audit_events USING btree (tenant_id, occurred_at);
+
+CREATE INDEX audit_events_of_actor ON public.audit_events USING btree (actor_id, id DESC);
 
 CREATE INDEX bindings_by_user ON public.bindings USING btree (user_id);
 

@@ -1,4 +1,4 @@
-package import Domain
+import Domain
 import JSONText
 import PostgresDriver
 import Store
@@ -33,6 +33,24 @@ struct AuditSubject {
         target = AuditEvent.Target(kind: kind, id)
         self.details = details
     }
+
+    /// A change: its name as it is now, and of everything that changed what it was and what it is.
+    init<Noun>(_ kind: String, _ id: ID<Noun>, from before: JSONValue, to after: JSONValue) {
+        var old = JSONObject(), new = JSONObject()
+        for member in after.object?.members ?? [] where before[member.name] != member.value {
+            old[member.name] = before[member.name] ?? .null
+            new[member.name] = member.value
+        }
+        for member in before.object?.members ?? [] where after[member.name] == nil {
+            old[member.name] = member.value
+            new[member.name] = .null
+        }
+        var details = JSONObject()
+        for name in ["name", "slug", "email"] { details[name] = after[name] }
+        details["before"] = .object(old)
+        details["after"] = .object(new)
+        self.init(kind, id, .object(details))
+    }
 }
 
 /// What a write gives back: its result and what goes into the audit log.
@@ -57,61 +75,62 @@ extension OperationEnvironment {
         let event = AuditEvent(
             id: AuditEventID(at: now), tenant: scope.tenant, occurredAt: now,
             actor: actor.user.map { .user($0) } ?? .system, action: action, target: subject.target,
-            details: subject.details.text, address: actor.origin.address, requestID: actor.origin.requestID)
+            details: subject.details.withoutSecrets.text, address: actor.origin.address,
+            requestID: actor.origin.requestID)
         try await AuditStore.append(event, connection)
     }
 }
 
-/// One entry of an audit log, for reading.
-package struct AuditEntry: Sendable {
-    /// Its place in the chain: 1, 2, 3 … without a gap.
-    package let sequence: Int64
-    package let id: AuditEventID
-    package let occurredAt: Timestamp
-    /// The ID of the user or node; nil: the system, or somebody who was not signed in.
-    package let actor: String?
-    package let action: String
-    package let targetKind: String
-    /// As a plain UUID.
-    package let targetID: String?
-    /// A JSON object.
-    package let details: String
-    package let address: String
-    package let requestID: String
-    package let hash: [UInt8]
-
-    init(_ listed: AuditStore.Listed) {
-        let event = listed.event
-        sequence = listed.sequence
-        id = event.id
-        occurredAt = event.occurredAt
-        actor =
-            switch event.actor {
-            case .user(let id): id.description
-            case .node(let id): id.description
-            case .system: nil
-            }
-        action = event.action
-        targetKind = event.target.kind
-        targetID = event.target.id.map { AuditEventID(high: $0.high, low: $0.low).uuidText }
-        details = event.details
-        address = event.address
-        requestID = event.requestID
-        hash = listed.hash
+extension JSONValue {
+    /// The object with one more member.
+    func adding(_ name: String, _ value: JSONValue) -> JSONValue {
+        var object = object ?? JSONObject()
+        object[name] = value
+        return .object(object)
     }
-}
 
-/// Who did what.
-package struct AuditOperations {
-    let environment: OperationEnvironment
+    /// What stands in the audit log where a secret would.
+    static let elided = JSONValue.string("[elided]")
 
-    /// The log of a tenant, or (owner nil) of the platform; newest first.
-    package func list(
-        of owner: TenantID?, before sequence: Int64?, limit: Int, by caller: Caller
-    ) async throws(OperationError) -> [AuditEntry] {
-        try await environment.read(.auditRead, in: .owner(owner), by: caller) { connection in
-            let listed = try await AuditStore.list(of: owner, before: sequence, limit: limit, connection)
-            return listed.map(AuditEntry.init)
+    /// The same with every text that stands under the name of a secret, or looks like one of ours, elided.
+    /// The second belt: nobody should put any there.
+    var withoutSecrets: JSONValue {
+        switch self {
+        case .string(let text): Self.isSecret(text) ? .elided : self
+        case .array(let elements): .array(elements.map(\.withoutSecrets))
+        case .object(let object):
+            .object(
+                object.members.reduce(into: JSONObject()) { kept, member in
+                    let isNamedSo = Self.secretNames.contains { member.name.lowercased().contains($0) }
+                    kept[member.name] = isNamedSo ? member.value.withoutTexts : member.value.withoutSecrets
+                })
+        default: self
         }
+    }
+
+    /// Numbers, flags and nulls say nothing of a secret: that there is one may be known.
+    private var withoutTexts: JSONValue {
+        switch self {
+        case .string: .elided
+        case .array(let elements): .array(elements.map(\.withoutTexts))
+        case .object(let object):
+            .object(object.members.reduce(into: JSONObject()) { $0[$1.name] = $1.value.withoutTexts })
+        default: self
+        }
+    }
+
+    private static let secretNames = [
+        "password", "secret", "credential", "token", "authorization", "private_key", "api_key", "cookie",
+        "recovery_code",
+    ]
+
+    /// Keys of applications, refresh tokens, signed tokens and vendors' keys, wherever they stand in a text.
+    private static func isSecret(_ text: String) -> Bool {
+        text.split { !($0.isASCII && ($0.isLetter || $0.isNumber)) && $0 != "_" && $0 != "-" && $0 != "." }
+            .contains { word in
+                (word.hasPrefix("ek_") && word.count > 24) || word.hasPrefix("ert_")
+                    || (word.hasPrefix("sk-") && word.count > 12)
+                    || (word.hasPrefix("eyJ") && word.count > 40)
+            }
     }
 }

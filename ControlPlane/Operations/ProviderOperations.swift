@@ -102,7 +102,7 @@ package struct ProviderOperations {
             "providers.update", .providersUpdate, in: .owner(owner), by: caller
         ) { connection in
             var provider = try found(try await ProviderStore.find(id, of: owner, connection))
-            let seen = provider.updatedAt
+            let (seen, before) = (provider.updatedAt, Self.details(provider))
             try apply(change, to: &provider)
             provider.updatedAt = environment.clock.now()
             provider.credentialHint = hint ?? provider.credentialHint
@@ -110,7 +110,9 @@ package struct ProviderOperations {
                 throw OperationError(.preconditionFailed)
             }
             if let credential = change.credential { try await store(credential, of: provider, connection) }
-            return Recorded(provider, AuditSubject("provider", id, Self.details(provider)))
+            var after = Self.details(provider)
+            if change.credential != nil { after = after.adding("credential_replaced", true) }
+            return Recorded(provider, AuditSubject("provider", id, from: before, to: after))
         }
     }
 
@@ -189,6 +191,13 @@ package struct ProviderOperations {
             "name": .string(provider.name), "kind": .string(provider.kind.rawValue),
             "base_url": .string(provider.baseURL.description), "enabled": .boolean(provider.isEnabled),
             "has_credential": .boolean(provider.credentialHint != nil),
+            // Names alone: a header's value may be a credential too.
+            "headers": .array(provider.headers.map { .string($0.name) }),
+            "timeouts_ms": .array(
+                [
+                    provider.timeouts.connect, provider.timeouts.firstByte, provider.timeouts.betweenChunks,
+                    provider.timeouts.total,
+                ].map { .number(JSONNumber(Int64($0))) }),
         ]
     }
 }

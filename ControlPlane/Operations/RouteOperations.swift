@@ -45,7 +45,7 @@ package struct RouteOperations {
         try await environment.write("routes.update", .routesUpdate, in: .tenant(tenant), by: caller) {
             connection in
             var route = try found(try await RouteStore.find(id, of: tenant, connection))
-            let seen = route.updatedAt
+            let (seen, before) = (route.updatedAt, Self.details(route))
             route.name = name ?? route.name
             route.targets = targets ?? route.targets
             route.isEnabled = isEnabled ?? route.isEnabled
@@ -54,14 +54,21 @@ package struct RouteOperations {
             guard try await RouteStore.update(route, expecting: seen, connection) else {
                 throw OperationError(.preconditionFailed)
             }
-            return Recorded(route, AuditSubject("route", id, Self.details(route)))
+            return Recorded(route, AuditSubject("route", id, from: before, to: Self.details(route)))
         }
     }
 
     private static func details(_ route: Route) -> JSONValue {
         [
             "name": .string(route.name), "enabled": .boolean(route.isEnabled),
-            "targets": .array(route.targets.map { .string($0.model.description) }),
+            "targets": .array(
+                route.targets.map {
+                    [
+                        "model": .string($0.model.description),
+                        "weight": .number(JSONNumber(Int64($0.weight))),
+                        "priority": .number(JSONNumber(Int64($0.priority))),
+                    ]
+                }),
         ]
     }
 }

@@ -60,6 +60,7 @@ package struct TenantOperations {
     ) async throws(OperationError) -> Changed<Tenant> {
         try await environment.write(action, permission, in: .tenant(id), by: caller) { connection in
             var tenant = try found(try await TenantStore.find(id, connection))
+            let before = Self.details(tenant)
             edit(&tenant)
             try check(Tenant.problems(slug: tenant.slug, name: tenant.name))
             let seen = tenant.updatedAt
@@ -68,11 +69,12 @@ package struct TenantOperations {
                 throw OperationError(.preconditionFailed)
             }
             return Recorded(
-                changed,
-                AuditSubject(
-                    "tenant", id, ["name": .string(changed.name), "status": .string(changed.status.rawValue)])
-            )
+                changed, AuditSubject("tenant", id, from: before, to: Self.details(changed)))
         }
+    }
+
+    private static func details(_ tenant: Tenant) -> JSONValue {
+        ["name": .string(tenant.name), "status": .string(tenant.status.rawValue)]
     }
 }
 

@@ -17,7 +17,8 @@ struct AuditTests {
             let world = try await World(server)
             let me = try await server.send(.get, "/api/v1/me", token: world.admin).string("user", "id")
             for route in RouteTable.all where route.method != .get {
-                guard case .needs = route.access else { continue }
+                // Verifying reads.
+                guard case .needs = route.access, !route.operationID.hasSuffix(".verify") else { continue }
                 let probe = RouteProbe(route, world)
                 let isOfTenant = route.path.contains("{tenant}")
                 let path = try await probe.path()
@@ -61,11 +62,11 @@ struct AuditTests {
             let token = try #require(world.tokens["tenant-owner"])
             var actions: [String] = []
             var query = "?limit=2"
-            while true {
+            while actions.count < 100 {
                 let page = try await server.send(.get, path + query, token: token)
                 actions += page.json["data"]?.array?.compactMap { $0["action"]?.string } ?? []
-                guard let next = page.json["next_before"]?.exactInt64 else { break }
-                query = "?limit=2&before=\(next)"
+                guard let next = page.json["next_cursor"]?.string else { break }
+                query = "?limit=2&cursor=\(next)"
             }
             #expect(
                 actions == [

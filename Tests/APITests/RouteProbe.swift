@@ -4,6 +4,7 @@ import Domain
 import HTTPWire
 import JSONText
 import Operations
+import Store
 import TestSupport
 import Testing
 
@@ -130,6 +131,9 @@ struct RouteProbe {
                     "email": .string("\(world.fresh("u"))@example.com"), "name": "U",
                     "password": "a long enough password",
                 ], id: "user", "id")
+        case .auditEvent:
+            let owner = isShared ? nil : TenantID(world.acme.tenant)
+            return try #require(try await server.audit(of: owner).last).id.description
         case .change: return "change_0000000000000001"
         default:
             Issue.record("no id for \(parameter.name)")

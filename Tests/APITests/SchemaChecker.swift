@@ -13,6 +13,7 @@ extension Schema {
         case (.list(let element, let maximum), .array(let elements)):
             (elements.count > maximum ? ["\(place): too many elements"] : [])
                 + elements.enumerated().flatMap { element.problems(in: $1, at: "\(place)[\($0)]") }
+        case (.anyObject, .object): []
         case (.dictionary(let value, _), .object(let object)):
             object.members.flatMap { value.problems(in: $0.value, at: "\(place).\($0.name)") }
         case (.object(let schema), .object(let object)):

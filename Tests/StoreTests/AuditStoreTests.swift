@@ -69,6 +69,90 @@ struct AuditStoreTests {
         }
     }
 
+    @Test("an end that was cut off is missed, also by a check in parts, and so is a whole log")
+    func truncation() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                for _ in 0..<5 { try await AuditStore.append(event("key.create", nil, fixture), connection) }
+                func broken(_ after: Int64, _ upto: Int64) async throws -> Int64? {
+                    try await connection.query(
+                        """
+                        select first_broken_audit_event('00000000-0000-0000-0000-000000000000',
+                                                        \(after), \(upto))
+                        """
+                    ).first?.optionalInt64(0)
+                }
+                for (after, upto) in [(0, 2), (2, 4), (4, 6), (0, 5), (5, 9)] as [(Int64, Int64)] {
+                    let found = try await broken(after, upto)
+                    #expect(found == nil, "\(after)…\(upto)")
+                }
+                let whole = try await AuditStore.verify(nil, connection)
+                #expect(whole.events == 5 && whole.firstBroken == nil)
+                try await connection.executeScript("alter table audit_events disable trigger history_stays")
+                try await connection.executeScript("delete from audit_events where sequence >= 4")
+                let cut = try await AuditStore.verify(nil, connection)
+                #expect(cut.events == 3 && cut.firstBroken == 4)
+                let early = try await broken(0, 2)
+                let late = try await broken(2, 4)
+                #expect(early == nil && late == 4)
+                try await connection.executeScript("delete from audit_events")
+                let gone = try await AuditStore.verify(nil, connection)
+                #expect(gone.events == 0 && gone.firstBroken == 1)
+            }
+        }
+    }
+
+    @Test("events are found by who, what, on what and when, and by who in every log")
+    func filters() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let tenant = try await fixture.tenant("mine", connection).id
+                let (ana, ben) = (UserID(at: fixture.now), UserID(at: fixture.now))
+                let key = KeyID(at: fixture.now)
+                var events: [AuditEvent] = []
+                for (owner, actor, action) in [
+                    (tenant, ana, "keys.create"), (tenant, ben, "keys.revoke"), (nil, ana, "tenants.create"),
+                    (tenant, ana, "keysets.create"),
+                ] as [(TenantID?, UserID, String)] {
+                    let now = fixture.now
+                    let event = AuditEvent(
+                        id: AuditEventID(at: now), tenant: owner, occurredAt: now, actor: .user(actor),
+                        action: action,
+                        target: action.hasPrefix("keys.") ? .init(kind: "key", key) : .init(kind: "thing"))
+                    try await AuditStore.append(event, connection)
+                    events.append(event)
+                }
+                func found(_ edit: (inout AuditFilter) -> Void) async throws -> [AuditEvent] {
+                    var filter = AuditFilter()
+                    edit(&filter)
+                    return try await AuditStore.list(of: tenant, filter, limit: 10, connection).map(\.event)
+                }
+                let byAna = try await found { $0.actor = PostgresUUID(high: ana.high, low: ana.low) }
+                #expect(byAna == [events[3], events[0]])
+                let revocations = try await found { $0.action = "keys.revoke" }
+                let ofKeys = try await found { $0.action = "keys" }
+                #expect(revocations == [events[1]] && ofKeys == [events[1], events[0]])
+                let onKey = try await found { $0.target = key.description }
+                let ofKind = try await found { $0.targetKind = "thing" }
+                #expect(onKey == [events[1], events[0]] && ofKind == [events[3]])
+                let between = try await found {
+                    $0.from = events[1].occurredAt
+                    $0.to = events[3].occurredAt
+                }
+                #expect(between == [events[1]])
+                let activity = try await pages(limit: 2) {
+                    try await AuditStore.list(by: ana, $0, connection)
+                }
+                #expect(activity.map { $0.map(\.event) } == [[events[3], events[2]], [events[0]]])
+                let one = try await AuditStore.find(events[1].id, of: tenant, connection)
+                let foreign = try await AuditStore.find(events[1].id, of: nil, connection)
+                #expect(one?.event == events[1] && foreign == nil)
+            }
+        }
+    }
+
     @Test("an event whose transaction fails leaves no hole in the chain")
     func rollback() async throws {
         try await withTestDatabase { database in

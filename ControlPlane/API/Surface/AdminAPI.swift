@@ -58,8 +58,35 @@ package final class AdminAPI {
         reply.fields.append("x-content-type-options", "nosniff")
         reply.fields.append("referrer-policy", "no-referrer")
         reply.fields.append("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
-        try? await exchange.respond(status: reply.status, fields: reply.fields, body: reply.body)
+        if let parts = reply.parts {
+            await stream(parts, reply, exchange, operation)
+        } else {
+            try? await exchange.respond(status: reply.status, fields: reply.fields, body: reply.body)
+        }
         metrics.count(operation, status: reply.status, nanoseconds: monotonicNanoseconds() - start)
+    }
+
+    /// Sends an answer part by part. Without its end the client sees a cut: that is how it learns of a
+    /// failure.
+    private func stream(
+        _ parts: () async throws(OperationError) -> [UInt8]?, _ reply: Reply, _ exchange: Exchange,
+        _ operation: String
+    ) async {
+        let requestID = exchange.requestID.description
+        var piece = GrowableBytes()
+        do {
+            try await exchange.startStreaming(status: reply.status, fields: reply.fields)
+            while let part = try await parts() {
+                piece.removeAll()
+                part.withUnsafeBytes { piece.append($0) }
+                try await exchange.write(piece.view)
+            }
+            try await exchange.finish()
+        } catch let error as OperationError {
+            note(error, operation, requestID)
+        } catch {
+            log.info("a client left before the end of its answer", ["request_id": "\(requestID)"])
+        }
     }
 
     private func run(
@@ -107,12 +134,16 @@ private struct Reply {
     var status: Int
     var fields: HeaderFields
     var body: [UInt8]
+    var parts: (() async throws(OperationError) -> [UInt8]?)?
 
     static func success(_ answer: Answer) -> Reply {
         var fields = HeaderFields()
         if !answer.mediaType.isEmpty { fields.append("content-type", answer.mediaType) }
         if let change = answer.change { fields.append("eclusa-change", change.description) }
-        return Reply(status: answer.status, fields: fields, body: answer.body)
+        if let name = answer.fileName {
+            fields.append("content-disposition", "attachment; filename=\"\(name)\"")
+        }
+        return Reply(status: answer.status, fields: fields, body: answer.body, parts: answer.parts)
     }
 
     static func failure(_ error: OperationError, allow: [HTTPMethod] = [], requestID: String) -> Reply {

@@ -49,6 +49,8 @@ package struct AnswerShape: Sendable {
         case nothing
         case json(Schema)
         case text(mediaType: String)
+        /// Of any length, in one of these, as the query asks.
+        case stream(mediaTypes: [String])
     }
 
     package let status: Int
@@ -58,12 +60,18 @@ package struct AnswerShape: Sendable {
 }
 
 /// What a handler gives back.
-package struct Answer: Sendable {
+///
+/// Non-Sendable: one that is streamed lives on its loop.
+package struct Answer {
     package let status: Int
     package let mediaType: String
     package let body: [UInt8]
     /// The change token of a write, for the `eclusa-change` field.
     package var change: ChangeToken?
+    /// What a browser calls the answer when it keeps it.
+    package var fileName: String?
+    /// Where a streamed answer's body comes from, instead of `body`; see `StreamedAnswer`.
+    package var parts: (() async throws(OperationError) -> [UInt8]?)?
 
     package init(status: Int, mediaType: String, body: [UInt8], change: ChangeToken? = nil) {
         self.status = status
@@ -147,7 +155,7 @@ extension AdminRoute {
         }
     }
 
-    private static func queryShape(_ fields: [any AnyField]) -> BodyShape? {
+    static func queryShape(_ fields: [any AnyField]) -> BodyShape? {
         fields.isEmpty ? nil : BodyShape("query", fields)
     }
 }

@@ -141,6 +141,13 @@ package struct OpenAPIDocument {
         case .json(let schema): success["content"] = ["application/json": ["schema": json(schema)]]
         case .text(let mediaType):
             success["content"] = [mediaType: ["schema": ["type": "string"]]]
+        case .stream(let mediaTypes):
+            success["description"] = "Rows, streamed; a cut answer is not complete."
+            var content = JSONObject()
+            for type in mediaTypes {
+                content[String(type.prefix { $0 != ";" })] = ["schema": ["type": "string"]]
+            }
+            success["content"] = .object(content)
         }
         return [
             String(route.answer.status): .object(success),
@@ -192,6 +199,7 @@ package struct OpenAPIDocument {
             [
                 "type": "object", "additionalProperties": json(value), "maxProperties": .integer(count),
             ]
+        case .anyObject: ["type": "object"]
         case .nullable(let wrapped): ["anyOf": [json(wrapped), ["type": "null"]]]
         }
     }

@@ -12,6 +12,8 @@ package indirect enum Schema: Sendable {
     case object(ObjectSchema)
     /// An object whose members have any names.
     case dictionary(Schema, maximumCount: Int)
+    /// An object that differs from case to case; only in answers.
+    case anyObject
     case nullable(Schema)
 }
 
