@@ -157,12 +157,7 @@ let package = Package(
                 "HTTPServing", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry",
                 "Lifecycle",
             ]),
-        program(
-            "Tests/Benchmarks", "Benchmarks",
-            [
-                "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry",
-                "Lifecycle",
-            ]),
+        program("Tests/Benchmarks", "Benchmarks", ["CEventLoops"]),
         program(
             "Tests/SnapshotBenchmarks", "SnapshotBenchmarks",
             [

@@ -1,12 +1,10 @@
-import EventLoops
 import Glibc
-import Transport
 
 /// `make bench`: the gateway, everything on, against nginx `proxy_pass` with nothing on, alternating on this
 /// machine.
 @main enum Benchmarks {
     static let help = """
-        eclusa-bench: the gateway against nginx on this machine, one core each, the same stand-in provider.
+        eclusa-bench: the gateway against nginx on this machine, one core each, before the same provider.
 
         Usage: make bench ARGS="[options]"
 
@@ -14,7 +12,7 @@ import Transport
           --rounds N     rounds; the table has their medians (default 3)
           --help         this text
 
-        Core 0 carries the proxy that is measured, core 1 the load and the stand-in. Trust CPU µs a call, then
+        Core 0 carries the proxy that is measured, core 1 the load and the provider. Trust CPU µs a call, then
         the ratio of calls/s. Needs two cores, nginx and a release build (make bench sees to the last two).
         """
 
@@ -35,22 +33,15 @@ import Transport
             }
         }
         signal(SIGPIPE, SIG_IGN)
-        guard let loop = try? EventLoop() else { exit(70) }
-        let (length, count) = (seconds, rounds)
-        _ = loop.execute {
-            EventLoop.current?.spawn {
-                do {
-                    try await Bench(loop: EventLoop.current!, seconds: length, rounds: count).run()
-                    exit(0)
-                } catch let failure as BenchFailure {
-                    output("eclusa-bench: \(failure.text)")
-                } catch {
-                    output("eclusa-bench: \(error)")
-                }
-                exit(70)
-            }
+        do {
+            try Bench(seconds: seconds, rounds: rounds).run()
+        } catch let failure as BenchFailure {
+            output("eclusa-bench: \(failure.text)")
+            exit(70)
+        } catch {
+            output("eclusa-bench: \(error)")
+            exit(70)
         }
-        loop.run()
     }
 }
 

@@ -1,4 +1,3 @@
-import EventLoops
 import Glibc
 
 /// A whole Eclusa for the bench, started by `eclusa up` on ports of its own, with the pieces found by
@@ -10,15 +9,15 @@ struct Installation {
     let runner: Child
     let key: String
     let gateway: ProcessMeter
-    let standIn: ProcessMeter
     let control: pid_t
+    private let standIn: pid_t
 
     var gatewayPort: UInt16 { UInt16(8080 + offset) }
     var standInPort: UInt16 { UInt16(9100 + offset) }
 
     static func start(
-        programs: String, folder: String, offset: Int, loop: EventLoop
-    ) async throws -> Installation {
+        programs: String, folder: String, offset: Int
+    ) throws -> Installation {
         let log = "\(folder)/up.log"
         let runner = try Child.start(
             [
@@ -31,28 +30,31 @@ struct Installation {
             guard runner.isRunning else {
                 throw BenchFailure(text: "eclusa up ended:\n\(ProcessMeter.read(log) ?? "")")
             }
-            await loop.sleep(nanoseconds: 50_000_000)
+            usleep(50_000)
         }
         let children = ProcessMeter.children(of: runner.pid)
-        guard let gateway = children["eclusa-gateway"], let standIn = children["eclusa-stand-in"],
-            let control = children["eclusa-control"],
+        guard let gateway = children["eclusa-gateway"], let control = children["eclusa-control"],
+            let standIn = children["eclusa-stand-in"],
             let key = ProcessMeter.read("\(folder)/state/demo-key")
         else {
             throw BenchFailure(text: "eclusa up did not start everything:\n\(ProcessMeter.read(log) ?? "")")
         }
         return Installation(
             folder: folder, programs: programs, offset: offset, runner: runner, key: key,
-            gateway: ProcessMeter(pid: gateway), standIn: ProcessMeter(pid: standIn), control: control)
+            gateway: ProcessMeter(pid: gateway), control: control,
+            standIn: standIn)
     }
 
-    /// Adds a model of the stand-in under a route of the same name, so that nginx's and our callers send the
-    /// same bytes.
-    func addRoute(_ model: String) throws {
-        try command([
-            "models", "create", "--name", model, "--provider", "stand-in", "--input", "2.50", "--output",
-            "10",
-        ])
-        try command(["routes", "create", "--name", model, "--model", model])
+    /// Ends the stand-in provider, so that the load can answer at its address: egress is allowed there.
+    func replaceStandIn() throws {
+        // `eclusa up` would end everything with it; it need not run meanwhile.
+        kill(runner.pid, SIGSTOP)
+        kill(standIn, SIGKILL)
+        for _ in 0..<100 {
+            if (ProcessMeter.read("/proc/\(standIn)/stat") ?? ") Z").contains(") Z") { return }
+            usleep(10_000)
+        }
+        throw BenchFailure(text: "the stand-in provider does not end")
     }
 
     /// The number of calls the control plane's report has.
@@ -75,7 +77,11 @@ struct Installation {
         }
     }
 
-    func stop() { runner.stop(SIGINT) }
+    func stop() {
+        kill(control, SIGCONT)
+        kill(runner.pid, SIGCONT)
+        runner.stop(SIGINT)
+    }
 }
 
 extension StringProtocol {

@@ -1,0 +1,278 @@
+import CEventLoops
+import Glibc
+
+/// The load and the provider that answers it, on one thread and one epoll: no tasks, no allocation a call.
+///
+/// Both sides of the proxy cost this core four system calls a call and little else, so the proxy's core is
+/// the limit. The provider answers only while a run is under way.
+final class LoadEngine {
+    /// What one client connection is doing.
+    final class Client {
+        let descriptor: Int32
+        var counter = AnswerCounter()
+        /// Received and not understood yet: the beginning of a head that came in pieces.
+        var carried: [UInt8] = []
+        var due: Int64 = 0
+        var isBusy = false
+        init(_ descriptor: Int32) { self.descriptor = descriptor }
+    }
+
+    enum Slot {
+        case free, listener
+        case client(Client)
+        case provider(ProviderSide)
+    }
+
+    /// The port at which the provider listens.
+    let providerPort: UInt16
+    let script = ProviderScript()
+    let epoll = loop_epoll_create()
+    var slots: [Slot] = []
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 64)
+    private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: 512)
+    private let listener: Int32
+    private var idle: [Client] = []
+    private var result = LoadResult()
+    private var request: [UInt8] = []
+    private var outstanding = 0
+    private var deadline: Int64 = 0
+    private var repeats = false
+    /// Events of streams that are due, by the time they are due in steps of `step` nanoseconds.
+    private var wheel = [[ProviderSide]](repeating: [], count: 1024)
+    private var wheelTime: Int64 = 0
+    private var scheduled = 0
+    private static let step: Int64 = 100_000
+    private var random: UInt32 = 0x9e37_79b9
+
+    init(providerPort: UInt16) throws {
+        self.providerPort = providerPort
+        var address = loop_address()
+        (address.bytes.0, address.bytes.3, address.port) = (127, 1, providerPort)
+        listener = loop_listen(&address, 0, 4096)
+        guard epoll >= 0, listener >= 0 else {
+            throw BenchFailure(text: "cannot listen on 127.0.0.1:\(providerPort)")
+        }
+        watch(listener, as: .listener)
+    }
+
+    deinit {
+        buffer.deallocate()
+        events.deallocate()
+        close(epoll)
+        close(listener)
+    }
+
+    // MARK: Runs
+
+    /// As fast as the answers come, on `connections` connections.
+    func closedLoop(
+        _ request: [UInt8], to port: UInt16, connections: Int, seconds: Int
+    ) throws -> LoadResult {
+        try begin(request, port, connections)
+        repeats = true
+        let began = monotonicNow()
+        deadline = began + Int64(seconds) * 1_000_000_000
+        while let client = idle.popLast() { send(client) }
+        while outstanding > 0 { turn(spins: scheduled > 0) }
+        return end(began)
+    }
+
+    /// `perSecond` calls a second, whether or not earlier ones have been answered: latency counts from the
+    /// moment a call was due, so a stall is not hidden by the calls it delayed.
+    func openLoop(
+        _ request: [UInt8], to port: UInt16, connections: Int, perSecond: Int, seconds: Int
+    ) throws -> LoadResult {
+        try begin(request, port, connections)
+        repeats = false
+        let began = monotonicNow()
+        let gap = Int64(1_000_000_000 / perSecond)
+        var due = began
+        let last = began + Int64(seconds) * 1_000_000_000
+        while due < last || outstanding > 0 {
+            while due < last, due <= monotonicNow(), let client = idle.popLast() {
+                client.due = due
+                send(client)
+                due += gap
+            }
+            turn(spins: true)
+        }
+        return end(began)
+    }
+
+    private func begin(_ request: [UInt8], _ port: UInt16, _ connections: Int) throws {
+        result = LoadResult()
+        self.request = request
+        idle = try (0..<connections).map { _ in try connect(port) }
+    }
+
+    private func end(_ began: Int64) -> LoadResult {
+        result.seconds = Double(monotonicNow() - began) / 1e9
+        for case .client(let client) in slots { drop(client.descriptor) }
+        idle.removeAll()
+        return result
+    }
+
+    private func connect(_ port: UInt16) throws -> Client {
+        var address = loop_address()
+        (address.bytes.0, address.bytes.3, address.port) = (127, 1, port)
+        var pending: Int32 = 0
+        let descriptor = loop_connect(&address, &pending)
+        guard descriptor >= 0 else { throw BenchFailure(text: "cannot connect to port \(port)") }
+        if pending != 0 {
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            poll(&waiting, 1, 5_000)
+        }
+        guard loop_socket_error(descriptor) == 0 else {
+            throw BenchFailure(text: "nothing answers on port \(port)")
+        }
+        let client = Client(descriptor)
+        watch(descriptor, as: .client(client))
+        return client
+    }
+
+    private func watch(_ descriptor: Int32, as slot: Slot) {
+        while slots.count <= Int(descriptor) { slots.append(.free) }
+        slots[Int(descriptor)] = slot
+        _ = loop_epoll_add(epoll, descriptor, LOOP_READ, UInt64(descriptor))
+    }
+
+    func drop(_ descriptor: Int32) {
+        slots[Int(descriptor)] = .free
+        close(descriptor)
+    }
+
+    // MARK: One turn
+
+    private func turn(spins: Bool) {
+        let count = loop_epoll_wait(epoll, events, 512, spins ? 0 : 100)
+        for index in 0..<max(0, Int(count)) {
+            let descriptor = Int32(truncatingIfNeeded: loop_event_tag(events + index))
+            switch slots[Int(descriptor)] {
+            case .free: break
+            case .listener: accept()
+            case .client(let client): receive(client)
+            case .provider(let side): receive(side)
+            }
+        }
+        if scheduled > 0 { sendDueEvents() }
+    }
+
+    private func accept() {
+        var peer = loop_address()
+        while true {
+            let descriptor = loop_accept(listener, &peer)
+            if descriptor < 0 { return }
+            watch(descriptor, as: .provider(ProviderSide(descriptor)))
+        }
+    }
+
+    // MARK: The client's side
+
+    private func send(_ client: Client) {
+        client.isBusy = true
+        outstanding += 1
+        let sent = request.withUnsafeBytes { loop_send(client.descriptor, $0.baseAddress, $0.count, nil, 0) }
+        if sent != request.count { fail(client) }
+    }
+
+    private func receive(_ client: Client) {
+        let count = loop_receive(client.descriptor, buffer.baseAddress, buffer.count)
+        guard count > 0 else {
+            if count != -Int(EAGAIN) { fail(client) }
+            return
+        }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
+        do {
+            if !client.carried.isEmpty {
+                client.carried.append(contentsOf: bytes)
+                let whole = client.carried
+                client.carried.removeAll()
+                try whole.withUnsafeBytes { try take($0, client) }
+            } else {
+                try take(bytes, client)
+            }
+        } catch { return fail(client) }
+        guard client.counter.isWhole else { return }
+        result.answers += 1
+        result.events += client.counter.events
+        client.counter = AnswerCounter()
+        client.isBusy = false
+        outstanding -= 1
+        if !repeats {
+            result.latencies.append(Int((monotonicNow() - client.due) / 1000))
+            idle.append(client)
+        } else if monotonicNow() < deadline {
+            send(client)
+        }
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer, _ client: Client) throws {
+        let taken = try client.counter.take(bytes)
+        guard taken < bytes.count else { return }
+        if client.counter.isWhole { throw LoadFailure.malformed }
+        client.carried.append(contentsOf: bytes[taken...])
+    }
+
+    private func fail(_ client: Client) {
+        result.failures += 1
+        if client.isBusy { outstanding -= 1 }
+        drop(client.descriptor)
+    }
+
+    // MARK: The provider's side
+
+    private func receive(_ side: ProviderSide) {
+        let count = loop_receive(side.descriptor, buffer.baseAddress, buffer.count)
+        guard count > 0 else {
+            if count != -Int(EAGAIN) { drop(side.descriptor) }
+            return
+        }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[..<count])
+        switch side.take(bytes) {
+        case .incomplete: break
+        case .plain: sendWhole(script.plain, on: side)
+        case .stream:
+            side.nextEvent = 0
+            sendEvent(on: side)
+        }
+    }
+
+    private func sendEvent(on side: ProviderSide) {
+        sendWhole(script.events[side.nextEvent], on: side)
+        side.nextEvent += 1
+        if side.nextEvent < script.events.count { schedule(side) }
+    }
+
+    /// What does not fit into the socket is for the kernel's buffers to be large enough: answers are small.
+    private func sendWhole(_ bytes: [UInt8], on side: ProviderSide) {
+        let sent = bytes.withUnsafeBytes { loop_send(side.descriptor, $0.baseAddress, $0.count, nil, 0) }
+        if sent != bytes.count { drop(side.descriptor) }
+    }
+
+    /// 20 ms from now, a quarter more or less, so that streams do not walk in step.
+    private func schedule(_ side: ProviderSide) {
+        random ^= random << 13
+        random ^= random >> 17
+        random ^= random << 5
+        let now = monotonicNow()
+        if scheduled == 0 { wheelTime = now / Self.step }
+        let gap = script.gapNanoseconds * 3 / 4 + Int64(random) % (script.gapNanoseconds / 2 + 1)
+        wheel[Int((now + gap) / Self.step) % wheel.count].append(side)
+        scheduled += 1
+    }
+
+    private func sendDueEvents() {
+        let now = monotonicNow() / Self.step
+        while wheelTime < now {
+            wheelTime += 1
+            let place = Int(wheelTime) % wheel.count
+            if wheel[place].isEmpty { continue }
+            let due = wheel[place]
+            wheel[place].removeAll(keepingCapacity: true)
+            scheduled -= due.count
+            for side in due { if side.isAlive(in: slots) { sendEvent(on: side) } }
+        }
+    }
+}
+
+func monotonicNow() -> Int64 { loop_monotonic_nanoseconds() }
