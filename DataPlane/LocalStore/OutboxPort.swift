@@ -2,8 +2,9 @@ import EventLoops
 
 /// One loop's way into the outbox; created, used and released on that loop's thread.
 ///
-/// Appends of one turn of the loop are handed over together, so the writer is woken once a turn at most, and
-/// answers come back together, so the loop is woken once a commit.
+/// Appends are handed over together when the loop has nothing else at hand (at once when it is quiet, after a
+/// millisecond when it never is), so the writer is woken once for them; answers come back together, so the
+/// loop is woken once a commit.
 package final class OutboxPort {
     private let loop: EventLoop
     private let shared: OutboxShared
@@ -40,9 +41,8 @@ package final class OutboxPort {
     private func scheduleHandOver() {
         if isHandingOver { return }
         isHandingOver = true
-        // Runs after the tasks that are ready in this turn: their appends go along.
-        let port = PortReference(port: self)
-        loop.execute { port.port.handOver() }
+        // A commit costs much the same for one record and for fifty: those of all calls at hand go along.
+        loop.executeWhenIdle { self.handOver() }
     }
 
     private func handOver() {

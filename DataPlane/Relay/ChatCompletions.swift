@@ -16,7 +16,9 @@ extension Gateway {
         do throws(CallFailure) {
             let serving = try world()  // one immutable world per call
             try refuseStranger(exchange, in: serving)  // before a large body is asked for
-            guard let body = try await read(exchange) else { return }
+            var body = exchange.bodyAtHand(limit: limits.requestBodyBytes)
+            if body == nil { body = try await read(exchange) }
+            guard let body else { return }
             let call = try parse(body)  // what the gateway must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
             let plan = routing.plan(for: permit.route, in: serving.compiled)  // targets, in order

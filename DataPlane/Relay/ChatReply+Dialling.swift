@@ -18,7 +18,7 @@ extension ChatReply {
         _ call: OpenAIChatRequest, _ plan: RoutePlan, of route: CompiledRoute, in serving: ServingSnapshot
     ) async -> CallOutcome {
         isStream = call.isStream
-        var failure = CallFailure(.noTarget)
+        var failure: CallFailure?
         var position = 0
         while let target = plan[position] {
             position += 1
@@ -34,7 +34,7 @@ extension ChatReply {
                 guard error.nothingWasSent, !isClientGone, !isCutShort else { break }
             }
         }
-        return fail(failure, upstream?.target ?? route.targets[0])
+        return fail(failure ?? CallFailure(.noTarget), upstream?.target ?? route.targets[0])
     }
 
     /// Sends the request and waits for the answer's head; a connection that had died at rest is replaced

@@ -14,7 +14,11 @@ extension ChatReply {
         let status = connection.head.status
         let whole: UnsafeRawBufferPointer
         do throws(CallError) {
-            whole = try await receiveWhole(connection)
+            if let bytes = try connection.wholeBodyAtHand(limit: gateway.limits.answerBodyBytes) {
+                whole = bytes
+            } else {
+                whole = try await receiveWhole(connection)
+            }
         } catch { return fail(CallFailure(upstream: error), upstream.target) }
         let answer: OpenAIChatAnswer
         do throws(JSONError) {

@@ -4,6 +4,7 @@ import Dialects
 package import Domain
 package import EventLoops
 package import Feed
+import Glibc
 package import HTTPServing
 import HTTPWire
 package import Metering
@@ -132,7 +133,8 @@ package final class Gateway {
     }
 
     static func isEqual(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
-        bytes.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        guard bytes.count == text.utf8CodeUnitCount, let start = bytes.baseAddress else { return false }
+        return memcmp(start, text.utf8Start, bytes.count) == 0
     }
 }
 

@@ -155,11 +155,16 @@ package final class Timer {
     fileprivate unowned(unsafe) var previous: Timer?
     fileprivate unowned(unsafe) var next: Timer?
     fileprivate unowned(unsafe) var wheel: TimerWheel?
-    private unowned(unsafe) let owner: (any TimerOwner)?
+    private unowned(unsafe) var owner: (any TimerOwner)?
     fileprivate let body: (() -> Void)?
 
     package init(owner: any TimerOwner) {
         self.owner = owner
+        body = nil
+    }
+    /// One whose owner says so itself with `belong(to:)`, for an owner that holds it as a constant.
+    package init() {
+        owner = nil
         body = nil
     }
     package init(_ body: @escaping () -> Void) {
@@ -167,6 +172,9 @@ package final class Timer {
         self.body = body
     }
     deinit { if slot != 0, let wheel { wheel.unlink(self) } }
+
+    /// The owner, which must outlive every arming.
+    package func belong(to owner: any TimerOwner) { self.owner = owner }
 
     /// True from arming until it fires or is cancelled.
     package var isArmed: Bool { deadline != 0 }

@@ -111,8 +111,15 @@ package final class ClientConnection {
     package func send(
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
     ) async throws(CallError) {
+        var first = first
+        var second = second
         do {
             if first.count &+ second.count <= 64 * 1024 {
+                let sent = try connection.sendAtOnce(first, second)
+                if sent == first.count &+ second.count { return }
+                let ofFirst = min(sent, first.count)
+                first = UnsafeRawBufferPointer(rebasing: first[ofFirst...])
+                second = UnsafeRawBufferPointer(rebasing: second[(sent &- ofFirst)...])
                 setDeadline(deadlines.sendNanoseconds)
                 try await connection.send(first, second)
             } else {
@@ -168,20 +175,35 @@ package final class ClientConnection {
 
     /// The next part of the content, chunks decoded; nil at its clean end.
     package func nextBody() async throws(CallError) -> UnsafeRawBufferPointer? {
-        try releaseLent()
         while true {
-            while !connection.buffered.isEmpty && !body.isComplete {
-                let step: ChunkStep
-                do {
-                    step = try body.decode(connection.buffered)
-                } catch { throw spoil(.malformedContent(error)) }
-                connection.consume(step.framing)
-                guard step.content > 0 else { continue }
-                lentBytes = step.content
-                return UnsafeRawBufferPointer(rebasing: connection.buffered[..<step.content])
-            }
+            if let part = try bodyAtHand() { return part }
             if try await !receiveContent() { return nil }
         }
+    }
+
+    /// All of the content when its length is known and it came with the head, as small answers do; nil when it
+    /// is to be waited for, or longer than the limit.
+    package func wholeBodyAtHand(limit: Int) throws(CallError) -> UnsafeRawBufferPointer? {
+        guard case .length(let length) = framing, length > 0, length <= limit,
+            connection.buffered.count &- headLength >= length
+        else { return nil }
+        return try bodyAtHand()
+    }
+
+    /// What ``nextBody()`` would give without waiting; nil when it would wait or end.
+    private func bodyAtHand() throws(CallError) -> UnsafeRawBufferPointer? {
+        try releaseLent()
+        while !connection.buffered.isEmpty && !body.isComplete {
+            let step: ChunkStep
+            do {
+                step = try body.decode(connection.buffered)
+            } catch { throw spoil(.malformedContent(error)) }
+            connection.consume(step.framing)
+            guard step.content > 0 else { continue }
+            lentBytes = step.content
+            return UnsafeRawBufferPointer(start: connection.buffered.baseAddress, count: step.content)
+        }
+        return nil
     }
 
     /// The next bytes of the content with their framing as received, for passing them on; nil at the clean

@@ -142,7 +142,16 @@ extension Exchange {
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
     ) async throws(TransportError) {
         let piece = 64 * 1024
+        var first = first
+        var second = second
         do {
+            if first.count &+ second.count <= piece {
+                let sent = try connection.sendAtOnce(first, second)
+                if sent == first.count &+ second.count { return }
+                let ofFirst = min(sent, first.count)
+                first = UnsafeRawBufferPointer(rebasing: first[ofFirst...])
+                second = UnsafeRawBufferPointer(rebasing: second[(sent &- ofFirst)...])
+            }
             connection.setDeadline(afterNanoseconds: limits.stalledReaderNanoseconds)
             if first.count &+ second.count <= piece {
                 try await connection.send(first, second)

@@ -3,6 +3,18 @@ import HTTPWire
 import Transport
 
 extension Exchange {
+    /// What ``readBody(limit:)`` gives, when all of it has come with the head, as small content mostly does;
+    /// nil when it is to be waited for, or refused.
+    package func bodyAtHand(limit: Int) -> UnsafeRawBufferPointer? {
+        guard failure == nil, !isHeadCopied, !body.owesContinue, !connection.isEnded,
+            let length = body.inPlaceBytes ?? body.decoder.remainingLength, length <= limit,
+            connection.buffered.count >= head.length &+ length
+        else { return nil }
+        body.inPlaceBytes = length
+        let start = connection.buffered.baseAddress.unsafelyUnwrapped + head.length
+        return UnsafeRawBufferPointer(start: start, count: length)
+    }
+
     /// The whole content in one piece, chunks decoded; valid until the answer is complete.
     ///
     /// Asks for it with `100 Continue` when the client waits for that. Memory follows what is received, at
@@ -136,14 +148,18 @@ extension Exchange {
 
     /// Drops what the handler left of the content; false when that is not worth it or not possible.
     func dropContent() async -> Bool {
+        if dropContentAtHand() { return true }
         guard isContentSettled else { return false }
-        if body.isReceived && body.lentBytes == 0 {
-            connection.consume(lastBytes)
-            return true
-        }
         do {
             while try await nextBodyPart() != nil {}
         } catch { return false }
+        return true
+    }
+
+    /// Drops the request when all of it is here; false when there is more to it.
+    func dropContentAtHand() -> Bool {
+        guard failure == nil, body.isReceived, body.lentBytes == 0 else { return false }
+        connection.consume(lastBytes)
         return true
     }
 

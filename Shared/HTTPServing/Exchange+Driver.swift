@@ -11,8 +11,11 @@ extension Exchange {
             while try await nextRequest() {
                 server.statistics.requests += 1
                 await server.handler(self)
-                guard try await completeAnswer() else { break }
-                await takeTurns()
+                let isComplete = answer == .done && leavesOpen && !connection.isEnded && dropContentAtHand()
+                if !isComplete {
+                    guard try await completeAnswer() else { break }
+                }
+                if hasHadItsTurn() { await server.loop.yieldTurn() }
             }
         } catch {
             noteEnd(error)
@@ -108,14 +111,14 @@ extension Exchange {
             maximumBytes: limits.lingerBytes, nanoseconds: limits.lingerNanoseconds)
     }
 
-    /// Lets other connections go first when this one has pipelined many requests.
-    private func takeTurns() async {
+    /// Whether other connections go first now, because this one has pipelined many requests.
+    private func hasHadItsTurn() -> Bool {
         let loop = server.loop
         if turn != loop.turn {
             turn = loop.turn
             servedThisTurn = 0
         }
         servedThisTurn += 1
-        if servedThisTurn >= limits.requestsPerTurn && !connection.buffered.isEmpty { await loop.yieldTurn() }
+        return servedThisTurn >= limits.requestsPerTurn && !connection.buffered.isEmpty
     }
 }

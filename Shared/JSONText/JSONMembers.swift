@@ -14,8 +14,10 @@ package struct JSONMember {
     package var name: String { text.string }
 
     /// Whether the name, escapes resolved, is exactly this. No heap.
+    @inline(__always)
     package func isNamed(_ name: StaticString) -> Bool {
-        text.equals(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        if !nameHasEscapes, nameRange.count != name.utf8CodeUnitCount { return false }
+        return text.equals(UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
     }
 
     /// The name's unescaped UTF-8, valid inside `body`.

@@ -32,7 +32,33 @@ struct JSONStringText {
     func equals(_ text: UnsafeRawBufferPointer) -> Bool {
         // Resolving never makes a string longer.
         if range.count < text.count || (!hasEscapes && range.count != text.count) { return false }
-        return withUTF8 { $0.elementsEqual(text) }
+        return withUTF8 { Self.areEqual($0, text) }
+    }
+
+    /// Eight bytes a step: names are short, and a call of the library costs more than most of them.
+    @inline(__always)
+    private static func areEqual(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
+        let count = one.count
+        guard count == other.count else { return false }
+        guard count > 0, let first = one.baseAddress, let second = other.baseAddress else { return true }
+        var index = 0
+        while index &+ 8 <= count {
+            if first.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                != second.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            {
+                return false
+            }
+            index &+= 8
+        }
+        while index < count {
+            if first.load(fromByteOffset: index, as: UInt8.self)
+                != second.load(fromByteOffset: index, as: UInt8.self)
+            {
+                return false
+            }
+            index &+= 1
+        }
+        return true
     }
 
     /// Writes the unescaped bytes, never more than `range.count`, and returns how many.

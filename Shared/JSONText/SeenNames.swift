@@ -5,18 +5,24 @@
 struct SeenNames {
     private static let inlineCapacity = 32
     private var signatures = InlineArray<32, UInt64>(repeating: 0)
-    private var ranges = InlineArray<32, Range<Int>>(repeating: 0..<0)
+    /// Where a name begins and how long it is: half of what ranges would take, for a value often copied.
+    private var places = InlineArray<32, Place>(repeating: Place(start: 0, count: 0))
     private var count = 0
     private var overflow: Set<[UInt8]>?
+
+    private struct Place {
+        let start, count: UInt32
+    }
 
     /// False when an equal name was inserted before. All names must come from one document.
     mutating func insert(_ name: JSONStringText) -> Bool {
         if overflow != nil { return overflow?.insert(name.withUTF8 { [UInt8]($0) }).inserted ?? false }
-        let signature = name.withUTF8 { Self.signature($0) }
+        let signature = Self.signature(of: name)
         for index in 0..<count where signatures[index] == signature {
             if earlier(index, in: name.document).withUTF8({ name.equals($0) }) { return false }
         }
-        if count == Self.inlineCapacity {
+        let isFar = name.range.upperBound > Int(UInt32.max)
+        if count == Self.inlineCapacity || isFar {
             var all = Set<[UInt8]>(minimumCapacity: 2 * Self.inlineCapacity)
             for index in 0..<count { all.insert(earlier(index, in: name.document).withUTF8 { [UInt8]($0) }) }
             all.insert(name.withUTF8 { [UInt8]($0) })
@@ -24,22 +30,37 @@ struct SeenNames {
             return true
         }
         signatures[count] = signature
-        ranges[count] = name.range
+        places[count] = Place(
+            start: UInt32(truncatingIfNeeded: name.range.lowerBound),
+            count: UInt32(truncatingIfNeeded: name.range.count))
         count &+= 1
         return true
     }
 
     private func earlier(_ index: Int, in document: UnsafeRawBufferPointer) -> JSONStringText {
         // Resolving a name without escapes gives the same name: the flag need not be kept.
-        JSONStringText(document: document, range: ranges[index], hasEscapes: true)
+        let start = Int(places[index].start)
+        return JSONStringText(
+            document: document, range: start..<(start &+ Int(places[index].count)), hasEscapes: true)
     }
 
-    /// Length and first seven bytes. Only narrows the search: equal signatures are compared byte by byte, so
-    /// forged ones gain nothing.
+    /// First and last four bytes and the length. Only narrows the search: equal signatures are compared byte
+    /// by byte, so forged ones gain nothing.
+    @inline(__always) private static func signature(of name: JSONStringText) -> UInt64 {
+        if name.hasEscapes { return name.withUTF8 { signature($0) } }
+        return signature(UnsafeRawBufferPointer(rebasing: name.document[name.range]))
+    }
+
     @inline(__always) private static func signature(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         let count = bytes.count
-        var word: UInt64 = 0
-        for index in 0..<min(count, 7) { word = word &<< 8 | UInt64(bytes[index]) }
-        return word &<< 8 | UInt64(truncatingIfNeeded: count & 0xFF)
+        let length = UInt64(truncatingIfNeeded: count) &<< 56
+        guard count >= 4, let start = bytes.baseAddress else {
+            var word = length
+            for byte in bytes { word = (word &<< 8) ^ UInt64(byte) ^ length }
+            return word
+        }
+        let first = UInt64(start.loadUnaligned(as: UInt32.self))
+        let last = UInt64((start + (count &- 4)).loadUnaligned(as: UInt32.self))
+        return (first | last &<< 32) ^ length
     }
 }

@@ -3,6 +3,22 @@ package import EventLoops
 import Glibc
 
 extension Connection {
+    /// Hands to the kernel what it takes of both spans without waiting, and says how many bytes that was: all
+    /// of them nearly always, so that callers need not begin to wait. Nothing over TLS.
+    package func sendAtOnce(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
+    ) throws(TransportError) -> Int {
+        if fate != .open { throw fate.error }
+        guard tls == nil, isWritable else { return 0 }
+        let count = loop_send(descriptor, first.baseAddress, first.count, second.baseAddress, second.count)
+        if count < 0 {
+            try sendFailed(errno: Int32(-count))
+            return 0
+        }
+        if count < first.count &+ second.count { isWritable = false }
+        return count
+    }
+
     /// Hands all of both spans to the kernel, waiting while the peer does not read: this is the
     /// back-pressure. The memory must stay as it is until it returns. On an error any part may have been
     /// sent.

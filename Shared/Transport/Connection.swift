@@ -22,7 +22,7 @@ package final class Connection: Channel, TimerOwner {
     package let peer: SocketAddress
     let descriptor: Int32
     private var registration = Registration.none
-    private var deadline: Timer?
+    private let deadline = Timer()
     /// Present from the beginning of a handshake on.
     var tls: TLSSession?
 
@@ -59,6 +59,7 @@ package final class Connection: Channel, TimerOwner {
         self.descriptor = descriptor
         self.peer = peer
         isWritable = isConnected
+        deadline.belong(to: self)
         do {
             registration = try loop.register(self, descriptor: descriptor, for: .stream)
         } catch {
@@ -102,19 +103,9 @@ package final class Connection: Channel, TimerOwner {
     /// Makes this connection fail with `.timedOut` unless it is set again (or cleared with 0) in time. The
     /// time counts from this turn's `now`; it may come up to 4.2 ms late. Moving it later costs a store.
     package func setDeadline(afterNanoseconds nanoseconds: Int64) {
-        if nanoseconds <= 0 {
-            deadline?.clear()
-            return
-        }
+        if nanoseconds <= 0 { return deadline.clear() }
         guard fate == .open else { return }
-        let timer: Timer
-        if let deadline {
-            timer = deadline
-        } else {
-            timer = Timer(owner: self)
-            deadline = timer
-        }
-        loop.arm(timer, afterNanoseconds: nanoseconds)
+        loop.arm(deadline, afterNanoseconds: nanoseconds)
     }
 
     package func timerFired(_ timer: Timer) { end(.timedOut) }
@@ -134,8 +125,7 @@ package final class Connection: Channel, TimerOwner {
             tls.cut()
         }
         end(.closed)
-        deadline?.cancel()
-        deadline = nil
+        deadline.cancel()
         if let link { link.linkedFrom = nil }
         link = nil
         if let linkedFrom { linkedFrom.link = nil }
