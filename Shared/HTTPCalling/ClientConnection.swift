@@ -181,8 +181,8 @@ package final class ClientConnection {
         }
     }
 
-    /// All of the content when its length is known and it came with the head, as small answers do; nil when it
-    /// is to be waited for, or longer than the limit.
+    /// All of the content when its length is known and it came with the head, as small answers do; nil when
+    /// it is to be waited for, or longer than the limit.
     package func wholeBodyAtHand(limit: Int) throws(CallError) -> UnsafeRawBufferPointer? {
         guard case .length(let length) = framing, length > 0, length <= limit,
             connection.buffered.count &- headLength >= length

@@ -107,3 +107,5 @@ func withCStrings<R>(_ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?
     defer { copies.forEach { free($0) } }
     return body(copies + [nil])
 }
+
+func pause(milliseconds: Int32) { poll(nil, 0, milliseconds) }

@@ -31,7 +31,7 @@ final class Bench {
             folder: folder, upstream: engine.providerPort, port: UInt16(8090 + Self.offset))
         defer { anchor.child.stop() }
         let nginx = ProcessMeter(pid: anchor.child.pid)
-        usleep(1_500_000)
+        pause(milliseconds: 1_500)
 
         try eclusa.gateway.pin(toCore: 0)
         try nginx.pin(toCore: 0)

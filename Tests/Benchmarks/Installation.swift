@@ -30,7 +30,7 @@ struct Installation {
             guard runner.isRunning else {
                 throw BenchFailure(text: "eclusa up ended:\n\(ProcessMeter.read(log) ?? "")")
             }
-            usleep(50_000)
+            pause(milliseconds: 50)
         }
         let children = ProcessMeter.children(of: runner.pid)
         guard let gateway = children["eclusa-gateway"], let control = children["eclusa-control"],
@@ -52,7 +52,7 @@ struct Installation {
         kill(standIn, SIGKILL)
         for _ in 0..<100 {
             if (ProcessMeter.read("/proc/\(standIn)/stat") ?? ") Z").contains(") Z") { return }
-            usleep(10_000)
+            pause(milliseconds: 10)
         }
         throw BenchFailure(text: "the stand-in provider does not end")
     }
