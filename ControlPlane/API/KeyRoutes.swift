@@ -7,11 +7,11 @@ enum KeyRoutes {
 
     static let all: [AdminRoute] = [
         .list(
-            base, .needs(.keysRead, in: .tenant), "keys.list", "List keys", query: [KeyBody.inWorkspace],
+            base, .needs(.keysRead, in: .tenant), "keys.list", "List keys", query: KeyQuery.fields,
             of: .key
         ) { call throws(OperationError) in
             try await call.operations.keys.list(
-                in: try call.tenant, workspace: try call.query[KeyBody.inWorkspace], try call.page,
+                in: try call.tenant, where: try KeyQuery.value(call.query), try call.page,
                 by: try call.caller)
         },
         .write(
@@ -27,10 +27,41 @@ enum KeyRoutes {
             try await call.operations.keys.get(try call.key, in: try call.tenant, by: try call.caller)
         },
         .write(
+            .patch, "\(base)/{key}", .needs(.keysUpdate, in: .tenant), "keys.update",
+            "Change a key; nodes follow within moments", body: KeyChangeBody.shape, answers: .key
+        ) { call throws(OperationError) in
+            try await call.operations.keys.update(
+                try call.key, try KeyChangeBody.value(call.body), in: try call.tenant, by: try call.caller)
+        },
+        .write(
+            .post, "\(base)/{key}/rotate", .needs(.keysRotate, in: .tenant), "keys.rotate",
+            "Give a key a new secret; the old one works on for a while", body: KeyRotationBody.shape,
+            answers: .issuedKey
+        ) { call throws(OperationError) in
+            try await call.operations.keys.rotate(
+                try call.key, previousUntil: try call.body[KeyRotationBody.previousUntil],
+                in: try call.tenant, by: try call.caller)
+        },
+        .write(
+            .post, "\(base)/{key}/end-overlap", .needs(.keysRotate, in: .tenant), "keys.end-overlap",
+            "End the secret from before the last rotation now", answers: .key
+        ) { call throws(OperationError) in
+            try await call.operations.keys.endOverlap(try call.key, in: try call.tenant, by: try call.caller)
+        },
+        .write(
             .post, "\(base)/{key}/revoke", .needs(.keysRevoke, in: .tenant), "keys.revoke",
             "Revoke a key: every node refuses it within moments, for good", answers: .revokedKey
         ) { call throws(OperationError) in
             try await call.operations.keys.revoke(try call.key, in: try call.tenant, by: try call.caller)
+        },
+        .write(
+            .post, "/api/v1/tenants/{tenant}/key-revocations", .needs(.keysRevoke, in: .tenant),
+            "keys.revoke-matching",
+            "Revoke the keys that pass a filter, at most 500 a request: repeat while some remain",
+            body: KeyRevocationBody.shape, answers: .revokedKeys
+        ) { call throws(OperationError) in
+            try await call.operations.keys.revokeMatching(
+                try KeyRevocationBody.value(call.body), in: try call.tenant, by: try call.caller)
         },
     ]
 }

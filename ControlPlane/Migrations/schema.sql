@@ -112,6 +112,15 @@ begin
 end
 $$;
 
+CREATE FUNCTION public.revoke_without_its_owner() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    new.revoked_at := coalesce(new.revoked_at, clock_timestamp());
+    return new;
+end
+$$;
+
 CREATE FUNCTION public.stamp_change_of(changed_tenant uuid) RETURNS void
     LANGUAGE sql
     AS $$
@@ -233,21 +242,34 @@ CREATE TABLE public.keys (
     id uuid NOT NULL,
     workspace_id uuid NOT NULL,
     name text NOT NULL,
+    kind text DEFAULT 'application'::text NOT NULL,
+    owner_id uuid,
     public_id text NOT NULL,
     secret_hash bytea NOT NULL,
+    previous_hash bytea,
+    previous_until timestamp with time zone,
     endpoints bigint NOT NULL,
     routes uuid[] NOT NULL,
+    models uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    ip_ranges text[] DEFAULT '{}'::text[] NOT NULL,
     not_before timestamp with time zone,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
+    strict boolean DEFAULT false NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata_names text[] DEFAULT '{}'::text[] NOT NULL,
+    metadata_values text[] DEFAULT '{}'::text[] NOT NULL,
     created_by uuid,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT key_endpoints_are_32_bits CHECK (((endpoints >= 0) AND (endpoints <= '4294967295'::bigint))),
+    CONSTRAINT key_kind_fits CHECK (((octet_length(kind) >= 1) AND (octet_length(kind) <= 63))),
     CONSTRAINT key_lifetime_is_not_empty CHECK ((expires_at > not_before)),
+    CONSTRAINT key_lists_are_short CHECK (((cardinality(routes) <= 100) AND (cardinality(models) <= 100) AND (cardinality(ip_ranges) <= 32) AND (cardinality(tags) <= 16))),
+    CONSTRAINT key_metadata_are_pairs CHECK (((cardinality(metadata_names) = cardinality(metadata_values)) AND (cardinality(metadata_names) <= 16))),
     CONSTRAINT key_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT key_previous_secret_is_whole CHECK ((((previous_hash IS NULL) = (previous_until IS NULL)) AND (octet_length(previous_hash) = 32))),
     CONSTRAINT key_public_id_is_base62 CHECK ((public_id ~ '^[0-9A-Za-z]{16}$'::text)),
-    CONSTRAINT key_routes_are_few CHECK ((cardinality(routes) <= 100)),
     CONSTRAINT key_secret_is_hashed CHECK ((octet_length(secret_hash) = 32))
 );
 
@@ -807,7 +829,11 @@ CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (
 
 CREATE UNIQUE INDEX key_public_id_is_unique ON public.keys USING btree (public_id);
 
+CREATE INDEX keys_by_owner ON public.keys USING btree (tenant_id, owner_id, id DESC) WHERE (owner_id IS NOT NULL);
+
 CREATE INDEX keys_by_revocation ON public.keys USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+
+CREATE INDEX keys_by_tag ON public.keys USING gin (tags) WHERE (tags <> '{}'::text[]);
 
 CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, id DESC);
 
@@ -836,6 +862,8 @@ ALTER INDEX public.usage_events_by_tenant ATTACH PARTITION public.usage_events_d
 CREATE TRIGGER append_to_chain BEFORE INSERT ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.append_to_audit_chain();
 
 CREATE TRIGGER history_stays BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_history();
+
+CREATE TRIGGER personal_key_needs_its_owner BEFORE UPDATE ON public.keys FOR EACH ROW WHEN (((new.kind = 'personal'::text) AND (new.owner_id IS NULL))) EXECUTE FUNCTION public.revoke_without_its_owner();
 
 CREATE TRIGGER stamp_change AFTER INSERT ON public.keys REFERENCING NEW TABLE AS changed_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_keys();
 
@@ -876,6 +904,9 @@ ALTER TABLE ONLY public.join_tokens
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT key_belongs_to_a_workspace FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id);
+
+ALTER TABLE ONLY public.keys
+    ADD CONSTRAINT key_owner_is_a_member FOREIGN KEY (tenant_id, owner_id) REFERENCES public.members(tenant_id, user_id) ON DELETE SET NULL (owner_id);
 
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT member_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);

@@ -51,6 +51,12 @@ struct AuditSubject {
         details["after"] = .object(new)
         self.init(kind, id, .object(details))
     }
+
+    /// Many of one kind at once; the details say which.
+    init(many kind: String, _ details: JSONValue) {
+        target = AuditEvent.Target(kind: kind)
+        self.details = details
+    }
 }
 
 /// What a write gives back: its result and what goes into the audit log.

@@ -36,6 +36,7 @@ extension OperationError {
         Constraint.routeNameIsUnique: .taken("/name"),
         Constraint.bindingIsGivenOnce: .taken("/bindings"),
         Constraint.workspaceHasKeys: .missing("/workspace", "a workspace of this tenant"),
+        Constraint.keyOwnerIsAMember: .missing("/owner", "a member of this tenant"),
         Constraint.bindingWorkspaceExists: .missing("/bindings", "workspaces of their tenants"),
         Constraint.modelIsOfAProvider: .missing("/provider", "a provider of this owner"),
         Constraint.priceIsOfAModel: .notFound,

@@ -6,22 +6,29 @@ package import PostgresDriver
 package enum KeyStore {
     private static let columns: SQL =
         """
-        keys.tenant_id, id, workspace_id, name, public_id, endpoints, routes, not_before, expires_at,
-        revoked_at, created_at
+        keys.tenant_id, id, workspace_id, name, public_id, endpoints, routes, models, ip_ranges, not_before,
+        expires_at, revoked_at, created_at, updated_at, kind, owner_id, strict, tags, metadata_names,
+        metadata_values, previous_until
         """
+    private static let columnCount = 21
 
     package static func create(
         _ key: Key, secretHash: SecretHash, createdBy user: UserID?, _ connection: PostgresConnection
     ) async throws(PostgresError) {
         let permitted = key.permitted
+        let metadata = metadata(of: key)
         try await connection.execute(
             """
-            insert into keys (tenant_id, id, workspace_id, name, public_id, secret_hash, endpoints, routes,
-                              not_before, expires_at, revoked_at, created_by, created_at, updated_at)
-            values (\(key.tenant), \(key.id), \(key.workspace), \(key.name), \(key.publicID),
-                    \(secretHash.digest), \(Int64(permitted.endpoints.rawValue)), \(permitted.routes),
-                    \(key.notBefore), \(key.expires), \(key.revoked), \(user), \(key.createdAt),
-                    \(key.createdAt))
+            insert into keys (tenant_id, id, workspace_id, name, kind, owner_id, public_id, secret_hash,
+                              endpoints, routes, models, ip_ranges, not_before, expires_at, revoked_at,
+                              strict, tags, metadata_names, metadata_values, created_by, created_at,
+                              updated_at)
+            values (\(key.tenant), \(key.id), \(key.workspace), \(key.name), \(key.kind.rawValue),
+                    \(key.owner), \(key.publicID), \(secretHash.digest),
+                    \(Int64(permitted.endpoints.rawValue)), \(permitted.routes), \(permitted.models),
+                    \(permitted.addresses.map(\.description)), \(key.notBefore), \(key.expires),
+                    \(key.revoked), \(key.isStrict), \(key.tags), \(metadata.names), \(metadata.values),
+                    \(user), \(key.createdAt), \(key.createdAt))
             """)
     }
 
@@ -39,9 +46,9 @@ package enum KeyStore {
         package let lastUsedAt: Timestamp?
     }
 
-    /// The keys of a tenant, of one workspace if asked, newest first.
+    /// The keys of a tenant that pass a filter, newest first.
     package static func list(
-        of tenant: TenantID, workspace: WorkspaceID? = nil, _ page: Page<Key>,
+        of tenant: TenantID, where filter: KeyFilter = KeyFilter(), _ page: Page<Key>,
         _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Listed, Key> {
         let rows = try await connection.query(
@@ -49,13 +56,12 @@ package enum KeyStore {
             select \(fragment: columns), last_used_at
               from keys
               left join key_uses on key_uses.tenant_id = keys.tenant_id and key_id = id
-             where keys.tenant_id = \(tenant) and id < \(page.bound)
-               and workspace_id = coalesce(\(workspace), workspace_id)
+             where keys.tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
              order by id desc
              limit \(page.fetchLimit)
             """)
         let listed = try rows.read { row throws(PostgresError) in
-            Listed(key: try read(row), lastUsedAt: try row.optionalTimestamp(11))
+            Listed(key: try read(row), lastUsedAt: try row.optionalTimestamp(columnCount))
         }
         return page.listing(listed, \.key.id)
     }
@@ -68,17 +74,55 @@ package enum KeyStore {
         return try rows.first.map { row throws(PostgresError) in try row.timestamp(0) }
     }
 
-    /// Writes name, permissions and lifetime of a key that is not revoked. nil: no such key, or revoked.
+    /// Writes everything an administrator may change of a key that is not revoked. nil: no such key, revoked,
+    /// or (with `expecting`) changed since then.
     package static func update(
-        _ key: Key, at now: Timestamp, _ connection: PostgresConnection
+        _ key: Key, expecting: Timestamp? = nil, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Key? {
+        let permitted = key.permitted
+        let metadata = metadata(of: key)
+        let rows = try await connection.query(
+            """
+            update keys
+               set name = \(key.name), owner_id = \(key.owner),
+                   endpoints = \(Int64(permitted.endpoints.rawValue)), routes = \(permitted.routes),
+                   models = \(permitted.models), ip_ranges = \(permitted.addresses.map(\.description)),
+                   not_before = \(key.notBefore), expires_at = \(key.expires), strict = \(key.isStrict),
+                   tags = \(key.tags), metadata_names = \(metadata.names),
+                   metadata_values = \(metadata.values), updated_at = \(key.updatedAt)
+             where tenant_id = \(key.tenant) and id = \(key.id) and revoked_at is null
+               and updated_at = coalesce(\(expecting), updated_at)
+            returning \(fragment: columns)
+            """)
+        return try rows.first.map(read)
+    }
+
+    /// Gives a key that is not revoked a new secret; the one it had works until a moment, the one before that
+    /// no longer. nil: no such key, or revoked.
+    package static func rotate(
+        _ id: KeyID, of tenant: TenantID, to secretHash: SecretHash, previousUntil: Timestamp,
+        at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Key? {
         let rows = try await connection.query(
             """
             update keys
-               set name = \(key.name), endpoints = \(Int64(key.permitted.endpoints.rawValue)),
-                   routes = \(key.permitted.routes), not_before = \(key.notBefore),
-                   expires_at = \(key.expires), updated_at = \(now)
-             where tenant_id = \(key.tenant) and id = \(key.id) and revoked_at is null
+               set secret_hash = \(secretHash.digest), previous_hash = secret_hash,
+                   previous_until = \(previousUntil), updated_at = \(now)
+             where tenant_id = \(tenant) and id = \(id) and revoked_at is null
+            returning \(fragment: columns)
+            """)
+        return try rows.first.map(read)
+    }
+
+    /// Ends the time of the secret before the last rotation now. nil: no such key, or revoked.
+    package static func endOverlap(
+        _ id: KeyID, of tenant: TenantID, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Key? {
+        let rows = try await connection.query(
+            """
+            update keys
+               set previous_until = least(previous_until, \(now)), updated_at = \(now)
+             where tenant_id = \(tenant) and id = \(id) and revoked_at is null
             returning \(fragment: columns)
             """)
         return try rows.first.map(read)
@@ -98,6 +142,42 @@ package enum KeyStore {
         return try rows.first.map(read)
     }
 
+    /// Revokes the keys that pass a filter and are not revoked, at most `limit`, the newest first; gives
+    /// their ids.
+    package static func revokeMatching(
+        _ filter: KeyFilter, of tenant: TenantID, limit: Int, at now: Timestamp,
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [KeyID] {
+        let rows = try await connection.query(
+            """
+            with chosen as (
+                select id from keys
+                 where tenant_id = \(tenant) and revoked_at is null \(fragment: filter.condition)
+                 order by id desc
+                 limit \(limit)
+                   for update
+            )
+            update keys
+               set revoked_at = \(now), updated_at = \(now)
+              from chosen
+             where keys.tenant_id = \(tenant) and keys.id = chosen.id
+            returning keys.id
+            """)
+        return try rows.read { row throws(PostgresError) in try row.id(0) }
+    }
+
+    /// How many keys that pass a filter are not revoked.
+    package static func countMatching(
+        _ filter: KeyFilter, of tenant: TenantID, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Int {
+        let rows = try await connection.query(
+            """
+            select count(*) from keys
+             where tenant_id = \(tenant) and revoked_at is null \(fragment: filter.condition)
+            """)
+        return Int(try rows.first?.int64(0) ?? 0)
+    }
+
     /// Keys of all tenants that were revoked since a moment, the latest first: the kill list's material.
     package static func revoked(
         since moment: Timestamp, limit: Int, _ connection: PostgresConnection
@@ -113,18 +193,56 @@ package enum KeyStore {
         return try rows.read(read)
     }
 
-    private static func read(_ row: Row) throws(PostgresError) -> Key {
-        Key(
-            id: try row.id(1), tenant: try row.id(0), workspace: try row.id(2), name: try row.text(3),
-            publicID: try row.value(4) { KeyPublicID($0) }, permitted: try readPermissions(row, from: 5),
-            notBefore: try row.optionalTimestamp(7), expires: try row.optionalTimestamp(8),
-            revoked: try row.optionalTimestamp(9), createdAt: try row.timestamp(10))
+    private static func metadata(of key: Key) -> (names: [String], values: [String]) {
+        let sorted = key.metadata.sorted { $0.key < $1.key }
+        return (sorted.map(\.key), sorted.map(\.value))
     }
 
-    /// Reads endpoints and routes from `first` on.
+    private static func read(_ row: Row) throws(PostgresError) -> Key {
+        let names = try row.textArray(18)
+        let values = try row.textArray(19)
+        return Key(
+            id: try row.id(1), tenant: try row.id(0), workspace: try row.id(2), name: try row.text(3),
+            kind: try row.value(14, KeyKind.init(rawValue:)), owner: try row.optionalID(15),
+            publicID: try row.value(4) { KeyPublicID($0) }, permitted: try readPermissions(row, from: 5),
+            notBefore: try row.optionalTimestamp(9), expires: try row.optionalTimestamp(10),
+            revoked: try row.optionalTimestamp(11), isStrict: try row.bool(16), tags: try row.textArray(17),
+            metadata: Dictionary(zip(names, values)) { first, _ in first },
+            previousSecretUntil: try row.optionalTimestamp(20), createdAt: try row.timestamp(12),
+            updatedAt: try row.timestamp(13))
+    }
+
+    /// Reads endpoints, routes, models and ranges of addresses from `first` on.
     static func readPermissions(_ row: Row, from first: Int) throws(PostgresError) -> KeyPermissions {
-        KeyPermissions(
+        let ranges = try row.textArray(first + 3)
+        let addresses = ranges.compactMap { AddressRange($0) }
+        guard addresses.count == ranges.count else { throw row.unreadable(first + 3) }
+        return KeyPermissions(
             endpoints: EndpointSet(rawValue: UInt32(truncatingIfNeeded: try row.int64(first))),
-            routes: try row.uuidArray(first + 1).map { ID($0) })
+            routes: try row.uuidArray(first + 1).map { ID($0) },
+            models: try row.uuidArray(first + 2).map { ID($0) }, addresses: addresses)
+    }
+}
+
+extension KeyFilter {
+    /// Only what is asked for becomes part of the statement, so that each filter finds its index.
+    fileprivate var condition: SQL {
+        var parts: [SQL] = []
+        if let ids { parts.append("and id = any(\(ids))") }
+        if let workspace { parts.append("and workspace_id = \(workspace)") }
+        if let owner { parts.append("and owner_id = \(owner)") }
+        if let kind { parts.append("and kind = \(kind.rawValue)") }
+        if let tag { parts.append("and tags <> '{}' and tags @> \([tag])") }
+        if let createdBefore { parts.append("and created_at < \(createdBefore)") }
+        if let unusedSince {
+            parts.append(
+                """
+                and created_at < \(unusedSince)
+                and not exists (select from key_uses as used
+                                 where used.tenant_id = keys.tenant_id and used.key_id = id
+                                   and used.last_used_at >= \(unusedSince))
+                """)
+        }
+        return parts.reduce("") { "\(fragment: $0) \(fragment: $1)" }
     }
 }

@@ -62,8 +62,7 @@ package enum SnapshotExport {
         let start = position ?? KeyPosition(tenant: .platform, id: KeyID(high: 0, low: 0))
         let rows = try await connection.query(
             """
-            select tenant_id, id, workspace_id, public_id, secret_hash, endpoints, routes,
-                   not_before, expires_at, revoked_at
+            select \(fragment: keyColumns(ended))
               from keys
              where (tenant_id, id) > (\(start.tenant), \(start.id))
                and coalesce(least(revoked_at, expires_at), \(now)) > \(ended) \(fragment: filter)
@@ -84,8 +83,7 @@ package enum SnapshotExport {
         for chunk in names.map(\.description).chunks(of: rowsPerPage) {
             let rows = try await connection.query(
                 """
-                select tenant_id, id, workspace_id, public_id, secret_hash, endpoints, routes,
-                       not_before, expires_at, revoked_at
+                select \(fragment: keyColumns(ended))
                   from keys
                  where public_id = any(\(chunk))
                    and coalesce(least(revoked_at, expires_at), \(now)) > \(ended)
@@ -104,13 +102,27 @@ package enum SnapshotExport {
         return try rows.read { row throws(PostgresError) in try row.id(0) }
     }
 
+    /// A secret that was replaced is told so for as long as a key that ended.
+    private static func keyColumns(_ ended: Timestamp) -> SQL {
+        """
+        tenant_id, id, workspace_id, public_id, secret_hash, endpoints, routes, models, ip_ranges, not_before,
+        expires_at, revoked_at, strict, tags, owner_id,
+        case when previous_until > \(ended) then previous_hash end, previous_until
+        """
+    }
+
     private static func readKey(_ row: Row) throws(PostgresError) -> KeyEntry {
-        KeyEntry(
+        let previous = try row.optionalBytes(15) == nil ? nil : try row.digest(15)
+        return KeyEntry(
             id: try row.id(1), tenant: try row.id(0), workspace: try row.id(2),
             publicID: try row.value(3) { KeyPublicID($0) },
             secretHash: SecretHash(digest: try row.digest(4)),
-            permitted: try KeyStore.readPermissions(row, from: 5), notBefore: try row.optionalTimestamp(7),
-            expires: try row.optionalTimestamp(8), revoked: try row.optionalTimestamp(9))
+            previous: try previous.map { digest throws(PostgresError) in
+                PreviousSecret(hash: SecretHash(digest: digest), until: try row.timestamp(16))
+            },
+            permitted: try KeyStore.readPermissions(row, from: 5), notBefore: try row.optionalTimestamp(9),
+            expires: try row.optionalTimestamp(10), revoked: try row.optionalTimestamp(11),
+            isStrict: try row.bool(12), tags: try row.textArray(13), owner: try row.optionalID(14))
     }
 
     /// Providers of all owners, each with its credential, if it has one.

@@ -101,6 +101,7 @@ package enum Constraint {
     package static let routeNameIsUnique = "route_name_is_unique"
     /// A route names a model that is not there, or a model cannot be deleted because a route names it.
     package static let targetModelExists = "target_model_exists"
+    package static let keyOwnerIsAMember = "key_owner_is_a_member"
     package static let keyPublicIDIsUnique = "key_public_id_is_unique"
     package static let nodeIdentityIsUnique = "node_identity_is_unique"
 }

@@ -13,21 +13,21 @@ package final class Admission {
     /// Who calls, and whether they may use the endpoint now. For what costs nothing, such as listing models,
     /// and to refuse strangers before a large body is read.
     package func authenticate(
-        _ bearer: UnsafeRawBufferPointer?, for endpoint: Endpoint, at now: Timestamp,
-        in snapshot: CompiledSnapshot
+        _ bearer: UnsafeRawBufferPointer?, for endpoint: Endpoint, from origin: CallOrigin = CallOrigin(),
+        at now: Timestamp, in snapshot: CompiledSnapshot
     ) throws(Refusal) -> AdmittedKey {
         guard let bearer else { throw .invalidKey }
-        return try Policy.authenticate(bearer, for: endpoint, at: now, in: snapshot)
+        return try Policy.authenticate(bearer, for: endpoint, from: origin, at: now, in: snapshot)
     }
 
     /// The right to make one call to a route: who, may they. Nothing is dialled without it.
     package func admit(
         _ bearer: UnsafeRawBufferPointer?, route: UnsafeRawBufferPointer, endpoint: Endpoint,
-        at now: Timestamp,
-        in snapshot: CompiledSnapshot
+        from origin: CallOrigin = CallOrigin(), at now: Timestamp, in snapshot: CompiledSnapshot
     ) throws(Refusal) -> Permit {
         guard let bearer else { throw .invalidKey }
-        let admitted = try Policy.admit(bearer, route: route, endpoint: endpoint, at: now, in: snapshot)
+        let admitted = try Policy.admit(
+            bearer, route: route, endpoint: endpoint, from: origin, at: now, in: snapshot)
         return Permit(
             admitted, id: UsageEventID(at: now, using: &identifiers), endpoint: endpoint, admittedAt: now,
             by: self)

@@ -1,20 +1,27 @@
+import Contract
 package import Domain
 package import EventLoops
+import Policy
 import Synchronization
 
 /// A loop's own view of the running snapshot: read once per call, then used for all of it. Loop thread.
 package final class LiveSnapshot {
     /// nil before the first verified snapshot: the node is not ready.
     package fileprivate(set) var current: ServingSnapshot?
+    /// When the control plane last stated what runs, heartbeats included; nil before the first.
+    package fileprivate(set) var statedAt: Timestamp?
 
     /// A view that follows `snapshots`; make it on the loop that will read it.
     package init(following snapshots: LiveSnapshots, on loop: EventLoop) {
         precondition(loop.isCurrent, "a live snapshot is made on its own loop")
-        current = snapshots.follow(LoopView(view: self, loop: loop))
+        (current, statedAt) = snapshots.follow(LoopView(view: self, loop: loop))
     }
 
     /// A view that never changes, for tests and tools.
-    package init(fixed snapshot: ServingSnapshot?) { current = snapshot }
+    package init(fixed snapshot: ServingSnapshot?) {
+        current = snapshot
+        statedAt = snapshot?.compiled.manifest.issuedAt
+    }
 }
 
 /// The running snapshot of the node, and the views of it on every loop. Any thread.
@@ -54,16 +61,18 @@ package final class LiveSnapshots: Sendable {
 
     /// Notes a verified statement of the running snapshot.
     func freshen(issuedAt: Timestamp, freshUntil: Timestamp) {
-        state.withLock { state in
+        let views = state.withLock { state in
             state.issuedAt = issuedAt
             state.freshUntil = freshUntil
+            return state.views
         }
+        for view in views { view.note(statedAt: issuedAt) }
     }
 
-    fileprivate func follow(_ view: LoopView) -> ServingSnapshot? {
+    fileprivate func follow(_ view: LoopView) -> (ServingSnapshot?, Timestamp?) {
         state.withLock { state in
             state.views.append(view)
-            return state.current
+            return (state.current, state.issuedAt)
         }
     }
 }
@@ -80,5 +89,14 @@ private struct LoopView: Sendable {
         }
         let target = self
         loop.execute { target.view.current = snapshot }
+    }
+
+    func note(statedAt moment: Timestamp) {
+        if loop.isCurrent {
+            view.statedAt = moment
+            return
+        }
+        let target = self
+        loop.execute { target.view.statedAt = moment }
     }
 }

@@ -21,7 +21,8 @@ extension Gateway {
             guard let body else { return }
             let call = try parse(body)  // what the gateway must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
-            let plan = routing.plan(for: permit.route, in: serving.compiled)  // targets, in order
+            let plan = routing.plan(  // targets, in order
+                for: permit.route, of: permit.admitted.key, in: serving.compiled)
             guard !plan.isEmpty else { throw CallFailure(.noTarget) }
             let reply = takeReply(exchange)
             defer { give(reply) }
@@ -36,9 +37,11 @@ extension Gateway {
     /// Strangers must not make us take in large bodies; small ones are checked once, with the route.
     private func refuseStranger(_ exchange: Exchange, in serving: ServingSnapshot) throws(CallFailure) {
         if case .length(let length) = exchange.head.framing, length <= limits.strangerBodyBytes { return }
+        let now = clock.now()
         do throws(Refusal) {
             _ = try admission.authenticate(
-                bearer(exchange), for: .chat, at: clock.now(), in: serving.compiled)
+                bearer(exchange), for: .chat, from: origin(of: exchange, at: now), at: now,
+                in: serving.compiled)
         } catch { throw CallFailure(error) }
     }
 
@@ -64,15 +67,16 @@ extension Gateway {
         if recorder.isFull { throw CallFailure(.outboxFull) }
         let bearer = bearer(exchange)
         let now = clock.now()
+        let origin = origin(of: exchange, at: now)
         do throws(Refusal) {
             if !call.model.hasEscapes, let name = call.model.stringBytes {
                 return try admission.admit(
-                    bearer, route: name, endpoint: .chat, at: now, in: serving.compiled)
+                    bearer, route: name, endpoint: .chat, from: origin, at: now, in: serving.compiled)
             }
             let name = Array((call.model.string ?? "").utf8)
             return try name.span.withUnsafeBytes { name throws(Refusal) in
                 try admission.admit(
-                    bearer, route: name, endpoint: .chat, at: now, in: serving.compiled)
+                    bearer, route: name, endpoint: .chat, from: origin, at: now, in: serving.compiled)
             }
         } catch { throw CallFailure(error) }
     }

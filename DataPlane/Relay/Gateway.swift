@@ -22,6 +22,8 @@ package final class Gateway {
         package var strangerBodyBytes = 16 * 1024
         /// The largest answer that is not a stream.
         package var answerBodyBytes = 64 << 20
+        /// How long strict keys work without a word from the control plane.
+        package var maximumStaleSeconds: Int64 = 7 * 86_400
         package init() {}
     }
 
@@ -90,6 +92,14 @@ package final class Gateway {
         if isDraining { throw CallFailure(.draining) }
         guard let serving = live.current else { throw CallFailure(.snapshotMissing) }
         return serving
+    }
+
+    /// What admission asks about a call besides its key.
+    func origin(of exchange: Exchange, at now: Timestamp) -> CallOrigin {
+        let peer = exchange.connection.peer.address
+        let limit = limits.maximumStaleSeconds * 1_000_000
+        let isOverdue = live.statedAt.map { now.microseconds(since: $0) > limit } ?? true
+        return CallOrigin(address: NetworkAddress(high: peer.high, low: peer.low), isOverdue: isOverdue)
     }
 
     /// The credential of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110 §11.1).

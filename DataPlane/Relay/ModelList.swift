@@ -16,7 +16,7 @@ extension Gateway {
             var body: [UInt8]
             if exchange.path.hasPrefix(prefix) {
                 let name = String(exchange.path.dropFirst(prefix.utf8.count))
-                guard let route = key.tenant.route(named: name), key.allows(route) else {
+                guard let route = key.tenant.route(named: name), key.canUse(route) else {
                     throw CallFailure(.routeNotFound, parameter: "model")
                 }
                 body = Self.model(route).body()
@@ -34,9 +34,11 @@ extension Gateway {
     private func recognise(
         _ exchange: Exchange, in serving: ServingSnapshot
     ) throws(CallFailure) -> AdmittedKey {
+        let now = clock.now()
         do throws(Refusal) {
             return try admission.authenticate(
-                bearer(exchange), for: .models, at: clock.now(), in: serving.compiled)
+                bearer(exchange), for: .models, from: origin(of: exchange, at: now), at: now,
+                in: serving.compiled)
         } catch { throw CallFailure(error) }
     }
 

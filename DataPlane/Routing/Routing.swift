@@ -8,8 +8,10 @@ package final class Routing {
     package init(seed: UInt64) { state = seed | 1 }
 
     /// The targets to try, in order; empty when none can be used now.
-    package func plan(for route: CompiledRoute, in snapshot: CompiledSnapshot) -> RoutePlan {
-        Policy.plan(route, in: snapshot, draw: draw())
+    package func plan(
+        for route: CompiledRoute, of key: AdmittedKey? = nil, in snapshot: CompiledSnapshot
+    ) -> RoutePlan {
+        Policy.plan(route, for: key, in: snapshot, draw: draw())
     }
 
     /// 64 random bits (xorshift64*): for balance, not for secrets.

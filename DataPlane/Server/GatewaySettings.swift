@@ -47,6 +47,11 @@ enum GatewaySettings {
         "maximum-body", default: 64 << 20, in: (64 << 10)...(1 << 30),
         help: "The largest request body taken; images travel inside it.")
 
+    static let maximumStale = Setting<Duration>.duration(
+        "maximum-stale-time", default: .seconds(7 * 86_400), in: .seconds(60)...(.seconds(365 * 86_400)),
+        help: "How long keys marked strict are served without a word from the control plane; others always "
+            + "are.")
+
     static let outboxSynchronous = Setting<OutboxOptions.Durability>.value(
         "outbox-synchronous", as: "normal|full", default: "normal",
         help:
@@ -76,7 +81,7 @@ enum GatewaySettings {
                 "Listeners", [listenAddresses, tlsCertificate, tlsKey, operationsListenAddress]),
             SettingGroup("The node", [dataDirectory, join, outboxSynchronous, outboxLimit]),
             SettingGroup("Providers", [allowEgress, upstreamTrust, upstreamIdle]),
-            SettingGroup("Running", [loops, maximumBody, drain, logLevel]),
+            SettingGroup("Running", [loops, maximumBody, maximumStale, drain, logLevel]),
         ],
         rules: [listenersAreAddresses, tlsIsWhole, joinIsABundle])
 

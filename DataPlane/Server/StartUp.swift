@@ -73,6 +73,7 @@ enum StartUp {
     static func gatewayLimits(_ values: SettingsValues) -> Gateway.Limits {
         var limits = Gateway.Limits()
         limits.requestBodyBytes = values[GatewaySettings.maximumBody]
+        limits.maximumStaleSeconds = values[GatewaySettings.maximumStale].components.seconds
         return limits
     }
 

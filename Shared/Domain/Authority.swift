@@ -45,7 +45,9 @@ package struct Role: Hashable, Sendable {
         permissions: [.tenantsRead, .workspacesRead, .modelsRead, .pricesRead, .keysRead, .usageRead])
     package static let developer = Role(
         name: "developer",
-        permissions: viewer.permissions.union([.keysCreate, .keysUpdate, .keysRevoke, .providersTest]))
+        permissions: viewer.permissions.union([
+            .keysCreate, .keysUpdate, .keysRotate, .keysRevoke, .providersTest,
+        ]))
     package static let viewer = Role(
         name: "viewer",
         permissions: [

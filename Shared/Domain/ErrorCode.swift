@@ -179,8 +179,22 @@ extension ErrorCode {
         "key_not_yet_valid", 401, .administrator, .gateway, "The API key is not valid yet.")
     package static let tenantSuspended = ErrorCode(
         "tenant_suspended", 403, .administrator, .gateway, "The account of this API key is suspended.")
-    package static let permissionDenied = ErrorCode(
-        "permission_denied", 403, .administrator, .gateway, "The API key may not use this endpoint or model.")
+    package static let keyRotated = ErrorCode(
+        "key_rotated", 401, .administrator, .gateway,
+        "The secret of this API key was replaced; use the new one.")
+    package static let snapshotStale = ErrorCode(
+        "snapshot_stale", 503, retryable: true, .operator, .gateway,
+        "The API key is strict, and this node has not heard from its control plane for too long.")
+    package static let addressNotAllowed = ErrorCode(
+        "address_not_allowed", 403, .administrator, .gateway,
+        "The API key may not be used from this address.")
+    package static let endpointNotAllowed = ErrorCode(
+        "endpoint_not_allowed", 403, .administrator, .gateway, "The API key may not use this endpoint.")
+    package static let routeNotAllowed = ErrorCode(
+        "route_not_allowed", 403, .administrator, .gateway, "The API key may not use this model.")
+    package static let modelNotAllowed = ErrorCode(
+        "model_not_allowed", 403, .administrator, .gateway,
+        "The API key may not use any of the models behind this name.")
     package static let routeNotFound = ErrorCode(
         "route_not_found", 404, .caller, .gateway,
         "There is no model of this name; GET /v1/models lists them.")
@@ -220,8 +234,8 @@ extension ErrorCode {
         "This node has not received its configuration yet.")
 
     private static let gateway = [
-        invalidAPIKey, keyRevoked, keyExpired, keyNotYetValid, tenantSuspended, permissionDenied,
-        routeNotFound,
+        invalidAPIKey, keyRevoked, keyExpired, keyNotYetValid, keyRotated, tenantSuspended, snapshotStale,
+        addressNotAllowed, endpointNotAllowed, routeNotAllowed, modelNotAllowed, routeNotFound,
         modelRequired, providerCredentialsRejected, providerError, providerRateLimited, upstreamUnreachable,
         upstreamForbidden, upstreamInvalid, upstreamCut, upstreamTimeout, noTarget, draining, outboxFull,
         snapshotMissing,

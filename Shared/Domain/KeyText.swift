@@ -65,6 +65,11 @@ package struct KeyText: Sendable {
         }
     }
 
+    /// The same public id with a fresh secret: what a rotated key's owner gets.
+    package init(rotating publicID: KeyPublicID, using generator: inout some RandomNumberGenerator) {
+        self.init(publicID: publicID, secret: KeyText(using: &generator).secret)
+    }
+
     private init(publicID: KeyPublicID, secret: (UInt64, UInt64, UInt64, UInt64)) {
         self.publicID = publicID
         self.secret = secret

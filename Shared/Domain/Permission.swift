@@ -35,6 +35,7 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case keysRead = "keys:read"
     case keysCreate = "keys:create"
     case keysUpdate = "keys:update"
+    case keysRotate = "keys:rotate"
     case keysRevoke = "keys:revoke"
     case usageRead = "usage:read"
     case auditRead = "audit:read"

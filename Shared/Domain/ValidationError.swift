@@ -86,6 +86,17 @@ package struct TextRule: Sendable {
             && scalars.last?.properties.isWhitespace == false
     }
 
+    /// Tags and names of metadata: `team:search`, `cost-centre.7`.
+    package static let label = TextRule(
+        1...64, "letters, digits and . _ - : / inside, beginning and ending with a letter or digit"
+    ) { text in
+        let bytes = Array(text.utf8)
+        let marks = Array("._-:/".utf8)
+        guard let first = bytes.first, let last = bytes.last else { return false }
+        return Base62.isDigit(first) && Base62.isDigit(last)
+            && bytes.allSatisfy { Base62.isDigit($0) || marks.contains($0) }
+    }
+
     /// The model names applications ask for and providers offer: `gpt-4o-mini`, `meta/llama-3.1:8b`.
     package static let modelName = TextRule(
         1...128, "letters, digits and . _ - : / @ + inside, beginning and ending with a letter or digit"

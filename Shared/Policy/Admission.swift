@@ -8,10 +8,17 @@ package enum Refusal: Error, Hashable, Sendable, CaseIterable {
     case revoked
     case expired
     case notYetValid
+    /// The secret of before the last rotation, and its time is over.
+    case secretReplaced
+    /// The key is strict, and the node has not heard from the control plane for too long.
+    case snapshotStale
+    case addressNotAllowed
     case tenantSuspended
-    /// The key may not use this endpoint, or not this route.
-    case permissionDenied
+    case endpointNotAllowed
     case routeNotFound
+    case routeNotAllowed
+    /// The key may use the route, but none of the models behind it.
+    case modelNotAllowed
 
     package var errorCode: ErrorCode {
         switch self {
@@ -19,10 +26,28 @@ package enum Refusal: Error, Hashable, Sendable, CaseIterable {
         case .revoked: .keyRevoked
         case .expired: .keyExpired
         case .notYetValid: .keyNotYetValid
+        case .secretReplaced: .keyRotated
+        case .snapshotStale: .snapshotStale
+        case .addressNotAllowed: .addressNotAllowed
         case .tenantSuspended: .tenantSuspended
-        case .permissionDenied: .permissionDenied
+        case .endpointNotAllowed: .endpointNotAllowed
         case .routeNotFound: .routeNotFound
+        case .routeNotAllowed: .routeNotAllowed
+        case .modelNotAllowed: .modelNotAllowed
         }
+    }
+}
+
+/// Where a call comes from, and how fresh this node's knowledge is.
+package struct CallOrigin: Sendable, Hashable {
+    /// The peer; nil: not known, which no range of addresses holds.
+    package var address: NetworkAddress?
+    /// The control plane was silent for longer than strict keys bear.
+    package var isOverdue: Bool
+
+    package init(address: NetworkAddress? = nil, isOverdue: Bool = false) {
+        self.address = address
+        self.isOverdue = isOverdue
     }
 }
 
@@ -41,8 +66,22 @@ package struct AdmittedKey: Sendable {
     /// Whether the key may name a route of its tenant.
     package func allows(_ route: CompiledRoute) -> Bool { segment.allows(route.id, record) }
 
-    /// The routes the key may name, in the order of names: what `GET /v1/models` lists.
-    package var routes: [CompiledRoute] { tenant.routes.filter(allows) }
+    /// Whether the key's calls may be sent to a target.
+    package func allows(_ target: CompiledTarget) -> Bool { segment.allows(target.entry.model, record) }
+
+    /// Whether the key may name the route, and be answered by one of its targets at least.
+    package func canUse(_ route: CompiledRoute) -> Bool {
+        allows(route) && route.targets.contains(where: allows)
+    }
+
+    /// The routes the key can use, in the order of names: what `GET /v1/models` lists.
+    package var routes: [CompiledRoute] { tenant.routes.filter(canUse) }
+
+    package var tags: [String] { segment.tags(of: record) }
+    package func has(tag: String) -> Bool { segment.has(tag, record) }
+
+    /// The member it belongs to.
+    package var owner: UserID? { segment.scope(of: record)?.owner }
 }
 
 /// A call that may be made: only `admit` makes one.
@@ -52,13 +91,13 @@ package struct Admitted: Sendable {
 }
 
 /// Who calls, and whether they may use an endpoint now: form and checksum, public id, secret, standing,
-/// tenant, endpoint, in that order. Pure; allocates nothing.
+/// freshness, address, tenant, endpoint, in that order. Pure; allocates nothing.
 ///
 /// An unknown public id costs as much as a wrong secret. Standing is told only to somebody who knows the
 /// secret.
 package func authenticate(
-    _ credential: UnsafeRawBufferPointer, for endpoint: Endpoint, at now: Timestamp,
-    in snapshot: CompiledSnapshot
+    _ credential: UnsafeRawBufferPointer, for endpoint: Endpoint, from origin: CallOrigin = CallOrigin(),
+    at now: Timestamp, in snapshot: CompiledSnapshot
 ) throws(Refusal) -> AdmittedKey {
     guard let key = KeyText(bytes: credential) else { throw .invalidKey }
     guard let (segment, index) = snapshot.find(key.publicID) else {
@@ -66,7 +105,28 @@ package func authenticate(
         throw .invalidKey
     }
     let record = segment[index]
-    guard record.secretHash.matches(key) else { throw .invalidKey }
+    var isReplaced = false
+    if !record.secretHash.matches(key) {
+        guard let previous = segment.scope(of: record)?.previous, previous.hash.matches(key) else {
+            throw .invalidKey
+        }
+        isReplaced = now >= previous.until
+    }
+    try judge(record, isReplaced: isReplaced, segment, from: origin, at: now, in: snapshot)
+    // A tenant that is not there cannot happen in a validated snapshot; it is refused like a suspended one.
+    guard let tenant = snapshot.tenant(record.tenant), !tenant.isSuspended, !snapshot.isKilled(record.tenant)
+    else {
+        throw .tenantSuspended
+    }
+    guard record.endpoints.allows(endpoint) else { throw .endpointNotAllowed }
+    return AdmittedKey(record, tenant: tenant, segment: segment)
+}
+
+/// Whether a key whose secret is known may be used now, and from there.
+private func judge(
+    _ record: KeyRecord, isReplaced: Bool, _ segment: KeySegment, from origin: CallOrigin, at now: Timestamp,
+    in snapshot: CompiledSnapshot
+) throws(Refusal) {
     if snapshot.isKilled(record.id) { throw .revoked }
     switch record.standing(at: now) {
     case .active: break
@@ -74,13 +134,9 @@ package func authenticate(
     case .expired: throw .expired
     case .notYetValid: throw .notYetValid
     }
-    // A tenant that is not there cannot happen in a validated snapshot; it is refused like a suspended one.
-    guard let tenant = snapshot.tenant(record.tenant), !tenant.isSuspended, !snapshot.isKilled(record.tenant)
-    else {
-        throw .tenantSuspended
-    }
-    guard record.endpoints.allows(endpoint) else { throw .permissionDenied }
-    return AdmittedKey(record, tenant: tenant, segment: segment)
+    if isReplaced { throw .secretReplaced }
+    if record.isStrict && origin.isOverdue { throw .snapshotStale }
+    guard segment.allows(origin.address, record) else { throw .addressNotAllowed }
 }
 
 /// Whether a call may be made: `authenticate`, then the route by the bytes of its name, then the key's
@@ -90,11 +146,11 @@ package func authenticate(
 /// no secret.
 package func admit(
     _ credential: UnsafeRawBufferPointer, route name: UnsafeRawBufferPointer, endpoint: Endpoint,
-    at now: Timestamp,
-    in snapshot: CompiledSnapshot
+    from origin: CallOrigin = CallOrigin(), at now: Timestamp, in snapshot: CompiledSnapshot
 ) throws(Refusal) -> Admitted {
-    let key = try authenticate(credential, for: endpoint, at: now, in: snapshot)
+    let key = try authenticate(credential, for: endpoint, from: origin, at: now, in: snapshot)
     guard let route = key.tenant.route(named: name) else { throw .routeNotFound }
-    guard key.allows(route) else { throw .permissionDenied }
+    guard key.allows(route) else { throw .routeNotAllowed }
+    guard key.canUse(route) else { throw .modelNotAllowed }
     return Admitted(key: key, route: route)
 }

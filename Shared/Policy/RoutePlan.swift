@@ -34,14 +34,20 @@ package struct RoutePlan: Sendable {
 }
 
 /// The targets of a route that can be used, by priority, and inside one priority in random order by weight: a
-/// target with twice the weight comes first twice as often. Disabled and killed providers are left out.
+/// target with twice the weight comes first twice as often. Disabled and killed providers are left out, and
+/// models the key may not use.
 ///
 /// - Parameter draw: 64 random bits; the same ones give the same order.
-package func plan(_ route: CompiledRoute, in snapshot: CompiledSnapshot, draw: UInt64) -> RoutePlan {
+package func plan(
+    _ route: CompiledRoute, for key: AdmittedKey? = nil, in snapshot: CompiledSnapshot, draw: UInt64
+) -> RoutePlan {
     var plan = RoutePlan(route)
     for (index, target) in route.targets.enumerated() {
         let provider = target.provider
-        if provider.entry.isEnabled && !snapshot.isKilled(provider.id) { plan.append(index) }
+        guard provider.entry.isEnabled, !snapshot.isKilled(provider.id), key?.allows(target) ?? true else {
+            continue
+        }
+        plan.append(index)
     }
     if plan.count < 2 { return plan }
     var state = draw

@@ -170,7 +170,12 @@ private func checkKeys(_ keys: [KeyEntry], _ problems: inout ProblemList) {
     for entry in keys {
         if let last { problems.check(last < entry.id, .duplicate, "\(entry.id)") }
         last = entry.id
-        let count = entry.permitted.routes.count
-        problems.check(count <= KeyPermissions.maximumRoutes, .invalid, "\(entry.id) names \(count) routes")
+        let permitted = entry.permitted
+        let isBounded =
+            permitted.routes.count <= KeyPermissions.maximumRoutes
+            && permitted.models.count <= KeyPermissions.maximumModels
+            && permitted.addresses.count <= KeyPermissions.maximumAddresses
+            && entry.tags.count <= Key.maximumTags
+        problems.check(isBounded, .invalid, "\(entry.id) has a list that is too long")
     }
 }

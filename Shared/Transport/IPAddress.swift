@@ -3,8 +3,8 @@ import CEventLoops
 /// An IPv4 or IPv6 address as a value. An IPv4-mapped IPv6 address stays what it is; see `embedded`.
 package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
     /// The address in the IPv6 space: IPv4 addresses as ::ffff:a.b.c.d. High and low half, host order.
-    let high: UInt64
-    let low: UInt64
+    package let high: UInt64
+    package let low: UInt64
     package let isIPv6: Bool
 
     init(high: UInt64, low: UInt64) {

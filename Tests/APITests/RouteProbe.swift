@@ -156,6 +156,9 @@ struct RouteProbe {
         case "NewRoute":
             return ["name": .string(world.fresh("route")), "targets": [["model": .string(world.acme.model)]]]
         case "RouteChange": return ["enabled": true]
+        case "KeyChange": return ["tags": ["team:red"]]
+        case "KeyRotation": return [:]
+        case "KeyRevocation": return ["keys": [.string(KeyID(at: server.clock.now).description)]]
         case "NewKey": return ["workspace": .string(world.acme.workspace), "name": "app"]
         case "NewJoinToken": return ["node_name": .string(world.fresh("node"))]
         case "NewUser":

@@ -69,9 +69,13 @@ struct Sample: Sendable, CustomTestStringConvertible {
         let text = KeyText(using: &generator)
         return KeyEntry(
             id: KeyID(high: 3, low: 4), tenant: tenant, workspace: workspace, publicID: text.publicID,
-            secretHash: SecretHash(of: text),
-            permitted: KeyPermissions(endpoints: [EndpointSet([.chat])], routes: [RouteID(high: 1, low: 1)]),
-            notBefore: .epoch, expires: time, revoked: time)
+            secretHash: SecretHash(of: text), previous: PreviousSecret(hash: .unknown, until: time),
+            permitted: KeyPermissions(
+                endpoints: [EndpointSet([.chat])], routes: [RouteID(high: 1, low: 1)],
+                models: [ModelID(high: 1, low: 2)],
+                addresses: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"].compactMap { AddressRange($0) }),
+            notBefore: .epoch, expires: time, revoked: time, isStrict: true, tags: ["team:red", "a"],
+            owner: UserID(high: 1, low: 3))
     }
 
     static func event(_ number: UInt64) -> UsageEvent {

@@ -133,6 +133,11 @@ class Admin:
         assert answer.status_code == (status or answer.status_code) and answer.status_code < 300, answer.text
         return answer.json()
 
+    def patch(self, path, body):
+        answer = self.http.patch("/api/v1" + path, json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def get(self, path, **query):
         answer = self.http.get("/api/v1" + path, params=query)
         assert answer.status_code == 200, answer.text

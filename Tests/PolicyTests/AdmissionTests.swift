@@ -7,14 +7,15 @@ import Testing
 
 /// What happens to one call: the admitted call or the refusal.
 func admission(
-    _ credential: String, route: String = "gpt-test", endpoint: Endpoint = .chat, at now: Timestamp,
-    in snapshot: CompiledSnapshot
+    _ credential: String, route: String = "gpt-test", endpoint: Endpoint = .chat,
+    from origin: CallOrigin = CallOrigin(), at now: Timestamp, in snapshot: CompiledSnapshot
 ) -> Result<Admitted, Refusal> {
     let (credential, route) = (Array(credential.utf8), Array(route.utf8))
     return credential.withUnsafeBytes { credential in
         route.withUnsafeBytes { route in
             Result { () throws(Refusal) in
-                try admit(credential, route: route, endpoint: endpoint, at: now, in: snapshot)
+                try admit(
+                    credential, route: route, endpoint: endpoint, from: origin, at: now, in: snapshot)
             }
         }
     }
@@ -107,7 +108,7 @@ struct AdmissionTests {
             (fixture.addKey(suspended, suspendedSpace, revoked: now).text, .revoked),
             (
                 fixture.addKey(tenant, workspace, permitted: KeyPermissions(endpoints: [])).text,
-                .permissionDenied
+                .endpointNotAllowed
             ),
         ]
         let snapshot = try fixture.compiled()
@@ -135,11 +136,11 @@ struct AdmissionTests {
             admission(key, route: route, endpoint: endpoint, at: fixture.now, in: snapshot).refusal
         }
         #expect(refusal(key, "allowed") == nil)
-        #expect(refusal(key, "other") == .permissionDenied)
+        #expect(refusal(key, "other") == .routeNotAllowed)
         #expect(refusal(key, "none") == .routeNotFound)
         #expect(refusal(key, "") == .routeNotFound)
-        #expect(refusal(key, "allowed", .embeddings) == .permissionDenied)
-        #expect(refusal(key, "none", .embeddings) == .permissionDenied)
+        #expect(refusal(key, "allowed", .embeddings) == .endpointNotAllowed)
+        #expect(refusal(key, "none", .embeddings) == .endpointNotAllowed)
         for endpoint in Endpoint.allCases { #expect(refusal(free, "other", endpoint) == nil) }
         let narrow = try admission(key, route: "allowed", at: fixture.now, in: snapshot).get()
         #expect(narrow.key.routes.map(\.name) == ["allowed"])
@@ -228,10 +229,12 @@ struct AdmissionTests {
         #expect(admission(other, at: now, in: withoutTenant).refusal == .tenantSuspended)
     }
 
-    @Test("every refusal is an entry of the catalogue that cannot be retried", arguments: Refusal.allCases)
+    @Test(
+        "every refusal is in the catalogue; only a node that knows too little says to retry",
+        arguments: Refusal.allCases)
     func codes(_ refusal: Refusal) {
         #expect(ErrorCode.named(refusal.errorCode.code) == refusal.errorCode)
-        #expect(!refusal.errorCode.isRetryable)
+        #expect(refusal.errorCode.isRetryable == (refusal == .snapshotStale))
         #expect(Refusal.allCases.count { $0.errorCode == refusal.errorCode } == 1)
     }
 }

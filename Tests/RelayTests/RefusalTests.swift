@@ -43,13 +43,18 @@ struct RefusalTests {
 
     static func entry(
         _ key: KeyEntry, permitted: KeyPermissions = .everything, notBefore: Timestamp? = nil,
-        expires: Timestamp? = nil, revoked: Timestamp? = nil
+        expires: Timestamp? = nil, revoked: Timestamp? = nil, rotatedBefore: Timestamp? = nil,
+        isStrict: Bool = false
     ) -> KeyEntry {
-        KeyEntry(
+        let previous = rotatedBefore.map { PreviousSecret(hash: key.secretHash, until: $0) }
+        return KeyEntry(
             id: key.id, tenant: key.tenant, workspace: key.workspace, publicID: key.publicID,
-            secretHash: key.secretHash, permitted: permitted, notBefore: notBefore, expires: expires,
-            revoked: revoked)
+            secretHash: previous == nil ? key.secretHash : .unknown, previous: previous,
+            permitted: permitted, notBefore: notBefore, expires: expires, revoked: revoked,
+            isStrict: isStrict)
     }
+
+    static let elsewhere = ["10.9.0.0/16", "2001:db8::/32"].compactMap { AddressRange($0) }
 
     static let stranger: String = {
         var generator = SystemRandomNumberGenerator()
@@ -86,11 +91,30 @@ struct RefusalTests {
             testDescription: "a key for other endpoints",
             plan: key { key, _ in
                 entry(key, permitted: KeyPermissions(endpoints: EndpointSet([.embeddings])))
-            }, status: 403, code: "permission_denied"),
+            }, status: 403, code: "endpoint_not_allowed"),
         Case(
             testDescription: "a key for other routes",
             plan: key { key, _ in entry(key, permitted: KeyPermissions(routes: [RouteID(at: .epoch)])) },
-            status: 403, code: "permission_denied"),
+            status: 403, code: "route_not_allowed"),
+        Case(
+            testDescription: "a key for other models",
+            plan: key { key, _ in entry(key, permitted: KeyPermissions(models: [ModelID(at: .epoch)])) },
+            status: 403, code: "model_not_allowed"),
+        Case(
+            testDescription: "a key for other addresses",
+            plan: key { key, _ in entry(key, permitted: KeyPermissions(addresses: elsewhere)) },
+            status: 403, code: "address_not_allowed"),
+        Case(
+            testDescription: "the secret from before a rotation",
+            plan: key { key, fixture in entry(key, rotatedBefore: fixture.now) },
+            status: 401, code: "key_rotated"),
+        Case(
+            testDescription: "a strict key on a node that was cut off",
+            plan: {
+                var plan = key { key, _ in entry(key, isStrict: true) }
+                plan.limits.maximumStaleSeconds = -1
+                return plan
+            }(), status: 503, code: "snapshot_stale"),
         Case(
             testDescription: "a killed key", plan: snapshot { $0.kills = [.key($1.keyID)] }, status: 401,
             code: "key_revoked"),

@@ -11,9 +11,10 @@ struct MigratorTests {
         try #require(Migration(name: name, text: text))
     }
 
-    @Test("they are numbered from 1 without gaps, named by verb and noun, and not empty")
+    @Test("they are numbered upwards from 1, named by verb and noun, and not empty")
     func numbers() {
-        #expect(Migration.all.map(\.number) == (1...Int64(Migration.all.count)).map { $0 })
+        let numbers = Migration.all.map(\.number)
+        #expect(numbers.first == 1 && zip(numbers, numbers.dropFirst()).allSatisfy { $0 < $1 })
         for migration in Migration.all {
             #expect(migration.name.wholeMatch(of: #/[0-9]{4}_[a-z]+_[a-z_]+/#) != nil, "\(migration.name)")
             #expect(migration.text.hasPrefix("-- ") && migration.text.hasSuffix("\n"), "\(migration.name)")

@@ -105,8 +105,8 @@ struct RouteStoreTests {
                     try await KeyStore.list(of: mine.id, $0, connection)
                 }
                 #expect(listed.map { $0.map(\.key) } == [[everything], [key]])
-                let none = try await KeyStore.list(
-                    of: mine.id, workspace: WorkspaceID(at: fixture.now), Page(), connection)
+                let nowhere = KeyFilter(workspace: WorkspaceID(at: fixture.now))
+                let none = try await KeyStore.list(of: mine.id, where: nowhere, Page(), connection)
                 let foreignList = try await KeyStore.list(of: other.id, Page(), connection)
                 #expect(none.items.isEmpty && foreignList.items.isEmpty)
 
@@ -139,14 +139,17 @@ struct RouteStoreTests {
                 key.name = "renamed"
                 key.expires = fixture.now.advanced(bySeconds: 60)
                 key.permitted.endpoints = EndpointSet([.chat])
-                let updated = try await KeyStore.update(key, at: fixture.now, connection)
-                #expect(updated == key)
+                let seen = key.updatedAt
+                key.updatedAt = fixture.now
+                let updated = try await KeyStore.update(key, expecting: seen, connection)
+                let late = try await KeyStore.update(key, expecting: seen, connection)
+                #expect(updated == key && late == nil)
                 let moment = fixture.now
                 let foreign = try await KeyStore.revoke(key.id, of: other.id, at: moment, connection)
                 let first = try await KeyStore.revoke(key.id, of: mine.id, at: moment, connection)
                 let second = try await KeyStore.revoke(key.id, of: mine.id, at: fixture.now, connection)
                 #expect(foreign == nil && first?.revoked == moment && second?.revoked == moment)
-                let change = try await KeyStore.update(key, at: fixture.now, connection)
+                let change = try await KeyStore.update(key, connection)
                 #expect(change == nil)
                 let recent = try await KeyStore.revoked(since: moment, limit: 10, connection)
                 let later = try await KeyStore.revoked(since: fixture.now, limit: 10, connection)

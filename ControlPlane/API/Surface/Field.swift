@@ -1,6 +1,6 @@
 import Domain
 package import JSONText
-import Operations
+package import Operations
 
 /// One member of a request body, or one query parameter: its name, what it must be, and its type in Swift.
 package struct Field<Value: Sendable>: Sendable {
@@ -40,6 +40,16 @@ package struct Field<Value: Sendable>: Sendable {
     ) -> Field where Value == Wrapped? {
         Field(name: name, summary: summary, schema: reader.schema, absent: .some(nil)) {
             json throws(InvalidInput) in try reader.read(json)
+        }
+    }
+
+    /// A member that, when missing, leaves things as they are; null empties them.
+    package static func edit<Wrapped>(
+        _ name: String, _ reader: Reader<Wrapped>, _ summary: String
+    ) -> Field where Value == Edit<Wrapped> {
+        Field(name: name, summary: summary, schema: .nullable(reader.schema), absent: .keep) {
+            json throws(InvalidInput) in
+            json.isNull ? .clear : .set(try reader.read(json))
         }
     }
 }
