@@ -192,13 +192,31 @@ package struct JSONWriter {
         var runStart = 0
         for index in text.indices {
             let byte = text[index]
-            if byte >= 0x20 && byte != 0x22 && byte != 0x5C { continue }
+            if byte >= 0x20 && byte != 0x22 && byte != 0x5C {
+                if byte < 0xC2 || byte > 0xE2 { continue }
+                guard let separator = Self.lineSeparator(at: index, in: text) else { continue }
+                bytes.append(contentsOf: text[runStart..<index])
+                bytes.append(contentsOf: separator.escape.utf8)
+                runStart = index + separator.count
+                continue
+            }
             bytes.append(contentsOf: text[runStart..<index])
             appendEscape(byte)
             runStart = index + 1
         }
         bytes.append(contentsOf: text[runStart...])
         bytes.append(0x22)
+    }
+
+    /// U+0085, U+2028 and U+2029 may stand in JSON as they are, but some clients of streams split lines at
+    /// them.
+    private static func lineSeparator(
+        at index: Int, in text: UnsafeRawBufferPointer
+    ) -> (escape: String, count: Int)? {
+        if text[index] == 0xC2, index + 1 < text.count, text[index + 1] == 0x85 { return ("\\u0085", 2) }
+        guard text[index] == 0xE2, index + 2 < text.count, text[index + 1] == 0x80 else { return nil }
+        if text[index + 2] == 0xA8 { return ("\\u2028", 3) }
+        return text[index + 2] == 0xA9 ? ("\\u2029", 3) : nil
     }
 
     private mutating func appendEscape(_ byte: UInt8) {

@@ -76,7 +76,8 @@ struct TreeTests {
             let text = "a\(scalar)b"
             let written = JSONValue.string(text).text
             #expect(try JSONValue.parse(written).string == text)
-            let needsEscape = scalar.value < 0x20 || scalar == "\"" || scalar == "\\"
+            let needsEscape =
+                scalar.value < 0x20 || "\"\\\u{85}\u{2028}\u{2029}".unicodeScalars.contains(scalar)
             #expect((written == "\"\(text)\"") != needsEscape)
         }
     }
