@@ -21,3 +21,20 @@ create table tenants (
 -- tenants.
 insert into tenants (id, slug, name, status, created_at, updated_at)
 values ('00000000-0000-0000-0000-000000000000', 'platform', 'Platform', 'active', 'epoch', 'epoch');
+
+-- The tenant of this transaction: what withTenant has set, or null, and then no row of any tenant is seen.
+create function current_tenant() returns uuid language sql stable parallel safe as $$
+    select nullif(current_setting('eclusa.tenant', true), '')::uuid
+$$;
+
+-- Lets every role without BYPASSRLS, the owner too, see and write only the rows of current_tenant(). The
+-- subselect is worked out once for each statement, not for each row.
+create function isolate_by_tenant(guarded regclass, tenant_column name default 'tenant_id') returns void
+language plpgsql as $$
+begin
+    execute format('alter table %s enable row level security', guarded);
+    execute format('alter table %s force row level security', guarded);
+    execute format('create policy tenant_isolation on %s using (%I = (select current_tenant()))', guarded,
+                   tenant_column);
+end
+$$;

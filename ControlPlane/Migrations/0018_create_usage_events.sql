@@ -33,10 +33,15 @@ create index usage_events_by_tenant on usage_events (tenant_id, started_at desc,
 -- Clocks can be wrong by years: such rows are kept here, instead of a partition for every day somebody
 -- invents.
 create table usage_events_default partition of usage_events default;
+alter table usage_events_default enable row level security;
+alter table usage_events_default force row level security;
 
 -- Makes the partition of one UTC day, if it is missing; true when it did. Created apart and attached,
--- because ATTACH lets COPY go on, where CREATE … PARTITION OF would stop the whole table.
-create function create_usage_partition(day date) returns boolean language plpgsql as $$
+-- because ATTACH lets COPY go on, where CREATE … PARTITION OF would stop the whole table. Works with the
+-- rights of the table's owner, for eclusa_ingest has none to make tables. The partition itself is closed to
+-- all roles that do not bypass row-level security: they come through usage_events.
+create function create_usage_partition(day date) returns boolean
+language plpgsql security definer set search_path = public, pg_temp as $$
 declare
     partition text := 'usage_events_' || to_char(day, 'YYYYMMDD');
 begin
@@ -49,6 +54,8 @@ begin
         return false;
     end if;
     execute format('create table %I (like usage_events including defaults including constraints)', partition);
+    execute format('alter table %I enable row level security', partition);
+    execute format('alter table %I force row level security', partition);
     execute format('alter table usage_events attach partition %I for values from (%L) to (%L)', partition,
                    day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
     return true;

@@ -24,3 +24,5 @@ create table mails (
 
 create index mails_waiting on mails (next_attempt_at, id) where status = 'waiting';
 create index mails_by_end on mails (finished_at) where finished_at is not null;
+
+grant select, insert, update, delete on mails to eclusa_app;

@@ -64,6 +64,9 @@ static const char m0020[] = {
 static const char m0021[] = {
 #embed "0021_create_idempotency_keys.sql"
 };
+static const char m0028[] = {
+#embed "0028_isolate_tenants.sql"
+};
 static const char m0036[] = {
 #embed "0036_create_mails.sql"
 };
@@ -90,6 +93,7 @@ static const struct migration all[] = {
     {"0019_create_usage_rollups", m0019, sizeof m0019},
     {"0020_create_audit_events", m0020, sizeof m0020},
     {"0021_create_idempotency_keys", m0021, sizeof m0021},
+    {"0028_isolate_tenants", m0028, sizeof m0028},
     {"0036_create_mails", m0036, sizeof m0036},
 };
 

@@ -39,6 +39,8 @@ CREATE TABLE public.audit_events (
     CONSTRAINT audit_event_hashes_are_sha256 CHECK (((octet_length(previous_hash) = 32) AND (octet_length(hash) = 32)))
 );
 
+ALTER TABLE ONLY public.audit_events FORCE ROW LEVEL SECURITY;
+
 CREATE FUNCTION public.audit_hash(event public.audit_events) RETURNS bytea
     LANGUAGE sql STABLE
     AS $$
@@ -53,7 +55,8 @@ CREATE FUNCTION public.audit_hash(event public.audit_events) RETURNS bytea
 $$;
 
 CREATE FUNCTION public.create_usage_partition(day date) RETURNS boolean
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 declare
     partition text := 'usage_events_' || to_char(day, 'YYYYMMDD');
@@ -67,10 +70,18 @@ begin
         return false;
     end if;
     execute format('create table %I (like usage_events including defaults including constraints)', partition);
+    execute format('alter table %I enable row level security', partition);
+    execute format('alter table %I force row level security', partition);
     execute format('alter table usage_events attach partition %I for values from (%L) to (%L)', partition,
                    day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
     return true;
 end
+$$;
+
+CREATE FUNCTION public.current_tenant() RETURNS uuid
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    select nullif(current_setting('eclusa.tenant', true), '')::uuid
 $$;
 
 CREATE FUNCTION public.first_broken_audit_event(tenant uuid, after bigint DEFAULT 0, upto bigint DEFAULT ((1)::bigint << 62)) RETURNS bigint
@@ -102,6 +113,17 @@ CREATE FUNCTION public.first_broken_audit_event(tenant uuid, after bigint DEFAUL
             and (coalesce(head.sequence, 0), coalesce(head.hash, sha256(uuid_send(tenant))))
                 is distinct from
                 (coalesce(last.sequence, 0), coalesce(last.hash, sha256(uuid_send(tenant))))))
+$$;
+
+CREATE FUNCTION public.isolate_by_tenant(guarded regclass, tenant_column name DEFAULT 'tenant_id'::name) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+begin
+    execute format('alter table %s enable row level security', guarded);
+    execute format('alter table %s force row level security', guarded);
+    execute format('create policy tenant_isolation on %s using (%I = (select current_tenant()))', guarded,
+                   tenant_column);
+end
 $$;
 
 CREATE FUNCTION public.refuse_to_change_history() RETURNS trigger
@@ -190,6 +212,8 @@ CREATE TABLE public.audit_heads (
     hash bytea NOT NULL
 );
 
+ALTER TABLE ONLY public.audit_heads FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.bindings (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -200,6 +224,8 @@ CREATE TABLE public.bindings (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT binding_role_fits CHECK (((octet_length(role) >= 1) AND (octet_length(role) <= 63)))
 );
+
+ALTER TABLE ONLY public.bindings FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.idempotency_keys (
     tenant_id uuid NOT NULL,
@@ -214,6 +240,8 @@ CREATE TABLE public.idempotency_keys (
     CONSTRAINT idempotency_key_fits CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
     CONSTRAINT idempotency_request_is_hashed CHECK ((octet_length(request_hash) = 32))
 );
+
+ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.join_tokens (
     id uuid NOT NULL,
@@ -236,6 +264,8 @@ CREATE TABLE public.key_uses (
     last_used_at timestamp with time zone NOT NULL
 )
 WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.key_uses FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.keys (
     tenant_id uuid NOT NULL,
@@ -273,6 +303,8 @@ CREATE TABLE public.keys (
     CONSTRAINT key_secret_is_hashed CHECK ((octet_length(secret_hash) = 32))
 );
 
+ALTER TABLE ONLY public.keys FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.mails (
     id uuid NOT NULL,
     recipient text NOT NULL,
@@ -297,6 +329,8 @@ CREATE TABLE public.members (
     created_at timestamp with time zone NOT NULL
 );
 
+ALTER TABLE ONLY public.members FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.models (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -310,6 +344,8 @@ CREATE TABLE public.models (
     CONSTRAINT model_names_fit CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 128)) AND ((octet_length(display_name) >= 1) AND (octet_length(display_name) <= 200)))),
     CONSTRAINT model_sizes_are_positive CHECK (((context_window > 0) AND (maximum_output > 0)))
 );
+
+ALTER TABLE ONLY public.models FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.node_groups (
     name text NOT NULL,
@@ -381,6 +417,8 @@ CREATE TABLE public.prices (
     CONSTRAINT price_rates_are_in_range CHECK (((LEAST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) >= 0) AND (GREATEST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) <= '1000000000000000'::bigint)))
 );
 
+ALTER TABLE ONLY public.prices FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.provider_credentials (
     tenant_id uuid NOT NULL,
     provider_id uuid NOT NULL,
@@ -397,6 +435,8 @@ CREATE TABLE public.provider_credentials (
     CONSTRAINT credential_is_sealed CHECK (((octet_length(sealed) >= 1) AND (octet_length(sealed) <= 16384))),
     CONSTRAINT credential_weight_is_positive CHECK (((weight >= 1) AND (weight <= 1000)))
 );
+
+ALTER TABLE ONLY public.provider_credentials FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.providers (
     tenant_id uuid NOT NULL,
@@ -421,6 +461,8 @@ CREATE TABLE public.providers (
     CONSTRAINT provider_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, between_chunks_ms, total_ms) > 0))
 );
 
+ALTER TABLE ONLY public.providers FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.refresh_tokens (
     token_hash bytea NOT NULL,
     session_id uuid NOT NULL,
@@ -443,6 +485,8 @@ CREATE TABLE public.route_targets (
     CONSTRAINT target_weight_is_in_range CHECK (((weight >= 1) AND (weight <= 1000)))
 );
 
+ALTER TABLE ONLY public.route_targets FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.routes (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -452,6 +496,8 @@ CREATE TABLE public.routes (
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT route_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 128)))
 );
+
+ALTER TABLE ONLY public.routes FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.schema_migrations (
     number bigint NOT NULL,
@@ -477,6 +523,8 @@ CREATE TABLE public.snapshot_changes (
     part text NOT NULL,
     changed_by xid8 NOT NULL
 );
+
+ALTER TABLE ONLY public.snapshot_changes FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.snapshot_objects (
     sha256 bytea NOT NULL,
@@ -517,6 +565,8 @@ CREATE TABLE public.tenants (
     CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
 );
 
+ALTER TABLE ONLY public.tenants FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.usage_batches (
     node_id uuid NOT NULL,
     outbox_epoch bigint NOT NULL,
@@ -550,6 +600,8 @@ CREATE TABLE public.usage_days (
 )
 WITH (fillfactor='70');
 
+ALTER TABLE ONLY public.usage_days FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.usage_events (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -579,6 +631,8 @@ CREATE TABLE public.usage_events (
 )
 PARTITION BY RANGE (started_at);
 
+ALTER TABLE ONLY public.usage_events FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.usage_events_default (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -607,6 +661,8 @@ CREATE TABLE public.usage_events_default (
     attempts smallint NOT NULL
 );
 
+ALTER TABLE ONLY public.usage_events_default FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.usage_hours (
     tenant_id uuid NOT NULL,
     starts_at timestamp with time zone NOT NULL,
@@ -629,6 +685,8 @@ CREATE TABLE public.usage_hours (
 )
 WITH (fillfactor='70');
 
+ALTER TABLE ONLY public.usage_hours FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.usage_minutes (
     tenant_id uuid NOT NULL,
     starts_at timestamp with time zone NOT NULL,
@@ -650,6 +708,8 @@ CREATE TABLE public.usage_minutes (
     first_byte_us bigint NOT NULL
 )
 WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.usage_minutes FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.usage_streams (
     node_id uuid NOT NULL,
@@ -683,6 +743,8 @@ CREATE TABLE public.workspaces (
     CONSTRAINT workspace_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
     CONSTRAINT workspace_slug_is_a_slug CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
+
+ALTER TABLE ONLY public.workspaces FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE ONLY public.usage_events ATTACH PARTITION public.usage_events_default DEFAULT;
 
@@ -949,3 +1011,213 @@ ALTER TABLE ONLY public.usage_batches
 
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT workspace_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE public.audit_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.audit_heads ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.models ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY platform_is_shared ON public.models FOR SELECT USING ((tenant_id = '00000000-0000-0000-0000-000000000000'::uuid));
+
+ALTER TABLE public.prices ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.provider_credentials ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.providers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.route_targets ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.routes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.snapshot_changes ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant_isolation ON public.audit_events USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.idempotency_keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.members USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.models USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.prices USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.provider_credentials USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.providers USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.route_targets USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.routes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.snapshot_changes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.tenants USING ((id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.usage_days USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.usage_events USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.usage_hours USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.usage_minutes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.workspaces USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_days ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_events_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_hours ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_minutes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.workspaces ENABLE ROW LEVEL SECURITY;
+
+GRANT SELECT,INSERT ON TABLE public.audit_events TO eclusa_app;
+GRANT SELECT ON TABLE public.audit_events TO eclusa_reports;
+
+REVOKE ALL ON FUNCTION public.create_usage_partition(day date) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_usage_partition(day date) TO eclusa_ingest;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_heads TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bindings TO eclusa_app;
+GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT(holds_secret) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT(created_at) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.join_tokens TO eclusa_app;
+GRANT SELECT,UPDATE ON TABLE public.join_tokens TO eclusa_publisher;
+
+GRANT SELECT,DELETE ON TABLE public.key_uses TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.key_uses TO eclusa_ingest;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keys TO eclusa_app;
+GRANT SELECT ON TABLE public.keys TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mails TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.members TO eclusa_app;
+GRANT SELECT ON TABLE public.members TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.models TO eclusa_app;
+GRANT SELECT ON TABLE public.models TO eclusa_publisher;
+
+GRANT SELECT ON TABLE public.node_groups TO eclusa_app;
+GRANT SELECT ON TABLE public.node_groups TO eclusa_publisher;
+
+GRANT SELECT ON TABLE public.node_reports TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.node_reports TO eclusa_publisher;
+
+GRANT SELECT,UPDATE ON TABLE public.nodes TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.nodes TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.platform_secrets TO eclusa_app;
+GRANT SELECT ON TABLE public.platform_secrets TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.prices TO eclusa_app;
+GRANT SELECT ON TABLE public.prices TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_credentials TO eclusa_app;
+GRANT SELECT,UPDATE ON TABLE public.provider_credentials TO eclusa_publisher;
+
+GRANT SELECT(tenant_id) ON TABLE public.provider_credentials TO eclusa_reports;
+
+GRANT SELECT(provider_id) ON TABLE public.provider_credentials TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.providers TO eclusa_app;
+GRANT SELECT ON TABLE public.providers TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_tokens TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.route_targets TO eclusa_app;
+GRANT SELECT ON TABLE public.route_targets TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.routes TO eclusa_app;
+GRANT SELECT ON TABLE public.routes TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sessions TO eclusa_app;
+GRANT SELECT ON TABLE public.sessions TO eclusa_reports;
+
+GRANT INSERT ON TABLE public.snapshot_changes TO eclusa_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.snapshot_changes TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.snapshot_objects TO eclusa_publisher;
+
+GRANT SELECT ON TABLE public.snapshot_state TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.snapshot_state TO eclusa_publisher;
+
+GRANT SELECT ON TABLE public.snapshot_versions TO eclusa_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.snapshot_versions TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO eclusa_app;
+GRANT SELECT ON TABLE public.tenants TO eclusa_publisher;
+GRANT SELECT ON TABLE public.tenants TO eclusa_reports;
+
+GRANT SELECT,INSERT ON TABLE public.usage_batches TO eclusa_ingest;
+
+GRANT SELECT ON TABLE public.usage_days TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_days TO eclusa_ingest;
+GRANT SELECT ON TABLE public.usage_days TO eclusa_reports;
+
+GRANT SELECT ON TABLE public.usage_events TO eclusa_app;
+GRANT INSERT ON TABLE public.usage_events TO eclusa_ingest;
+
+GRANT SELECT ON TABLE public.usage_hours TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_hours TO eclusa_ingest;
+GRANT SELECT ON TABLE public.usage_hours TO eclusa_reports;
+
+GRANT SELECT ON TABLE public.usage_minutes TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_minutes TO eclusa_ingest;
+GRANT SELECT ON TABLE public.usage_minutes TO eclusa_reports;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_streams TO eclusa_ingest;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.users TO eclusa_app;
+
+GRANT SELECT(id) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT(email) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT(name) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT(status) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT(created_at) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT(updated_at) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.workspaces TO eclusa_app;
+GRANT SELECT ON TABLE public.workspaces TO eclusa_publisher;
+GRANT SELECT ON TABLE public.workspaces TO eclusa_reports;

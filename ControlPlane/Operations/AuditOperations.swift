@@ -122,7 +122,8 @@ package struct AuditOperations {
     package func list(
         of user: UserID, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<AuditEntry> {
-        try await environment.read(.auditRead, in: .platform, by: caller) { connection in
+        try caller.demand(.auditRead, in: .platform)
+        return try await environment.viewAcrossTenants { connection in
             _ = try found(try await UserStore.find(user, connection))
             return try await Self.activity(of: user, page, connection)
         }
@@ -132,7 +133,7 @@ package struct AuditOperations {
     package func list(
         ofCaller caller: Caller, _ page: PageRequest
     ) async throws(OperationError) -> ListPage<AuditEntry> {
-        try await environment.view { connection in
+        try await environment.viewAcrossTenants { connection in
             try await Self.activity(of: caller.user, page, connection)
         }
     }

@@ -61,17 +61,20 @@ package struct NodeOperations {
         _ id: NodeID, by caller: Caller
     ) async throws(OperationError) -> Changed<RevokedNode> {
         let now = environment.clock.now()
-        return try await environment.write("nodes.revoke", .nodesRevoke, in: .platform, by: caller) {
+        let changed = try await environment.write("nodes.revoke", .nodesRevoke, in: .platform, by: caller) {
             connection in
             let listed = try found(try await NodeStore.findListed(id, connection))
             if listed.node.status == .revoked { throw OperationError(.alreadyRevoked) }
             let node = try found(try await NodeStore.setStatus(.revoked, of: id, connection))
-            let exposed = try await ProviderStore.withCredentials(limit: 10_000, connection)
-            let state = NodeState(node, listed.report, at: now)
             return Recorded(
-                RevokedNode(state: state, exposedProviders: exposed),
+                NodeState(node, listed.report, at: now),
                 AuditSubject("node", id, ["name": .string(node.name)]))
         }
+        // Afterwards, so that no credential can slip in between unnamed.
+        let exposed = try await environment.viewAcrossTenants { connection in
+            try await ProviderStore.withCredentials(limit: 10_000, connection)
+        }
+        return Changed(RevokedNode(state: changed.value, exposedProviders: exposed), token: changed.token)
     }
 }
 

@@ -51,12 +51,13 @@ package final class OperationEnvironment {
         return try await view(of: scope.tenant, body)
     }
 
-    /// Reads in one moment's view; the caller has been authorised by other means.
+    /// Reads in one moment's view of a tenant, or (nil) of the platform; the caller has been authorised by
+    /// other means.
     func view<Value>(
         of tenant: TenantID? = nil, _ body: (PostgresConnection) async throws -> Value
     ) async throws(OperationError) -> Value {
         do {
-            return try await database.withTransaction(.readOnlySnapshot) { connection in
+            return try await database.withTenant(tenant, .readOnlySnapshot) { connection in
                 try await Self.require(tenant, connection)
                 return try await body(connection)
             }
@@ -65,11 +66,20 @@ package final class OperationEnvironment {
         }
     }
 
+    /// Reads in one moment's view over all tenants: for lists of the platform, and to find out what somebody
+    /// may do. The caller has been authorised by other means.
+    func viewAcrossTenants<Value>(
+        _ body: (PostgresConnection) async throws -> Value
+    ) async throws(OperationError) -> Value {
+        do { return try await database.acrossTenants(body) } catch { throw OperationError(error) }
+    }
+
     /// One write: authorise, one transaction with the audit row in it, wake the publisher. `action` is
     /// `noun.verb`.
     ///
     /// `body` must give back what it did to what: there is no write without its audit row. It may run again
-    /// when Postgres asks for it, so it has no effect outside the database.
+    /// when Postgres asks for it, so it has no effect outside the database. It sees the rows of the scope's
+    /// tenant, or of the platform; for those of others see `TenantIsolation.visit`.
     func write<Value: Sendable>(
         _ action: String, _ permission: Permission, in scope: Scope, by caller: Caller,
         _ body: (PostgresConnection) async throws -> Recorded<Value>
@@ -85,7 +95,7 @@ package final class OperationEnvironment {
     ) async throws(OperationError) -> Changed<Value> {
         let result: Changed<Value>
         do {
-            result = try await database.withTransaction { connection in
+            result = try await database.withTenant(scope.tenant) { connection in
                 try await Self.require(scope.tenant, connection)
                 let done = try await body(connection)
                 // The head of the audit chain is a lock that all writes of the tenant share: take it last.

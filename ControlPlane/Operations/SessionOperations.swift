@@ -136,7 +136,7 @@ package struct SessionOperations {
     ) async throws(OperationError) -> Caller {
         let now = environment.clock.now()
         let (user, session) = try environment.keys.accessTokens.verify(accessToken, now: now)
-        return try await environment.view { connection in
+        return try await environment.viewAcrossTenants { connection in
             guard let live = try await SessionStore.findLive(session, at: now, connection), live.user == user
             else {
                 throw OperationError.unauthenticated

@@ -10,7 +10,7 @@ package struct TenantOperations {
     package func list(_ page: PageRequest, by caller: Caller) async throws(OperationError) -> ListPage<Tenant>
     {
         let seesAll = caller.may(.tenantsRead, in: .platform)
-        return try await environment.view { connection in
+        return try await environment.viewAcrossTenants { connection in
             let page = page.of(Tenant.self)
             return seesAll
                 ? ListPage(try await TenantStore.list(page, connection))
@@ -33,7 +33,9 @@ package struct TenantOperations {
         let tenant = Tenant(id: TenantID(at: now), slug: slug, name: name, createdAt: now, updatedAt: now)
         return try await environment.write("tenants.create", .tenantsCreate, in: .platform, by: caller) {
             connection in
-            try await TenantStore.create(tenant, connection)
+            try await TenantIsolation.visit(tenant.id, from: nil, connection) {
+                try await TenantStore.create(tenant, connection)
+            }
             try await environment.keys.vault.createDataKey(of: tenant.id, now: now, connection)
             return Recorded(
                 tenant, AuditSubject("tenant", tenant.id, ["slug": .string(slug), "name": .string(name)]))

@@ -49,14 +49,17 @@ package struct UserOperations {
     }
 
     package func get(_ id: UserID, by caller: Caller) async throws(OperationError) -> Profile {
-        try await environment.read(.usersRead, in: .platform, by: caller) { connection in
+        try caller.demand(.usersRead, in: .platform)
+        return try await environment.viewAcrossTenants { connection in
             try await Self.profile(id, connection)
         }
     }
 
     /// The caller themselves.
     package func profile(of caller: Caller) async throws(OperationError) -> Profile {
-        try await environment.view { connection in try await Self.profile(caller.user, connection) }
+        try await environment.viewAcrossTenants { connection in
+            try await Self.profile(caller.user, connection)
+        }
     }
 
     /// Makes a user with a first password and roles. Nobody gives a role with permissions they lack.
@@ -160,13 +163,16 @@ package struct UserOperations {
         _ connection: PostgresConnection
     ) async throws {
         for (index, binding) in bindings.enumerated() {
-            if let tenant = binding.scope.tenant, try await TenantStore.find(tenant, connection) == nil {
-                throw OperationError.missing("/bindings/\(index)/tenant", "a tenant")
+            let tenant = binding.scope.tenant
+            try await TenantIsolation.visit(tenant, from: nil, connection) {
+                if let tenant, try await TenantStore.find(tenant, connection) == nil {
+                    throw OperationError.missing("/bindings/\(index)/tenant", "a tenant")
+                }
+                try await BindingStore.create(
+                    Binding(
+                        id: BindingID(at: now), user: user, role: binding.role.name, scope: binding.scope,
+                        createdBy: giver, createdAt: now), connection)
             }
-            try await BindingStore.create(
-                Binding(
-                    id: BindingID(at: now), user: user, role: binding.role.name, scope: binding.scope,
-                    createdBy: giver, createdAt: now), connection)
         }
     }
 

@@ -16,12 +16,16 @@ package final class PostgresListener {
     private var hasStarted = false
 
     /// `channel` is an SQL identifier, written in the source. Starts with `start()`.
-    package init(loop: EventLoop, url: PostgresURL, channel: StaticString, onSignal: @escaping () -> Void) {
+    package init(
+        loop: EventLoop, url: PostgresURL, role: StaticString? = nil, channel: StaticString,
+        onSignal: @escaping () -> Void
+    ) {
         self.loop = loop
         self.channel = channel
         self.onSignal = onSignal
         pool = PostgresPool(
-            loop: loop, url: url, size: 1, purpose: "listen", statementTimeoutMilliseconds: 10_000)
+            loop: loop, url: url, role: role, size: 1, purpose: "listen",
+            statementTimeoutMilliseconds: 10_000)
     }
 
     package func start() {

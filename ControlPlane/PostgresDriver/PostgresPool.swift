@@ -35,11 +35,14 @@ package final class PostgresPool {
         var result: Result<PostgresConnection, PostgresError>?
     }
 
-    /// Opens nothing yet. `resolver` looks host names up; without one a host name in the URL blocks the
-    /// loop for the time of the lookup.
+    /// Opens nothing yet.
+    ///
+    /// - `role`: what every statement runs as, unless a transaction says otherwise; nil: the URL's user.
+    /// - `resolver`: looks host names up; without one a host name in the URL blocks the loop for the time of
+    ///   the lookup.
     package init(
-        loop: EventLoop, url: PostgresURL, size: Int, purpose: String, statementTimeoutMilliseconds: Int,
-        resolver: BlockingPool? = nil, log: Log = .silent
+        loop: EventLoop, url: PostgresURL, role: StaticString? = nil, size: Int, purpose: String,
+        statementTimeoutMilliseconds: Int, resolver: BlockingPool? = nil, log: Log = .silent
     ) {
         precondition(size > 0 && statementTimeoutMilliseconds > 0)
         self.loop = loop
@@ -49,7 +52,7 @@ package final class PostgresPool {
         self.resolver = resolver
         self.log = log.with(["pool": LogValue.text(purpose)])
         settings = url.connectionSettings(
-            purpose: purpose, statementTimeoutMilliseconds: statementTimeoutMilliseconds)
+            purpose: purpose, role: role, statementTimeoutMilliseconds: statementTimeoutMilliseconds)
     }
 
     deinit {
@@ -70,12 +73,13 @@ package final class PostgresPool {
     /// the database.
     @discardableResult
     package func withTransaction<T>(
-        _ mode: TransactionMode = .readWrite, _ body: (PostgresConnection) async throws -> T
+        _ mode: TransactionMode = .readWrite, _ settings: [TransactionSetting] = [],
+        _ body: (PostgresConnection) async throws -> T
     ) async throws -> T {
         var attempt = 1
         while true {
             let connection = try await acquire()
-            let outcome = await Transaction.run(mode, on: connection, body)
+            let outcome = await Transaction.run(mode, settings, on: connection, body)
             release(connection)
             switch outcome {
             case .success(let value):

@@ -30,6 +30,14 @@ package struct PostgresURL: Sendable, CustomStringConvertible, CustomReflectable
         return copy
     }
 
+    /// The same server and database as another user, without a password.
+    package func with(user: String) -> PostgresURL {
+        var copy = self
+        copy.settings["user"] = user
+        copy.settings["password"] = nil
+        return copy
+    }
+
     package var database: String? { settings["dbname"] }
 
     /// Nothing, so that a dump of whatever holds it does not show the password.
@@ -45,7 +53,9 @@ package struct PostgresURL: Sendable, CustomStringConvertible, CustomReflectable
     ///
     /// GSSAPI is off unless asked for: its credential lookup reads files and may ask DNS on the loop's
     /// thread.
-    func connectionSettings(purpose: String, statementTimeoutMilliseconds: Int) -> [String: String] {
+    func connectionSettings(
+        purpose: String, role: StaticString? = nil, statementTimeoutMilliseconds: Int
+    ) -> [String: String] {
         var result = settings
         if result["host"] == nil && result["hostaddr"] == nil {
             let defaults = Self.defaults
@@ -66,6 +76,8 @@ package struct PostgresURL: Sendable, CustomStringConvertible, CustomReflectable
             "-c idle_in_transaction_session_timeout=\(statementTimeoutMilliseconds * 2)",
             // What is text on the wire (error details, casts) must not depend on the server's configuration.
             "-c timezone=UTC -c datestyle=ISO",
+            // The session's own value: RESET ROLE comes back to it.
+            role.map { "-c role=\($0)" } ?? "",
         ]
         result["options"] = options.joined(separator: " ")
         return result

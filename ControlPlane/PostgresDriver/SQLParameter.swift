@@ -25,6 +25,17 @@ package struct PostgresUUID: Hashable, Sendable {
         self.high = high
         self.low = low
     }
+
+    /// `0191e0c8-…`: digits and hyphens only, whatever the value.
+    package var text: String {
+        var text = ""
+        let bytes = [high, low].flatMap { withUnsafeBytes(of: $0.bigEndian, Array.init) }
+        for (index, byte) in bytes.enumerated() {
+            if [4, 6, 8, 10].contains(index) { text += "-" }
+            text += String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }
+        return text
+    }
 }
 
 /// A value on its way to the server, in the wire's binary form.

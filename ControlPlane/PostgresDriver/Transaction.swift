@@ -17,6 +17,21 @@ package enum TransactionMode: Sendable {
     }
 }
 
+/// What holds in one transaction and ends with it; set in the round trip that begins it.
+package enum TransactionSetting: Sendable {
+    /// Its statements run as this role, which the session's user must be a member of.
+    case role(StaticString)
+    /// A setting of the application's own, as in `eclusa.tenant`.
+    case uuid(StaticString, PostgresUUID)
+
+    var statement: String {
+        switch self {
+        case .role(let name): "set local role \(name)"
+        case .uuid(let name, let value): "set local \(name) = '\(value.text)'"
+        }
+    }
+}
+
 /// One attempt at a transaction.
 enum Transaction {
     static let maximumAttempts = 3
@@ -28,13 +43,14 @@ enum Transaction {
     }
 
     static func run<T>(
-        _ mode: TransactionMode, on connection: PostgresConnection,
+        _ mode: TransactionMode, _ settings: [TransactionSetting], on connection: PostgresConnection,
         _ body: (PostgresConnection) async throws -> T
     ) async -> Result<T, Failure> {
         connection.transactionFailure = nil
         do {
             try connection.checkCancellation()
-            try await connection.command(mode.begin)
+            try await connection.command(
+                ([mode.begin] + settings.map(\.statement)).joined(separator: "; "))
             let value = try await body(connection)
             // COMMIT of a failed transaction would be answered with a silent ROLLBACK.
             if connection.isBroken || connection.isInFailedTransaction {

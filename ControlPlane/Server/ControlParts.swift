@@ -31,7 +31,11 @@ struct ControlParts {
             BlockingPool(threads: 1, queueLimit: 64, name: "names")
         }
         let database = try await parts.start("database") {
-            try await StartUp.openDatabase(url, pool(url, resolver, loop, purpose: "admin"))
+            let owner = PostgresPool(
+                loop: loop, url: url, size: 1, purpose: "migrations", statementTimeoutMilliseconds: 60_000,
+                resolver: resolver)
+            try await StartUp.migrate(url, owner)
+            return pool(url, resolver, loop)
         } stop: { pool, _ in
             await pool.close()
         }
@@ -83,10 +87,11 @@ struct ControlParts {
     }
 
     private func pool(
-        _ url: PostgresURL, _ resolver: BlockingPool, _ loop: EventLoop, purpose: String
+        _ url: PostgresURL, _ resolver: BlockingPool, _ loop: EventLoop
     ) -> PostgresPool {
         PostgresPool(
-            loop: loop, url: url, size: values[ControlSettings.databaseConnections], purpose: purpose,
+            loop: loop, url: url, role: DatabaseRole.app.name,
+            size: values[ControlSettings.databaseConnections], purpose: "admin",
             statementTimeoutMilliseconds: 10_000, resolver: resolver)
     }
 
@@ -116,7 +121,7 @@ struct ControlParts {
             for loop in threads.loops {
                 services.append(
                     try await RemoteService.start(on: loop) {
-                        let pool = pool(url, resolver, loop, purpose: "admin")
+                        let pool = pool(url, resolver, loop)
                         let service = try AdminService(
                             shared, loop: loop, database: pool, changed: changed)
                         try service.listen()

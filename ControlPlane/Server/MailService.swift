@@ -5,6 +5,7 @@ import Operations
 import PostgresDriver
 import SMTP
 import Settings
+import Store
 import Transport
 
 /// Sends queued messages, on one loop.
@@ -15,8 +16,8 @@ final class MailService {
 
     init(_ shared: SharedParts, url: PostgresURL, resolver: BlockingPool, loop: EventLoop) throws {
         let database = PostgresPool(
-            loop: loop, url: url, size: 1, purpose: "mail", statementTimeoutMilliseconds: 10_000,
-            resolver: resolver)
+            loop: loop, url: url, role: DatabaseRole.app.name, size: 1, purpose: "mail",
+            statementTimeoutMilliseconds: 10_000, resolver: resolver)
         let identity = shared.keys.identity
         let sender = MailSender(
             loop: loop, database: database, clock: shared.clock,
@@ -26,7 +27,9 @@ final class MailService {
         ) { try identity.openMail($0, $1) }
         self.database = database
         self.sender = sender
-        queued = PostgresListener(loop: loop, url: url, channel: "eclusa_mail") { sender.wake() }
+        queued = PostgresListener(
+            loop: loop, url: url, role: DatabaseRole.app.name, channel: "eclusa_mail"
+        ) { sender.wake() }
     }
 
     private static func sink(

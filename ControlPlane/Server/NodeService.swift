@@ -38,11 +38,11 @@ final class NodeService {
         self.shared = shared
         self.loop = loop
         database = PostgresPool(
-            loop: loop, url: url, size: Self.publisherConnections, purpose: "publisher",
-            statementTimeoutMilliseconds: 60_000, resolver: resolver)
+            loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.publisherConnections,
+            purpose: "publisher", statementTimeoutMilliseconds: 60_000, resolver: resolver)
         ingestDatabase = PostgresPool(
-            loop: loop, url: url, size: Self.ingestConnections, purpose: "ingest",
-            statementTimeoutMilliseconds: 30_000, resolver: resolver)
+            loop: loop, url: url, role: DatabaseRole.ingest.name, size: Self.ingestConnections,
+            purpose: "ingest", statementTimeoutMilliseconds: 30_000, resolver: resolver)
         let keys = shared.keys
         let signing = try SnapshotSigning(
             rootKey: keys.rootKey.publicKey, key: keys.snapshotKey, keySets: keys.keySets,
@@ -61,7 +61,9 @@ final class NodeService {
                 of: provider, ownedBy: owner, connection)
         }
         self.publisher = publisher
-        changes = PostgresListener(loop: loop, url: url, channel: "eclusa_changed") { publisher.wake() }
+        changes = PostgresListener(
+            loop: loop, url: url, role: DatabaseRole.publisher.name, channel: "eclusa_changed"
+        ) { publisher.wake() }
     }
 
     /// Begins to publish and opens the listener.

@@ -54,13 +54,13 @@ enum StartUp {
         }
     }
 
-    /// Connects, and brings the schema up to date.
-    static func openDatabase(_ url: PostgresURL, _ pool: PostgresPool) async throws -> PostgresPool {
+    /// Connects as the owner of the schema, brings it up to date, and closes the pool.
+    static func migrate(_ url: PostgresURL, _ owner: PostgresPool) async throws {
         do {
-            try await Migrator.run(pool)
-            return pool
+            try await Migrator.run(owner)
+            await owner.close()
         } catch {
-            await pool.close()
+            await owner.close()
             throw failure(error, url)
         }
     }

@@ -117,7 +117,7 @@ package enum AuditStore {
         return try rows.read(read)
     }
 
-    /// What somebody did in all logs, newest first, page by page.
+    /// What somebody did in all logs, newest first, page by page. Across tenants.
     package static func list(
         by actor: UserID, _ page: Page<AuditEventNoun>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Listed, AuditEventNoun> {

@@ -102,18 +102,32 @@ package enum IdempotencyStore {
             """)
     }
 
-    /// Forgets answers whose time is over, and secrets older than `secrets`; gives the number of rows
-    /// touched.
-    package static func purge(
+    /// Those who have something to forget; across tenants.
+    package static func ownersToPurge(
         at now: Timestamp, secretsBefore: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [TenantID] {
+        let rows = try await connection.query(
+            """
+            select distinct tenant_id
+              from idempotency_keys
+             where expires_at <= \(now) or (holds_secret and created_at < \(secretsBefore))
+            """)
+        return try rows.read { row throws(PostgresError) in try row.id(0) }
+    }
+
+    /// Forgets a tenant's answers whose time is over, and secrets older than `secretsBefore`; gives the
+    /// number of rows touched.
+    package static func purge(
+        of tenant: TenantID, at now: Timestamp, secretsBefore: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Int {
         let forgotten = try await connection.execute(
-            "delete from idempotency_keys where expires_at <= \(now)")
+            "delete from idempotency_keys where tenant_id = \(tenant) and expires_at <= \(now)")
         let blanked = try await connection.execute(
             """
             update idempotency_keys
                set response = null
-             where holds_secret and response is not null and created_at < \(secretsBefore)
+             where tenant_id = \(tenant) and holds_secret and response is not null
+               and created_at < \(secretsBefore)
             """)
         return forgotten + blanked
     }

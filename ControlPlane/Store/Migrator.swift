@@ -14,6 +14,8 @@ package enum Migrator {
         case serverTooOld(version: Int64)
         /// Another program has been migrating for longer than a minute.
         case locked
+        /// The user of the URL may not make the roles the program works as.
+        case rolesMissing(statements: [String], reason: String)
 
         package var description: String {
             switch self {
@@ -21,6 +23,9 @@ package enum Migrator {
             case .serverTooOld(let version):
                 "PostgreSQL \(version / 10_000) is too old: 15 or later is needed"
             case .locked: "another program holds the migration lock; is it stuck?"
+            case .rolesMissing(let statements, let reason):
+                "the roles the program works as are not all there, and its user may not make them "
+                    + "(\(reason)); run once as a superuser: \(statements.joined(separator: "; "));"
             }
         }
     }
@@ -30,7 +35,8 @@ package enum Migrator {
     private static let lockAttempts = 600
     private static let attempts = 10
 
-    /// Applies what is missing and gives the names of what it applied. Migrations of a later release that are
+    /// Makes the program's roles, applies what is missing and gives the names of what it applied. The pool
+    /// works as the user that owns the schema. Migrations of a later release that are
     /// there already are left alone. The pool's statement timeout bounds each migration.
     @discardableResult
     package static func run(
@@ -43,6 +49,7 @@ package enum Migrator {
             }
             try await lock(connection)
             do {
+                try await DatabaseRoles.ensure(connection)
                 let applied = try await apply(migrations, connection)
                 try await connection.execute("select pg_advisory_unlock(\(lockNumber))")
                 return applied

@@ -181,6 +181,7 @@ extension ProviderStore {
     }
 
     /// Providers of all owners that have a credential: what a node could open. At most `limit`.
+    /// Across tenants.
     package static func withCredentials(
         limit: Int, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [ProviderID] {

@@ -8,6 +8,7 @@ import HTTPWire
 import JSONText
 import Operations
 import PostgresDriver
+import Store
 import Synchronization
 import Telemetry
 import TestSupport
@@ -44,11 +45,11 @@ final class AdminServer {
         _ database: TestDatabase, hashing: BlockingPool, statementTimeoutMilliseconds: Int
     ) async throws {
         self.database = database
-        pool = database.makePool(timeoutMilliseconds: statementTimeoutMilliseconds)
+        pool = database.makePool(role: .app, timeoutMilliseconds: statementTimeoutMilliseconds)
         let clock = FakeClock()
         self.clock = clock
         logged = LoggedLines()
-        keys = try await PlatformKeys.load(database.pool, masterKey: .random(), clock: clock.clock)
+        keys = try await PlatformKeys.load(pool, masterKey: .random(), clock: clock.clock)
         var count: () -> Void = {}
         var refusal: (BaseURL) -> String? = { _ in nil }
         operations = Operations(

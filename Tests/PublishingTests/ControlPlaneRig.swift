@@ -131,13 +131,15 @@ final class ControlPlaneRig {
     private(set) var address: SocketAddress?
     private var listener: PostgresListener?
     private let pool: PostgresPool
+    private let ingestPool: PostgresPool
     private var isClosed = false
 
     init(_ database: TestDatabase, keys: RigKeys, clock: WallClock = .real) throws {
         self.database = database
         self.keys = keys
         self.clock = clock
-        pool = database.makePool(size: 4, purpose: "rig")
+        pool = database.makePool(size: 4, role: .publisher, purpose: "rig")
+        ingestPool = database.makePool(size: 2, role: .ingest, purpose: "rig-ingest")
         var options = SnapshotPublisher.Options()
         options.periodNanoseconds = 3_600_000_000_000
         let fleet = keys.fleet
@@ -158,9 +160,10 @@ final class ControlPlaneRig {
     func start() {
         publisher.start()
         let publisher = publisher
-        listener = PostgresListener(loop: database.loop, url: database.url, channel: "eclusa_changed") {
-            publisher.wake()
-        }
+        listener = PostgresListener(
+            loop: database.loop, url: database.url, role: DatabaseRole.publisher.name,
+            channel: "eclusa_changed"
+        ) { publisher.wake() }
         listener?.start()
     }
 
@@ -175,7 +178,7 @@ final class ControlPlaneRig {
                     log: .silent),
                 reports: NodeReports(database: pool, clock: clock, log: .silent, metrics: metrics),
                 objects: SnapshotObjects(streams: streams, database: pool),
-                ingest: UsageIngest(database: pool, clock: clock, log: .silent, metrics: metrics),
+                ingest: UsageIngest(database: ingestPool, clock: clock, log: .silent, metrics: metrics),
                 streams: streams, log: .silent, metrics: metrics))
         let server = HTTPServer(loop: loop) { await api.handle($0) }
         let key = Ed25519PrivateKey()
@@ -198,7 +201,7 @@ final class ControlPlaneRig {
         let token = JoinToken(
             id: JoinTokenID(at: now), nodeName: name, region: "local", createdBy: nil, createdAt: now,
             expires: now.advanced(bySeconds: lifetimeSeconds))
-        try await pool.withConnection { connection in
+        try await database.pool.withConnection { connection in
             try await JoinTokenStore.create(token, hash: secret.digest, connection)
         }
         return JoinBundle(
@@ -220,6 +223,7 @@ final class ControlPlaneRig {
         await stopListening()
         await publisher.stop()
         await pool.close()
+        await ingestPool.close()
         workers.shutdown()
     }
 

@@ -207,14 +207,17 @@ struct AuditStoreTests {
                 #expect(released == .claimed)
 
                 let blanked = try await IdempotencyStore.purge(
-                    at: fixture.now, secretsBefore: fixture.now, connection)
+                    of: .platform, at: fixture.now, secretsBefore: fixture.now, connection)
                 let secret = try await claim(key, "a", fixture.now)
                 #expect(blanked == 1)
                 #expect(secret == .answered(.init(status: 201, body: [], holdsSecret: true, createdAt: now)))
                 let expired = try await claim(key, "b", expires)
                 #expect(expired == .claimed, "after its time a key is new")
-                let purged = try await IdempotencyStore.purge(
+                let owners = try await IdempotencyStore.ownersToPurge(
                     at: expires.advanced(bySeconds: 90_000), secretsBefore: .epoch, connection)
+                #expect(owners == [.platform])
+                let purged = try await IdempotencyStore.purge(
+                    of: .platform, at: expires.advanced(bySeconds: 90_000), secretsBefore: .epoch, connection)
                 #expect(purged == 2)
             }
         }

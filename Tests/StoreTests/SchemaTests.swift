@@ -14,7 +14,7 @@ struct SchemaTests {
     private static func dump(_ database: PostgresURL) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: try TestDatabase.program("pg_dump"))
-        process.arguments = ["--schema-only", "--no-owner", "--no-privileges", "--dbname", "\(database)"]
+        process.arguments = ["--schema-only", "--no-owner", "--dbname", "\(database)"]
         let output = Pipe()
         process.standardOutput = output
         try process.run()

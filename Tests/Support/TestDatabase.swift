@@ -1,5 +1,6 @@
 package import EventLoops
 package import PostgresDriver
+package import Store
 import Synchronization
 
 /// A database of one test's own, and a loop and a pool to use it with. Lives on the loop's thread.
@@ -38,12 +39,13 @@ package final class TestDatabase {
         "\(try TestCluster.binaries())/\(name)"
     }
 
-    /// Another pool on the same database; close it.
+    /// Another pool on the same database; close it. Without a role it works as a superuser, who is under no
+    /// row-level security.
     package func makePool(
-        size: Int = 4, purpose: String = "test", timeoutMilliseconds: Int = 30_000
+        size: Int = 4, role: DatabaseRole? = nil, purpose: String = "test", timeoutMilliseconds: Int = 30_000
     ) -> PostgresPool {
         PostgresPool(
-            loop: loop, url: url, size: size, purpose: purpose,
+            loop: loop, url: url, role: role?.name, size: size, purpose: purpose,
             statementTimeoutMilliseconds: timeoutMilliseconds)
     }
 

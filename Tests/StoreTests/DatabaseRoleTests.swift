@@ -1,0 +1,256 @@
+import Domain
+import EventLoops
+import PostgresDriver
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// What the program's roles may do, and how they come to be.
+@Suite("database roles")
+struct DatabaseRoleTests {
+    /// Every grant there is. A migration that needs more adds its line here, where a review sees it.
+    private static let pinned = """
+        audit_events: app=ar reports=r
+        audit_heads: app=arw
+        bindings: app=arwd reports=r
+        idempotency_keys: app=arwd
+        idempotency_keys.created_at: reports=r
+        idempotency_keys.expires_at: reports=r
+        idempotency_keys.holds_secret: reports=r
+        idempotency_keys.tenant_id: reports=r
+        join_tokens: app=ard publisher=rw
+        key_uses: app=rd ingest=arw
+        keys: app=arwd publisher=r
+        mails: app=arwd
+        members: app=arwd reports=r
+        models: app=arwd publisher=r
+        node_groups: app=r publisher=r
+        node_reports: app=r publisher=arw
+        nodes: app=rw publisher=arw
+        platform_secrets: app=arwd publisher=r
+        prices: app=arwd publisher=r
+        provider_credentials: app=arwd publisher=rw
+        provider_credentials.provider_id: reports=r
+        provider_credentials.tenant_id: reports=r
+        providers: app=arwd publisher=r
+        refresh_tokens: app=arwd
+        route_targets: app=arwd publisher=r
+        routes: app=arwd publisher=r
+        sessions: app=arwd reports=r
+        snapshot_changes: app=a publisher=ard
+        snapshot_objects: publisher=ard
+        snapshot_state: app=r publisher=arw
+        snapshot_versions: app=r publisher=ard
+        tenants: app=arwd publisher=r reports=r
+        usage_batches: ingest=ar
+        usage_days: app=r ingest=arw reports=r
+        usage_events: app=r ingest=a
+        usage_hours: app=r ingest=arw reports=r
+        usage_minutes: app=r ingest=arw reports=r
+        usage_streams: ingest=arw
+        users: app=arwd
+        users.created_at: reports=r
+        users.email: reports=r
+        users.id: reports=r
+        users.name: reports=r
+        users.status: reports=r
+        users.updated_at: reports=r
+        workspaces: app=arwd publisher=r reports=r
+        function create_usage_partition: ingest=X
+        """
+
+    @Test("each role may do what is pinned here and nothing else; everybody may do nothing")
+    func grants() async throws {
+        let granted = try await texts(
+            """
+            with granted as (
+                select 1 as kind, relname::text as thing, relacl as list
+                  from pg_class
+                 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'S')
+                union all
+                select 1, attrelid::regclass || '.' || attname, attacl
+                  from pg_attribute
+                 where attacl is not null and attrelid in (select oid from pg_class
+                                                            where relnamespace = 'public'::regnamespace)
+                union all
+                select 2, 'function ' || proname, proacl
+                  from pg_proc
+                 where proacl is not null and pronamespace = 'public'::regnamespace
+                union all
+                select 3, 'schema ' || nspname, nspacl from pg_namespace
+                union all
+                select 3, 'database', datacl from pg_database where datname = current_database()
+            ), entries as (
+                select kind, thing,
+                       case when grantee = 0 then 'everybody' else grantee::regrole::text end as who,
+                       string_agg(case privilege_type when 'SELECT' then 'r' when 'INSERT' then 'a'
+                                       when 'UPDATE' then 'w' when 'DELETE' then 'd' when 'EXECUTE' then 'X'
+                                       else privilege_type end || case when is_grantable then '*' else '' end,
+                                  '' order by position(left(privilege_type, 1) in 'ISUD')) as what
+                  from granted, aclexplode(list)
+                 where (grantee = 0 and kind < 3) or grantee::regrole::text like 'eclusa%'
+                 group by kind, thing, grantee
+            )
+            select thing || ': ' || string_agg(replace(who, 'eclusa_', '') || '=' || what, ' '
+                                               order by who collate "C")
+              from entries
+             group by kind, thing
+             order by kind, thing collate "C"
+            """)
+        #expect(
+            Set(granted) == Set(Self.pinned.split(separator: "\n").map(String.init)),
+            """
+            more than pinned: \(Set(granted).subtracting(Self.pinned.split(separator: "\n").map(String.init)))
+            less: \(Set(Self.pinned.split(separator: "\n").map(String.init)).subtracting(granted))
+            """)
+    }
+
+    @Test("the roles own nothing, cannot sign in, are nobody's members, and bypass only where they must")
+    func attributes() async throws {
+        let owned = try await texts(
+            """
+            select classid::regclass || ' ' || objid
+              from pg_shdepend
+             where deptype = 'o' and refobjid in (select oid from pg_roles where rolname like 'eclusa_%')
+            """)
+        #expect(owned == [])
+        let roles = try await texts(
+            """
+            select rolname || case when rolbypassrls then ' bypasses' else '' end
+              from pg_roles
+             where rolname like 'eclusa_%'
+               and not (rolsuper or rolcanlogin or rolcreaterole or rolcreatedb or rolreplication
+                        or exists (select from pg_auth_members where member = pg_roles.oid))
+             order by 1
+            """)
+        #expect(
+            roles == [
+                "eclusa_app", "eclusa_ingest bypasses", "eclusa_publisher bypasses",
+                "eclusa_reports bypasses",
+            ])
+    }
+
+    @Test("no role may make tables, and the app may not reach a day's usage past the policy of the whole")
+    func partitions() async throws {
+        try await withTestDatabase { database in
+            let ingest = database.makePool(size: 1, role: .ingest)
+            let app = database.makePool(size: 1, role: .app)
+            let made = try await ingest.withConnection { connection in
+                try await connection.query("select create_usage_partition('2026-11-20')").first?.bool(0)
+            }
+            #expect(made == true)
+            for (pool, statement) in [
+                (ingest, "create table mine (n int8)"), (app, "create table mine (n int8)"),
+                (app, "select create_usage_partition('2026-11-21')"),
+                (app, "select from usage_events_20261120"),
+            ] {
+                let refused = await postgresFailure {
+                    try await pool.withConnection { try await $0.executeScript(statement) }
+                }
+                #expect(refused?.sqlState == "42501", "\(statement)")
+            }
+            await ingest.close()
+            await app.close()
+        }
+    }
+
+    @Test("a user who may not make the roles is told what a superuser must run; after that it all works")
+    func ordinaryOwner() async throws {
+        try await withPrivateServer { loop, url in
+            let superuser = PostgresPool(
+                loop: loop, url: url, size: 1, purpose: "test", statementTimeoutMilliseconds: 30_000)
+            for statement in ["create role \"an owner\" login", "create database plain owner \"an owner\""] {
+                try await superuser.withConnection { try await $0.executeScript(statement) }
+            }
+            let plain = url.with(database: "plain").with(user: "an owner")
+            func pool(_ role: DatabaseRole?) -> PostgresPool {
+                PostgresPool(
+                    loop: loop, url: plain, role: role?.name, size: 1, purpose: "test",
+                    statementTimeoutMilliseconds: 30_000)
+            }
+            let owner = pool(nil)
+            var statements: [String] = []
+            do {
+                try await Migrator.run(owner)
+            } catch Migrator.Failure.rolesMissing(let missing, let reason) {
+                statements = missing
+                #expect(reason.contains("permission denied to create role"))
+            }
+            #expect(statements.contains("create role eclusa_ingest nologin bypassrls"))
+            #expect(statements.contains { $0.hasPrefix("grant eclusa_app to \"an owner\"") })
+            for statement in statements {
+                try await superuser.withConnection { try await $0.executeScript(statement) }
+            }
+            let applied = try await Migrator.run(owner)
+            #expect(applied == Migration.all.map(\.name))
+
+            let tenant = try await Fixture().made(pool(.app))
+            let seen = try await closing(pool(.reports)) { pool in
+                try await pool.withConnection { try await $0.query("select from tenants").count }
+            }
+            let seenByOwner = try await owner.withConnection {
+                try await $0.query("select from tenants").count
+            }
+            let made = try await closing(pool(.ingest)) { pool in
+                try await pool.withConnection {
+                    try await $0.query("select create_usage_partition('2026-11-20')").first?.bool(0)
+                }
+            }
+            #expect(seen == 2 && seenByOwner == 0 && made == true && tenant.slug == "acme")
+            await owner.close()
+            await superuser.close()
+        }
+    }
+
+    @Test("a role with more or fewer attributes than it should have is put right")
+    func attributesAreRestored() async throws {
+        try await withPrivateServer { loop, url in
+            let pool = PostgresPool(
+                loop: loop, url: url, size: 1, purpose: "test", statementTimeoutMilliseconds: 30_000)
+            for statement in [
+                "create role eclusa_app nologin bypassrls", "create role eclusa_reports nologin",
+            ] {
+                try await pool.withConnection { try await $0.executeScript(statement) }
+            }
+            try await Migrator.run(pool)
+            let wrong = try await pool.withConnection { connection in
+                try await connection.query(
+                    """
+                    select rolname::text
+                      from pg_roles
+                     where rolname like 'eclusa_%' and rolbypassrls = (rolname = 'eclusa_app')
+                    """
+                ).map { try $0.text(0) }
+            }
+            #expect(wrong == [])
+            await pool.close()
+        }
+    }
+}
+
+extension Fixture {
+    /// A tenant made as the admin API makes one; closes the pool.
+    fileprivate func made(_ pool: PostgresPool) async throws -> Tenant {
+        try await closing(pool) { pool in
+            let now = now
+            let tenant = Tenant(
+                id: TenantID(at: now), slug: "acme", name: "Acme", createdAt: now, updatedAt: now)
+            try await pool.withTenant(tenant.id) { try await TenantStore.create(tenant, $0) }
+            return tenant
+        }
+    }
+}
+
+private func closing<T>(
+    _ pool: PostgresPool, _ body: (PostgresPool) async throws -> T
+) async throws -> T {
+    do {
+        let value = try await body(pool)
+        await pool.close()
+        return value
+    } catch {
+        await pool.close()
+        throw error
+    }
+}
