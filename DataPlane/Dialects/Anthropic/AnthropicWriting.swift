@@ -136,7 +136,7 @@ enum AnthropicBlock {
         case .toolCall(let call):
             return [
                 "type": "tool_use", "id": .string(ToolID.plain(call.id)), "name": .string(call.name),
-                "input": arguments(call.arguments),
+                "input": ToolArguments.object(call.arguments),
             ]
         case .toolResult(let result):
             var value = JSONObject()
@@ -149,12 +149,6 @@ enum AnthropicBlock {
             guard withThinking, let signature else { return nil }
             return ["type": "thinking", "thinking": .string(text), "signature": .string(signature)]
         }
-    }
-
-    /// Arguments as the object the format wants; what is no object is put into one.
-    static func arguments(_ text: String) -> JSONValue {
-        guard let value = try? JSONValue.parse(Array(text.utf8)) else { return ["input": .string(text)] }
-        return value.object != nil ? value : ["input": value]
     }
 
     private static func source(_ media: CanonicalMedia, _ type: String) -> JSONValue {
