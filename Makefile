@@ -44,7 +44,7 @@ release: install ## release build of the programs
 
 # --- test ------------------------------------------------------------------------------------------------------------
 
-test: install-test lint unit end-to-end ## every test: format, warnings, imports, tidy, unit, database, end to end
+test: install-test lint unit fuzz-slice end-to-end ## every test: format, warnings, imports, unit, fuzz, end to end
 	@echo "make test: all of it passed"
 
 lint: install ## format lint
@@ -66,6 +66,9 @@ end-to-end: release install-test ## real processes, real SDKs
 fuzz: install ## each fuzz target for SECONDS (60)
 	@Tests/Fuzz/run
 
+fuzz-slice: install ## a short, bounded piece of it, for `make test`
+	@SECONDS=10 EXECUTIONS=200000 Tests/Fuzz/run
+
 bench: install-bench ## the gateway against nginx on this machine, in the same minute
 	swift build $(RELEASE) --product eclusa-bench
 	@exec $(BIN)/eclusa-bench $(ARGS)
@@ -84,4 +87,4 @@ clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv
 
 .PHONY: help up down reset dev install install-test install-bench build release test lint format unit coverage \
-	end-to-end fuzz bench bench-snapshots schema documents clean
+	end-to-end fuzz fuzz-slice bench bench-snapshots schema documents clean

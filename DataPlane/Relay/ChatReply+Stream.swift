@@ -14,6 +14,8 @@ extension ChatReply {
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
     ) async -> CallOutcome {
         stream = OpenAIChatStream(wantsUsage: call.asksForUsage)
+        // Nobody reads the request any more, and the stream may last.
+        exchange?.releaseContent()
         var problem: CallFailure?
         do throws(CallError) {
             while stream.ending == .open {

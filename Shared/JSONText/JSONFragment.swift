@@ -39,6 +39,14 @@ package struct JSONFragment {
     /// The value exactly as sent.
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: document[range]) }
 
+    /// Whether this is an array without elements.
+    package var isEmptyArray: Bool {
+        guard kind == .array else { return false }
+        var scanner = JSONScanner(document, from: range.lowerBound + 1, to: range.upperBound)
+        scanner.skipWhitespace()
+        return scanner.current == 0x5D
+    }
+
     package var isNull: Bool { kind == .null }
 
     package var boolean: Bool? { kind == .boolean ? document[range.lowerBound] == 0x74 : nil }

@@ -1,3 +1,4 @@
+import Glibc
 import JSONText
 
 /// Watches an OpenAI chat stream go by: what may be forwarded at once, what waits for the bill, how it ended.
@@ -122,16 +123,14 @@ package struct OpenAIChatStream {
 
     /// Takes note of what the choices say; false when there are none.
     private mutating func note(_ choices: JSONFragment) throws(JSONError) -> Bool {
-        guard choices.kind == .array else { return false }
-        var elements = try choices.elements()
-        guard let first = try elements.next() else { return false }
+        guard choices.kind == .array, !choices.isEmptyArray else { return false }
         contentEvents += 1
         if emptyChoiceBytes == 0 { emptyChoiceBytes = choices.range.count }
         contentBytes += max(0, choices.range.count - emptyChoiceBytes)
         // Nearly every event says so at its very end: no need to look inside.
         if hasFinishReason || Self.endsUnfinished(choices.bytes) { return true }
-        var choice: JSONFragment? = first
-        while let each = choice {
+        var elements = try choices.elements()
+        while let each = try elements.next() {
             if each.kind == .object {
                 var members = try each.members()
                 while let member = try members.next() {
@@ -140,7 +139,6 @@ package struct OpenAIChatStream {
                     }
                 }
             }
-            choice = try elements.next()
         }
         return true
     }
@@ -148,9 +146,8 @@ package struct OpenAIChatStream {
     private static func endsUnfinished(_ choices: UnsafeRawBufferPointer) -> Bool {
         let ending: StaticString = #""finish_reason":null}]"#
         let count = ending.utf8CodeUnitCount
-        guard choices.count >= count else { return false }
-        return choices[(choices.count - count)...].elementsEqual(
-            UnsafeBufferPointer(start: ending.utf8Start, count: count))
+        guard choices.count >= count, let start = choices.baseAddress else { return false }
+        return memcmp(start + (choices.count - count), ending.utf8Start, count) == 0
     }
 
     /// An event whose payload stands on several lines: rare enough to copy.
