@@ -24,7 +24,11 @@ extension ChatReply {
                 // The last event may lack its blank line.
                 if isEnd, window.count > stream.heldCount { Self.blankLine { window.append($0) } }
                 let forward = stream.take(window.bytes)
-                if forward > 0, try await !forwardEvents(forward) { return clientGone(upstream, call) }
+                if forward > 0, let sent = forwardAtOnce(forward),
+                    await !forwardEvents(forward, sent: sent)
+                {
+                    return clientGone(upstream, call)
+                }
                 if case .providerError(let place) = stream.ending {
                     problem = Self.failure(in: window, at: place, secrets: upstream.secrets)
                 }
@@ -58,14 +62,29 @@ extension ChatReply {
             estimatedInput: Self.tokens(call.promptBytes), estimatedOutput: stream.estimatedOutputTokens)
     }
 
-    /// Sends the first bytes of the window; false when the client is gone.
-    private func forwardEvents(_ count: Int) async throws(CallError) -> Bool {
+    /// Sends the first bytes of the window, less those of the chunk that were sent already; false when the
+    /// client is gone.
+    private func forwardEvents(_ count: Int, sent: Int = 0) async -> Bool {
         guard let exchange else { return false }
-        let isFirst = !hasBegun
         do throws(TransportError) {
-            if isFirst { try await sendFirst(count, exchange) } else { try await sendNext(count, exchange) }
+            if !hasBegun {
+                try await sendFirst(count, exchange)
+            } else {
+                try await sendNext(count, sent: sent, exchange)
+            }
             return true
         } catch { return false }
+    }
+
+    /// Sends a chunk with the first bytes of the window as far as the client takes it now, which is nearly
+    /// always all of it: nothing waits then. How many bytes of the chunk that was; nil when it was all.
+    private func forwardAtOnce(_ count: Int) -> Int? {
+        guard hasBegun, isChunked, let exchange else { return 0 }
+        let chunk = window.frame(count)
+        defer { window.unframe(count) }
+        // An error shows again when the rest is sent.
+        let sent = (try? exchange.sendRawAtOnce(chunk)) ?? 0
+        return sent == chunk.count ? nil : sent
     }
 
     /// The head waits for the first event, so that what goes wrong before it still has a status of its own.
@@ -83,11 +102,13 @@ extension ChatReply {
         }
     }
 
-    private func sendNext(_ count: Int, _ exchange: Exchange) async throws(TransportError) {
+    private func sendNext(
+        _ count: Int, sent: Int, _ exchange: Exchange
+    ) async throws(TransportError) {
         if isChunked {
             let chunk = window.frame(count)
             defer { window.unframe(count) }
-            try await exchange.sendRaw(chunk)
+            try await exchange.sendRaw(UnsafeRawBufferPointer(rebasing: chunk[sent...]))
         } else {
             let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(window.bytes)[..<count])
             try await exchange.sendRaw(content)

@@ -214,7 +214,8 @@ package final class ClientConnection {
         while true {
             let bytes = try rawBodyAtHand(content: content)
             if !bytes.isEmpty { return bytes }
-            if try await !receiveContent() { return nil }
+            if body.isComplete { return nil }
+            if try await !receive(.betweenReads) { return try endOfContent() }
         }
     }
 
@@ -250,8 +251,13 @@ package final class ClientConnection {
     private func receiveContent() async throws(CallError) -> Bool {
         if body.isComplete { return false }
         if try await receive(.betweenReads) { return true }
+        return try endOfContent() != nil
+    }
+
+    /// The server ended the connection: nil when that is where the content ends, else it was cut.
+    private func endOfContent() throws(CallError) -> UnsafeRawBufferPointer? {
         isSpoiled = true
-        if body.endOfStream() { return false }
+        if body.endOfStream() { return nil }
         throw spoil(.cut)
     }
 

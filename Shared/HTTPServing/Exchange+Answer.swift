@@ -97,6 +97,19 @@ extension Exchange {
         try await send(head, body)
     }
 
+    /// Sends what the client takes of the bytes without waiting; how many that was. The rest is for
+    /// ``sendRaw(_:_:)``.
+    package func sendRawAtOnce(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Int {
+        answer = .streaming
+        do {
+            return try connection.sendAtOnce(bytes)
+        } catch {
+            noteEnd(error)
+            leavesOpen = false
+            throw error
+        }
+    }
+
     /// The raw answer is complete, its end told by its own framing. `keepAlive` is what its head says.
     package func markResponded(keepAlive: Bool) {
         answer = .done

@@ -17,7 +17,7 @@ extension Connection {
     /// `maximumBuffered` bytes are waiting to be consumed.
     package func fill() async throws(TransportError) -> Bool {
         if end &- start >= maximumBuffered { throw .tooLarge }
-        try await takeTurn()
+        if hasHadItsTurn() { await yieldTurn() }
         if let tls { return try await fillSecure(tls) }
         while true {
             if !isReadable { await waitReadable() }
@@ -70,14 +70,17 @@ extension Connection {
         if wanted > max(capacity, BlockPool.blockSize) { grow(to: wanted) }
     }
 
-    private func takeTurn() async throws(TransportError) {
+    private func hasHadItsTurn() -> Bool {
         if fillTurn != loop.turn {
             fillTurn = loop.turn
             fillsThisTurn = 0
-            return
+            return false
         }
         fillsThisTurn &+= 1
-        if fillsThisTurn < Self.fillsPerTurn { return }
+        return fillsThisTurn >= Self.fillsPerTurn
+    }
+
+    private func yieldTurn() async {
         await loop.yieldTurn()
         fillTurn = loop.turn
         fillsThisTurn = 0
