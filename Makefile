@@ -63,6 +63,9 @@ coverage: unit ## the coverage table and its gate
 end-to-end: release install-test ## real processes, real SDKs
 	@Tests/EndToEnd/run
 
+test-slow: release install-test ## the tests that take minutes: the long fuzz of the admin API
+	@Tests/EndToEnd/run -m slow
+
 fuzz: install ## each fuzz target for SECONDS (60)
 	@Tests/Fuzz/run
 
@@ -87,4 +90,4 @@ clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv
 
 .PHONY: help up down reset dev install install-test install-bench build release test lint format unit coverage \
-	end-to-end fuzz fuzz-slice bench bench-snapshots schema documents clean
+	end-to-end test-slow fuzz fuzz-slice bench bench-snapshots schema documents clean

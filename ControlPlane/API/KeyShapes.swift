@@ -17,7 +17,10 @@ extension Representation<KeyState> {
         .init("prefix", .text(19...19), "The public part of the key's text, to tell keys apart.") {
             .string("ek_\($0.key.publicID)")
         },
-        .init("standing", .words(KeyStanding.allCases.map(\.rawValue)), "Whether it may be used now.") {
+        .init(
+            "standing", .words(KeyStanding.allCases.map(\.rawValue)), "Whether it may be used now.",
+            isMoving: true
+        ) {
             .string($0.standing.rawValue)
         },
         .init(
@@ -63,7 +66,10 @@ extension Representation<KeyState> {
             "previous_valid_until", .nullable(.time),
             "Until when the secret from before the last rotation works."
         ) { .optional($0.key.previousSecretUntil) },
-        .init("last_used_at", .nullable(.time), "When it was last used, as far as usage has come in.") {
+        .init(
+            "last_used_at", .nullable(.time), "When it was last used, as far as usage has come in.",
+            isMoving: true
+        ) {
             .optional($0.lastUsedAt)
         },
         .init("created_at", .time, "When it was made.") { .text($0.key.createdAt) },
@@ -79,7 +85,7 @@ extension Representation<IssuedKey> {
             .init("key", Representation<KeyState>.key.schema, "The key.") {
                 Representation<KeyState>.key.json($0.state)
             },
-            .init("secret", .text(58...58), "The key's text for applications. Shown this once.") {
+            .init("secret", .shownOnce(58...58), "The key's text for applications. Shown this once.") {
                 .string($0.text.reveal())
             },
         ])

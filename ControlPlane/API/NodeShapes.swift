@@ -15,32 +15,37 @@ extension Representation<NodeState> {
                 .string($0.node.status.rawValue)
             },
             .init(
-                "connected", .boolean, "Whether it was heard from in the last \(Node.silenceLimitSeconds) s."
+                "connected", .boolean, "Whether it was heard from in the last \(Node.silenceLimitSeconds) s.",
+                isMoving: true
             ) {
                 .boolean($0.isConnected)
             },
-            .init("software_version", .text(0...64), "The release it runs.") {
+            .init("software_version", .text(0...64), "The release it runs.", isMoving: true) {
                 .string($0.node.softwareVersion)
             },
             .init("identity_key", .text(64...64), "Its Ed25519 public key, in hexadecimal.") {
                 .string(Hexadecimal.encode($0.node.identityKey))
             },
-            .init("running_version", .nullable(.text(3...40)), "The snapshot it runs.") {
+            .init("running_version", .nullable(.text(3...40)), "The snapshot it runs.", isMoving: true) {
                 .optional($0.running)
             },
             .init(
-                "lag_ms", .nullable(.count), "How old its snapshot was when it last reported. Milliseconds."
+                "lag_ms", .nullable(.count), "How old its snapshot was when it last reported. Milliseconds.",
+                isMoving: true
             ) {
                 .optional($0.lagMilliseconds)
             },
-            .init("outbox_events", .nullable(.count), "Usage it has not delivered yet.") {
+            .init("outbox_events", .nullable(.count), "Usage it has not delivered yet.", isMoving: true) {
                 .optional($0.outboxEvents)
             },
-            .init("last_error", .nullable(.text(0...2200)), "Why it refused the newest snapshot.") {
+            .init(
+                "last_error", .nullable(.text(0...2200)), "Why it refused the newest snapshot.",
+                isMoving: true
+            ) {
                 .optional($0.lastError)
             },
             .init("joined_at", .time, "When it was enrolled.") { .text($0.node.joinedAt) },
-            .init("last_seen_at", .nullable(.time), "When it was last heard from.") {
+            .init("last_seen_at", .nullable(.time), "When it was last heard from.", isMoving: true) {
                 .optional($0.node.lastSeenAt)
             },
         ])
@@ -68,7 +73,8 @@ extension Representation<JoinTokenState> {
             .init("node_name", .text(1...63), "The name the node will have.") { .string($0.token.nodeName) },
             .init("region", .text(1...63), "Where the node stands.") { .string($0.token.region) },
             .init(
-                "standing", .words(JoinToken.Standing.allCases.map(\.rawValue)), "Whether it can be used now."
+                "standing", .words(JoinToken.Standing.allCases.map(\.rawValue)),
+                "Whether it can be used now.", isMoving: true
             ) {
                 .string($0.standing.rawValue)
             },
@@ -90,7 +96,7 @@ extension Representation<IssuedJoinToken> {
             .init("join_token", Representation<JoinTokenState>.joinToken.schema, "The token.") {
                 Representation<JoinTokenState>.joinToken.json($0.state)
             },
-            .init("bundle", .text(1...16_384), "What the new node is started with. Shown this once.") {
+            .init("bundle", .shownOnce(1...16_384), "What the new node is started with. Shown this once.") {
                 .string($0.bundle.reveal())
             },
         ])

@@ -5,7 +5,7 @@ select isolate_by_tenant(guarded)
   from unnest(array['workspaces', 'members', 'bindings', 'providers', 'provider_credentials', 'models',
                     'prices', 'routes', 'route_targets', 'keys', 'key_uses', 'snapshot_changes',
                     'usage_events', 'usage_minutes', 'usage_hours', 'usage_days', 'audit_events',
-                    'audit_heads', 'idempotency_keys']::regclass[]) as guarded;
+                    'audit_heads']::regclass[]) as guarded;
 
 -- Tenants' routes may name models of the platform.
 create policy platform_is_shared on models
@@ -48,4 +48,3 @@ grant select
    to eclusa_reports;
 grant select (id, email, name, status, created_at, updated_at) on users to eclusa_reports;
 grant select (tenant_id, provider_id) on provider_credentials to eclusa_reports;
-grant select (tenant_id, holds_secret, created_at, expires_at) on idempotency_keys to eclusa_reports;

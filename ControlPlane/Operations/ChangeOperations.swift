@@ -1,5 +1,6 @@
 package import Contract
 import Domain
+import EventLoops
 import PostgresDriver
 import Store
 
@@ -20,6 +21,25 @@ package struct ChangeProgress: Sendable {
 /// Follows changes from the database to the nodes.
 package struct ChangeOperations {
     let environment: OperationEnvironment
+
+    /// As `get`, but waits up to so long until the change is complete; then answers how far it came. Whoever
+    /// goes away meanwhile is not waited for longer than the wait.
+    package func wait(
+        for token: ChangeToken, nanoseconds: Int64, by caller: Caller
+    ) async throws(OperationError) -> ChangeProgress {
+        let start = monotonicNanoseconds()
+        var pause: Int64 = 10_000_000
+        while true {
+            let progress = try await get(token, by: caller)
+            let left = start + nanoseconds - monotonicNanoseconds()
+            guard !progress.isComplete, left > 0, let loop = EventLoop.current else { return progress }
+            await loop.sleep(nanoseconds: min(pause, left))
+            pause = min(pause * 2, Self.longestPauseNanoseconds)
+        }
+    }
+
+    /// Between two looks of a waiting request.
+    private static let longestPauseNanoseconds: Int64 = 200_000_000
 
     /// How far a change is now. For everybody who is signed in: a token says nothing about what was changed.
     package func get(_ token: ChangeToken, by caller: Caller) async throws(OperationError) -> ChangeProgress {

@@ -6,8 +6,8 @@ import Store
 package import Telemetry
 
 /// What the operations of one loop work with. Non-Sendable: it lives on its loop.
-package final class OperationEnvironment {
-    let database: PostgresPool
+package struct OperationEnvironment {
+    private(set) var database: Database
     let clock: WallClock
     let keys: PlatformKeys
     let hashing: BlockingPool
@@ -17,8 +17,15 @@ package final class OperationEnvironment {
     let nodeURL: String
     let log: Log
     let egressRefusal: (BaseURL) -> String?
-    private let changed: () -> Void
-    var throttle = SignInThrottle()
+    private var changed: () -> Void
+    private let state = State()
+
+    /// What changes while requests are served; one a loop.
+    private final class State {
+        var throttle = SignInThrottle()
+        var refusals = TokenBuckets<UserID>(
+            perSecond: AuditOperations.refusalsPerSecond, burst: AuditOperations.refusalBurst)
+    }
 
     /// - `hashing`: passwords are hashed there; full means 503.
     /// - `nodeURL`: where nodes reach the control plane; goes into join bundles.
@@ -30,7 +37,7 @@ package final class OperationEnvironment {
         passwordCost: PasswordHash.Cost = .standard, nodeURL: String, log: Log,
         egressRefusal: @escaping (BaseURL) -> String? = { _ in nil }, changed: @escaping () -> Void
     ) throws(CryptographyError) {
-        self.database = database
+        self.database = Database(database)
         self.clock = clock
         self.keys = keys
         self.hashing = hashing
@@ -41,6 +48,27 @@ package final class OperationEnvironment {
         self.egressRefusal = egressRefusal
         self.changed = changed
     }
+
+    var throttle: SignInThrottle {
+        get { state.throttle }
+        nonmutating _modify { yield &state.throttle }
+    }
+
+    func mayRecordRefusal(of user: UserID, at now: Timestamp) -> Bool {
+        state.refusals.take(user, at: now) == nil
+    }
+
+    /// The same, with everything a part of one transaction; whether to wake the publisher after it is left in
+    /// `signal`.
+    func inside(_ connection: PostgresConnection, _ signal: ChangeSignal) -> OperationEnvironment {
+        var inner = self
+        inner.database.current = connection
+        inner.changed = { signal.isRaised = true }
+        return inner
+    }
+
+    /// Wakes the publisher.
+    func announceChange() { changed() }
 
     /// Reads in one moment's view, after the caller was found to be allowed.
     func read<Value>(

@@ -103,19 +103,32 @@ package struct UserOperations {
         let role = NewBinding(role: .platformAdmin)
         let new = NewUser(email: email, name: "Administrator", password: password, bindings: [role])
         try check(Self.problems(new))
-        let isFirst = try await environment.view { connection in
-            try await UserStore.list(Page<User>(limit: 1), connection).items.isEmpty
-        }
-        guard isFirst else { return nil }
+        guard try await hasNoUser() else { return nil }
         let hash = try await environment.hash(password)
         let now = environment.clock.now()
         let user = User(id: UserID(at: now), email: email, name: new.name, createdAt: now, updatedAt: now)
         let bindings = [Authority.Binding(role: .platformAdmin, scope: .platform)]
-        return try await environment.write("users.create", in: .platform, by: .system) { connection in
-            try await UserStore.create(user, passwordHash: hash.text, connection)
-            try await Self.give(bindings, to: user.id, by: nil, at: now, connection)
-            return Recorded(user, AuditSubject("user", user.id, Self.details(user, bindings)))
-        }.value
+        do throws(OperationError) {
+            return try await environment.write("users.create", in: .platform, by: .system) { connection in
+                // Of several control planes that start at once, one makes it and the others find it made.
+                try await NounLock.take("first administrator", connection)
+                guard try await Self.hasNoUser(connection) else { throw OperationError(.conflict) }
+                try await UserStore.create(user, passwordHash: hash.text, connection)
+                try await Self.give(bindings, to: user.id, by: nil, at: now, connection)
+                return Recorded(user, AuditSubject("user", user.id, Self.details(user, bindings)))
+            }.value
+        } catch {
+            if error.code == .conflict, try await !hasNoUser() { return nil }
+            throw error
+        }
+    }
+
+    private func hasNoUser() async throws(OperationError) -> Bool {
+        try await environment.view { connection in try await Self.hasNoUser(connection) }
+    }
+
+    private static func hasNoUser(_ connection: PostgresConnection) async throws -> Bool {
+        try await UserStore.list(Page<User>(limit: 1), connection).items.isEmpty
     }
 
     // MARK: Parts

@@ -18,6 +18,7 @@ struct SharedParts: Sendable {
     let hashing: BlockingPool
     let egress: EgressPolicy
     let metrics: MetricsRegistry
+    let limits: RequestLimits
     let log: Log
 
     /// Why providers may not be at an address; nil when they may. A host name is judged as if it were public:
@@ -47,11 +48,12 @@ final class AdminService {
             nodeURL: shared.values[ControlSettings.nodePublicURL], log: shared.log,
             egressRefusal: { shared.refusal($0) }, changed: changed)
         operations = Operations(environment)
-        let surroundings = Surroundings(version: ControlProgram.version, metrics: shared.metrics) {
-            [database] in await Self.unreadyParts(database)
-        }
+        let surroundings = Surroundings(
+            version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,
+            crossOrigin: CrossOrigin(origins: shared.values[ControlSettings.corsOrigins])
+        ) { [database] in await Self.unreadyParts(database) }
         let api = try AdminAPI(operations: operations, surroundings: surroundings, log: shared.log)
-        server = HTTPServer(loop: loop) { await api.handle($0) }
+        server = HTTPServer(loop: loop, refusal: ErrorEdge.refusal) { await api.handle($0) }
         address = shared.values[ControlSettings.adminListenAddress]
         isOneOfSeveral = shared.values[ControlSettings.loops] > 1
     }

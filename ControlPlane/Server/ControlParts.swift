@@ -1,3 +1,4 @@
+import API
 import Cryptography
 import Domain
 import EventLoops
@@ -47,6 +48,9 @@ struct ControlParts {
         }
         let shared = SharedParts(
             values: values, clock: clock, keys: keys, hashing: hashing, egress: egress, metrics: metrics,
+            limits: RequestLimits(
+                perAddress: values[ControlSettings.addressRate], perUser: values[ControlSettings.userRate],
+                clock: clock),
             log: log)
         let nodes = try await parts.start("node listener") {
             let nodes = try NodeService(shared, url: url, resolver: resolver, loop: loop)

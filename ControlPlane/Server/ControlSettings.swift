@@ -1,3 +1,4 @@
+import API
 import Cryptography
 import Mail
 import SMTP
@@ -66,6 +67,19 @@ enum ControlSettings {
         help: "A folder that takes messages as files, in place of a mail server. They hold links that let "
             + "somebody in: keep the folder private.")
 
+    static let addressRate = Setting.integer(
+        "address-rate", default: 100, in: 0...1_000_000,
+        help:
+            "Admin requests a second of one client address, ten seconds' worth at once; 0: no limit. Behind "
+            + "a proxy all clients have its address.")
+    static let userRate = Setting.integer(
+        "user-rate", default: 50, in: 0...1_000_000,
+        help: "Admin requests a second of one user, ten seconds' worth at once; 0: no limit.")
+    static let corsOrigins = Setting<[String]>.list(
+        "cors-origins", as: "ORIGIN",
+        help: "Web origins whose pages may use the admin API, such as https://console.example.com; none: "
+            + "pages of no other origin.")
+
     static let loops = Setting.integer(
         "loops", default: 1, in: 1...64, help: "Event loops that serve the admin API, one thread each.")
     static let passwordThreads = Setting.integer(
@@ -98,9 +112,18 @@ enum ControlSettings {
                 [
                     publicURL, smtpHost, smtpPort, smtpSecurity, smtpUser, smtpPassword, mailFrom, mailFolder,
                 ]),
+            SettingGroup("Admin API", [addressRate, userRate, corsOrigins]),
             SettingGroup("Running", [loops, passwordThreads, allowEgress, drain, logLevel]),
         ],
-        rules: [bootstrapIsWhole, mailIsWhole])
+        rules: [bootstrapIsWhole, mailIsWhole, originsAreExact])
+
+    @Sendable private static func originsAreExact(_ values: SettingsValues) -> SettingProblem? {
+        for origin in values[corsOrigins] {
+            guard let problem = CrossOrigin.problem(origin) else { continue }
+            return SettingProblem("--cors-origins", what: "has \(origin)", fix: "each \(problem)")
+        }
+        return nil
+    }
 
     @Sendable private static func bootstrapIsWhole(_ values: SettingsValues) -> SettingProblem? {
         switch (values[bootstrapEmail], values[bootstrapPassword]) {

@@ -46,15 +46,8 @@ final class Housekeeping {
                     endedBefore: now.advanced(bySeconds: -Self.endedSessionsSeconds), connection)
                 _ = try await MailStore.purge(
                     finishedBefore: now.advanced(bySeconds: -Self.finishedMailsSeconds), connection)
-            }
-            let shownBefore = now.advanced(bySeconds: -Self.shownSecretsSeconds)
-            let owners = try await database.acrossTenants {
-                try await IdempotencyStore.ownersToPurge(at: now, secretsBefore: shownBefore, $0)
-            }
-            for owner in owners {
-                _ = try await database.withTenant(owner) {
-                    try await IdempotencyStore.purge(of: owner, at: now, secretsBefore: shownBefore, $0)
-                }
+                _ = try await IdempotencyStore.purge(
+                    at: now, secretsBefore: now.advanced(bySeconds: -Self.shownSecretsSeconds), connection)
             }
         } catch {
             log.warning("housekeeping failed; it runs again in an hour", ["error": LogValue(error)])

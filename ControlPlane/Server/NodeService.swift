@@ -80,7 +80,7 @@ final class NodeService {
                 ingest: UsageIngest(
                     database: ingestDatabase, clock: shared.clock, log: log, metrics: metrics),
                 streams: streams, log: log, metrics: metrics))
-        let server = HTTPServer(loop: loop) { await nodes.handle($0) }
+        let server = HTTPServer(loop: loop, refusal: ErrorEdge.refusal) { await nodes.handle($0) }
         let address = shared.values[ControlSettings.nodeListenAddress]
         let identity = try listenerIdentity()
         do throws(SystemError) {

@@ -40,7 +40,19 @@ package enum TenantIsolation {
         return value
     }
 
-    private static func enter(
+    /// Reads over all tenants for a while, inside another transaction. After an error the transaction is only
+    /// good for being rolled back.
+    package static func lookAcross<T>(
+        _ connection: PostgresConnection, _ body: () async throws -> T
+    ) async throws -> T {
+        try await connection.executeScript("set local role \(DatabaseRole.reports.name)")
+        let value = try await body()
+        try await connection.executeScript("reset role")
+        return value
+    }
+
+    /// From here on this tenant's rows are there, and of no other; to the end of the transaction.
+    package static func enter(
         _ tenant: TenantID?, _ connection: PostgresConnection
     ) async throws(PostgresError) {
         try await connection.execute(

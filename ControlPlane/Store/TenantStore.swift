@@ -83,7 +83,6 @@ package enum TenantStore {
     ) async throws(PostgresError) -> Bool {
         guard try await find(id, connection) != nil else { return false }
         _ = try await connection.pipeline([
-            "delete from idempotency_keys where tenant_id = \(id)",
             "delete from key_uses where tenant_id = \(id)",
             "delete from keys where tenant_id = \(id)",
             "delete from routes where tenant_id = \(id)",

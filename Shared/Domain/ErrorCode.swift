@@ -128,14 +128,12 @@ extension ErrorCode {
         "secret_already_shown", 409, .caller, .admin, "The secret of this answer was shown once and is gone.")
     package static let preconditionFailed = ErrorCode(
         "precondition_failed", 412, .caller, .admin, "It was changed meanwhile; read it again.")
-    package static let preconditionRequired = ErrorCode(
-        "precondition_required", 428, .caller, .admin, "Send If-Match with the ETag you read.")
     package static let rateLimited = ErrorCode(
         "rate_limited", 429, retryable: true, .caller, .both, "Too many requests; see Retry-After.")
 
     private static let admin = [
         unauthenticated, invalidCredentials, tokenExpired, forbidden, conflict, inUse, alreadyRevoked,
-        idempotencyMismatch, secretAlreadyShown, preconditionFailed, preconditionRequired, rateLimited,
+        idempotencyMismatch, secretAlreadyShown, preconditionFailed, rateLimited,
     ]
 }
 
@@ -152,17 +150,12 @@ extension ErrorCode {
         "node_revoked", 403, .operator, .node, "This node was revoked.")
     package static let nodeDuplicate = ErrorCode(
         "node_duplicate", 409, .operator, .node, "Another live process uses this node's identity.")
-    package static let batchGap = ErrorCode(
-        "batch_gap", 409, retryable: true, .operator, .node,
-        "An earlier usage batch is missing; send that one.")
-    package static let batchConflict = ErrorCode(
-        "batch_conflict", 409, .operator, .node, "A usage batch of this number was taken with other content.")
     package static let batchInvalid = ErrorCode(
         "batch_invalid", 400, .operator, .node, "The usage batch does not match its own hash, count or total."
     )
 
     private static let node = [
-        joinTokenInvalid, nodeUnknown, nodeRevoked, nodeDuplicate, batchGap, batchConflict, batchInvalid,
+        joinTokenInvalid, nodeUnknown, nodeRevoked, nodeDuplicate, batchInvalid,
     ]
 }
 

@@ -7,11 +7,14 @@ extension EventLoop {
     /// Starts a task that lives on this loop: it runs at once, up to its first suspension, and always
     /// continues on this thread. It is not cancelled by anything; end it by aborting what it waits for.
     /// Loop thread.
-    package func spawn(_ body: @escaping () async -> Void) {
+    package func spawn(_ body: @escaping () async -> Void) { _ = task(body) }
+
+    /// As `spawn`, for work that its starter may cancel.
+    package func task(_ body: @escaping () async -> Void) -> Task<Void, Never> {
         precondition(isCurrent, "spawn on another thread than the loop's")
         // The body never leaves this thread: it starts here and every resume lands on this loop.
         nonisolated(unsafe) let body = body
-        _ = Task.immediate(executorPreference: self) { await body() }
+        return Task.immediate(executorPreference: self) { await body() }
     }
 
     /// Runs `body` as a task on this loop and gives back its result; the caller continues on its own

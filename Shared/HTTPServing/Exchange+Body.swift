@@ -132,6 +132,10 @@ extension Exchange {
             isMore = try await connection.fill()
         } catch {
             noteEnd(error)
+            // Too slow is something that can still be said.
+            if error == .timedOut, connection.resumeAfterTimeout() {
+                throw fail(.malformed(.requestTimedOut))
+            }
             throw fail(.connection(error))
         }
         connection.setDeadline(afterNanoseconds: 0)

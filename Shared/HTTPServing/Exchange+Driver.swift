@@ -56,8 +56,20 @@ extension Exchange {
                 // From here on it counts, however often bytes come.
                 if !isTimed { connection.setDeadline(afterNanoseconds: limits.headerNanoseconds) }
                 isTimed = true
-                guard try await connection.fill() else { return false }
+                guard try await fillHead() else { return false }
             }
+        }
+    }
+
+    /// Waits for more of a head. One that takes too long is told so before the connection ends.
+    private func fillHead() async throws(TransportError) -> Bool {
+        do {
+            return try await connection.fill()
+        } catch {
+            noteEnd(error)
+            guard error == .timedOut, connection.resumeAfterTimeout() else { throw error }
+            await refuse(.requestTimedOut)
+            return false
         }
     }
 
@@ -90,15 +102,16 @@ extension Exchange {
     /// Answers what is not a request, so that the client can read it, and ends the connection.
     private func refuse(_ fault: RequestFault) async {
         server.statistics.refused += 1
+        name()
+        let (mediaType, content) = server.refusal(fault, requestID)
         writer.beginResponse(status: fault.status)
-        writer.field("content-type", "text/plain")
-        writer.field("content-length", number: fault.rawValue.utf8.count + 1)
+        writer.field("content-type", mediaType)
+        writer.field("content-length", number: content.count)
         writer.field("date", server.dateBytes())
+        writer.field("x-request-id", requestIDBytes)
         writer.field("connection", "close")
         gathered.removeAll()
-        var text = fault.rawValue
-        text.withUTF8 { gathered.append(UnsafeRawBufferPointer($0)) }
-        gathered.append(0x0a)
+        content.withUnsafeBytes { gathered.append($0) }
         guard let head = writer.finish() else { return }
         do {
             try await send(head, gathered.view)

@@ -130,10 +130,15 @@ package final class Exchange {
 
     func parseHead() -> RequestVerdict { head.parse(connection.buffered) }
 
-    /// The head is complete: names the request and looks at what its content will be.
-    func begin() {
+    /// Gives the request its id.
+    func name() {
         requestID = server.requestIDs.next()
         requestID.write(to: idText)
+    }
+
+    /// The head is complete: names the request and looks at what its content will be.
+    func begin() {
+        name()
         body = BodyProgress(head.framing, expectsContinue: head.expectsContinue, limits: limits.wire)
     }
 }

@@ -1,5 +1,5 @@
 package import EventLoops
-import HTTPWire
+package import HTTPWire
 package import Transport
 
 /// Serves HTTP/1.1 on one loop: any number of listeners, one handler. Loop thread.
@@ -7,6 +7,8 @@ package final class HTTPServer {
     /// Serves one request; the answer must be complete when it returns. What it does not answer becomes a
     /// 500.
     package typealias Handler = (Exchange) async -> Void
+    /// What is said to bytes that are no request: the answer's media type and content.
+    package typealias Refusal = (RequestFault, RequestID) -> (mediaType: String, content: [UInt8])
 
     /// What happened since the start; read on the loop's thread.
     package struct Statistics {
@@ -30,16 +32,28 @@ package final class HTTPServer {
     /// Set by ``drain(withinNanoseconds:)``: answers close their connections.
     package private(set) var isDraining = false
     let handler: Handler
+    let refusal: Refusal
     var requestIDs = RequestIDSource()
     private var date = DateText()
     private var listeners: [Listener] = []
     private var exchanges: [ObjectIdentifier: Exchange] = [:]
     private var drained: Wakeup?
 
-    package init(loop: EventLoop, limits: ServerLimits = ServerLimits(), handler: @escaping Handler) {
+    package init(
+        loop: EventLoop, limits: ServerLimits = ServerLimits(), refusal: @escaping Refusal = plainRefusal,
+        handler: @escaping Handler
+    ) {
         self.loop = loop
         self.limits = limits
+        self.refusal = refusal
         self.handler = handler
+    }
+
+    /// One line that names what is wrong.
+    package static func plainRefusal(
+        _ fault: RequestFault, _ id: RequestID
+    ) -> (mediaType: String, content: [UInt8]) {
+        ("text/plain", Array(fault.rawValue.utf8) + [0x0a])
     }
 
     /// Connections open now.

@@ -110,6 +110,13 @@ package final class Connection: Channel, TimerOwner {
 
     package func timerFired(_ timer: Timer) { end(.timedOut) }
 
+    /// Takes a passed deadline back, so that its reason can be sent; false: the connection has ended otherwise.
+    package func resumeAfterTimeout() -> Bool {
+        guard fate == .timedOut else { return false }
+        fate = .open
+        return true
+    }
+
     /// Waiting and later calls throw `.aborted`. The socket stays open until `close`. Harmless when ended.
     package func abort() { end(.aborted) }
 

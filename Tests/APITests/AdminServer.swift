@@ -24,6 +24,18 @@ final class AdminServer {
     static let hashing = BlockingPool(threads: 2, queueLimit: 256, name: "test-hash")
     static let resolver = BlockingPool(threads: 1, queueLimit: 16, name: "test-dns")
 
+    /// What tests set differently.
+    struct Options: Sendable {
+        var addressRate = 0
+        var userRate = 0
+        var corsOrigins: [String] = []
+        var http = ServerLimits()
+        /// Routes beside those of the table.
+        var moreRoutes: [AdminRoute] = []
+    }
+
+    private static let tags = EntityTags(of: RouteTable.all)
+
     let database: TestDatabase
     let clock: FakeClock
     let keys: PlatformKeys
@@ -39,10 +51,10 @@ final class AdminServer {
     /// Everything that was answered, for tests that look for what must not be there.
     private(set) var answered = ""
     private var server: HTTPServer?
-    private var url = ""
+    private(set) var url = ""
 
     fileprivate init(
-        _ database: TestDatabase, hashing: BlockingPool, statementTimeoutMilliseconds: Int
+        _ database: TestDatabase, hashing: BlockingPool, statementTimeoutMilliseconds: Int, options: Options
     ) async throws {
         self.database = database
         pool = database.makePool(role: .app, timeoutMilliseconds: statementTimeoutMilliseconds)
@@ -62,11 +74,20 @@ final class AdminServer {
             dialer: Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted))
         count = { [unowned self] in changes += 1 }
         refusal = { [unowned self] in refusedHosts.contains($0.host) ? "\($0.host) is not public" : nil }
-        let surroundings = Surroundings(version: "0.0.0", metrics: metrics) { [pool] in
+        let surroundings = Surroundings(
+            version: "0.0.0", metrics: metrics,
+            limits: RequestLimits(
+                perAddress: options.addressRate, perUser: options.userRate, clock: clock.clock),
+            crossOrigin: CrossOrigin(origins: options.corsOrigins)
+        ) { [pool] in
             (try? await pool.withConnection { try await $0.query("select 1").count }) == 1 ? [] : ["database"]
         }
-        let api = try AdminAPI(operations: operations, surroundings: surroundings, log: logged.log)
-        let server = HTTPServer(loop: database.loop) { await api.handle($0) }
+        let api = try AdminAPI(
+            operations: operations, surroundings: surroundings, log: logged.log,
+            routes: RouteTable.all + options.moreRoutes)
+        let server = HTTPServer(
+            loop: database.loop, limits: options.http, refusal: ErrorEdge.refusal
+        ) { await api.handle($0) }
         let address = try #require(SocketAddress("127.0.0.1:0"))
         url = "http://\(try server.listen(on: address))"
         self.server = server
@@ -114,7 +135,10 @@ final class AdminServer {
         }
         guard let route = RouteTable.route(method, path) else { return }
         #expect(reply.status == route.answer.status, "\(route.operationID)")
-        #expect((reply.change != nil) == route.answer.carriesChange, "\(route.operationID)")
+        let isDryRun = reply.fields["eclusa-dry-run"] != nil
+        #expect((reply.change != nil) == (route.answer.carriesChange && !isDryRun), "\(route.operationID)")
+        #expect(
+            (reply.fields["etag"] != nil) == Self.tags.carriesTag(route.answer), "\(route.operationID)")
         if case .json(let schema) = route.answer.content {
             for problem in schema.problems(in: reply.json) {
                 Issue.record("\(route.operationID) answered \(problem)")
@@ -143,11 +167,13 @@ final class AdminServer {
 /// Runs `body` with a server of its own.
 func withAdminServer(
     hashing: BlockingPool = AdminServer.hashing, statementTimeoutMilliseconds: Int = 30_000,
+    options: AdminServer.Options = AdminServer.Options(),
     _ body: @escaping @Sendable (AdminServer) async throws -> Void
 ) async throws {
     try await withTestDatabase(timeLimitSeconds: 240) { database in
         let server = try await AdminServer(
-            database, hashing: hashing, statementTimeoutMilliseconds: statementTimeoutMilliseconds)
+            database, hashing: hashing, statementTimeoutMilliseconds: statementTimeoutMilliseconds,
+            options: options)
         do {
             try await body(server)
         } catch {

@@ -18,12 +18,35 @@ struct AuthorisationMatrixTests {
                 let probe = RouteProbe(route, world)
                 switch route.access {
                 case .public: try await probe.isOpen()
-                case .signedIn: try await probe.needsSignIn()
+                case .signedIn:
+                    try await probe.needsSignIn()
+                    try await probe.refusesWrongIDs()
                 case .needs(let permission, let place):
                     try await probe.needsSignIn()
                     try await probe.isHidden(from: world.stranger, place)
                     try await probe.refusesWrongIDs()
                     for role in Role.builtIn { try await probe.decides(permission, place, role) }
+                }
+            }
+        }
+    }
+
+    @Test("what was deleted is not there for any route that names it, whoever asks")
+    func deleted() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            for deletion in RouteTable.all where deletion.method == .delete {
+                guard let parameter = deletion.pathParameters.last, parameter != .tenant else { continue }
+                let path = try await RouteProbe(deletion, world).path()
+                let gone = try await server.send(.delete, path, token: world.admin)
+                #expect(gone.status < 300, "\(deletion.operationID): \(gone.text)")
+                let id = try #require(path.split(separator: "/").last.map(String.init))
+                for route in RouteTable.all where route.path.hasPrefix(deletion.path) {
+                    let probe = RouteProbe(route, world)
+                    let reply = try await probe.send(
+                        token: world.admin, path: try await probe.path([parameter: id]))
+                    #expect(reply.status == 404, "\(route.operationID): \(reply.text)")
+                    #expect(reply.code == "not_found", "\(route.operationID)")
                 }
             }
         }

@@ -10,16 +10,11 @@ import Testing
 
 @Suite("Codes of the admin API")
 struct CatalogueTests {
-    /// What the HTTP server answers by itself, before any route.
+    /// What the HTTP server answers by itself, before any route: see `LimitTests`.
     private static let belowTheAPI: [ErrorCode] = [
         .badRequest, .invalidTarget, .requestTimeout, .targetTooLong, .expectationFailed, .headersTooLarge,
         .notImplemented, .httpVersionNotSupported,
     ]
-    /// Codes of fields that no route reads yet; the list may only shrink.
-    private static let laterReleases: [ErrorCode] = [
-        .idempotencyMismatch, .secretAlreadyShown, .preconditionRequired,
-    ]
-
     @Test("every code the admin API has in the catalogue can be had from it, with its status and text")
     func everyCode() async throws {
         let pool = BlockingPool(threads: 1, queueLimit: 1, name: "tiny")
@@ -29,7 +24,6 @@ struct CatalogueTests {
             for reply in try await Self.provoke(server, world) { seen[reply.code] = reply }
             let expected = ErrorCode.all.filter {
                 ($0.surface == .admin || $0.surface == .both) && !Self.belowTheAPI.contains($0)
-                    && !Self.laterReleases.contains($0)
             }
             for code in expected {
                 let reply = try #require(seen[code.code], "\(code.code) was not provoked")
@@ -72,12 +66,14 @@ struct CatalogueTests {
                 try await server.send(.post, sessions, body: ["email": "x@example.com", "password": "x"]))
         }
         replies.append(try await changedMeanwhile(server, world))
+        replies += try await repeated(server, world)
         let slow = try await server.database.pool.withTransaction { connection in
             _ = try await connection.query("select from tenants for update")
             return try await server.send(.patch, base, token: world.admin, body: ["name": "X"])
         }
         replies.append(slow)
         replies += try await overloaded(server)
+        replies.append(try await shownBefore(server, world))
         let token = world.admin
         server.clock.advance(seconds: 601)
         replies.append(try await server.send(.get, "/api/v1/me", token: token))
@@ -89,6 +85,26 @@ struct CatalogueTests {
         replies.append(try await server.refresh("ert_x"))
         try await server.setDatabase(reachable: true)
         return replies
+    }
+
+    private static func issue(_ server: AdminServer, _ world: World, _ name: String) async throws -> Reply {
+        try await server.send(
+            .post, "/api/v1/tenants/\(world.acme.tenant)/keys", token: world.admin,
+            body: ["workspace": .string(world.acme.workspace), "name": .string(name)],
+            fields: ["idempotency-key": "issue"])
+    }
+
+    private static func repeated(_ server: AdminServer, _ world: World) async throws -> [Reply] {
+        [try await issue(server, world, "a"), try await issue(server, world, "b")]
+    }
+
+    /// The key of `repeated` again, after the secret's time.
+    private static func shownBefore(_ server: AdminServer, _ world: World) async throws -> Reply {
+        try await server.database.pool.withConnection {
+            _ = try await $0.execute(
+                "update idempotency_keys set created_at = created_at - interval '11 minutes'")
+        }
+        return try await issue(server, world, "a")
     }
 
     private static func changedMeanwhile(_ server: AdminServer, _ world: World) async throws -> Reply {

@@ -1,4 +1,5 @@
 import API
+import Domain
 import Glibc
 import HTTPWire
 import JSONText
@@ -50,7 +51,7 @@ struct OpenAPITests {
             #expect((found["requestBody"] != nil) == (route.body != nil))
             let named = found["parameters"]?.array?.compactMap { $0["name"]?.string } ?? []
             #expect(route.pathParameters.allSatisfy { named.contains($0.name) })
-            #expect((route.query?.fields ?? []).allSatisfy { named.contains($0.name) })
+            #expect((route.parameters?.fields ?? []).allSatisfy { named.contains($0.name) })
         }
     }
 
@@ -67,6 +68,66 @@ struct OpenAPITests {
         }
         for name in document["components"]?["schemas"]?.object?.names ?? [] {
             #expect(referred.contains("#/components/schemas/\(name)"), "\(name) is not used")
+        }
+    }
+
+    @Test("every example fits its schema")
+    func examples() {
+        var schemas: [(String, Schema)] = []
+        for route in RouteTable.all {
+            if let body = route.body { schemas.append((route.operationID, .object(body.schema))) }
+            if case .json(let schema) = route.answer.content { schemas.append((route.operationID, schema)) }
+        }
+        for (operation, schema) in schemas {
+            let problems = schema.problems(in: schema.example).filter {
+                !$0.hasSuffix("a write-only value in an answer")
+            }
+            #expect(problems.isEmpty, "\(operation): \(problems)")
+        }
+    }
+
+    @Test(
+        "every operation says which errors it has, and every code of the admin API is one of some operation")
+    func errors() throws {
+        let document = RouteTable.description
+        var codes: Set<String> = []
+        for route in RouteTable.all {
+            let operation = try #require(
+                document["paths"]?[route.path]?[route.method.description.lowercased()])
+            let own = operation["x-error-codes"]?.array?.compactMap(\.string) ?? []
+            codes.formUnion(own)
+            for code in own {
+                let status = try #require(ErrorCode.named(code)).status
+                #expect(operation["responses"]?[String(status)] != nil, "\(route.operationID): \(code)")
+            }
+        }
+        // Those that are answered before there is an operation.
+        let before: Set<String> = [
+            "bad_request", "invalid_target", "method_not_allowed", "request_timeout", "target_too_long",
+            "expectation_failed", "headers_too_large", "not_implemented", "http_version_not_supported",
+        ]
+        let admin = ErrorCode.all.filter { $0.surface == .admin || $0.surface == .both }.map(\.code)
+        #expect(Set(admin).subtracting(codes).subtracting(before) == [])
+    }
+
+    @Test("terms of writes are described where they are honoured")
+    func terms() throws {
+        let document = RouteTable.description
+        let tags = EntityTags(of: RouteTable.all)
+        for route in RouteTable.all {
+            let operation = try #require(
+                document["paths"]?[route.path]?[route.method.description.lowercased()])
+            let parameters = operation["parameters"]?.array ?? []
+            let referred = parameters.compactMap { $0["$ref"]?.string?.split(separator: "/").last }
+            #expect(referred.contains("IfMatch") == (tags.reader(of: route) != nil), "\(route.operationID)")
+            #expect(
+                referred.contains("IdempotencyKey") == (route.takesTerms && route.method == .post),
+                "\(route.operationID)")
+            #expect(
+                parameters.contains { $0["name"]?.string == "dry_run" } == route.takesTerms,
+                "\(route.operationID)")
+            let headers = operation["responses"]?[String(route.answer.status)]?["headers"]
+            #expect((headers?["etag"] != nil) == tags.carriesTag(route.answer), "\(route.operationID)")
         }
     }
 

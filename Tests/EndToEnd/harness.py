@@ -160,7 +160,7 @@ class Eclusa:
             "control", "eclusa-control",
             ["--admin-listen-address", self.address("admin"), "--node-listen-address", self.address("node"),
              "--node-public-url", "https://" + self.address("node"), "--master-key-file", self.folder / "master.key",
-             "--allow-egress", self.address("stand_in")],
+             "--allow-egress", self.address("stand_in"), "--address-rate", "0", "--user-rate", "0"],
             {"ECLUSA_DATABASE_URL": self.postgres.url, "ECLUSA_BOOTSTRAP_ADMIN_EMAIL": ADMIN_EMAIL,
              "ECLUSA_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD})
         self.admin = Admin(self.url("admin"))

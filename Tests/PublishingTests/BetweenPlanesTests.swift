@@ -4,6 +4,7 @@ import Domain
 import EventLoops
 import HTTPCalling
 import HTTPWire
+import JSONText
 import LocalStore
 import Metering
 import Policy
@@ -247,7 +248,9 @@ struct BetweenPlanesTests {
             #expect(rig.streams.listenerCount == 1)
             let id = node.node
             _ = try await pool.withConnection { try await NodeStore.setStatus(.revoked, of: id, $0) }
-            #expect(await node.feed.postUsage([1])?.status == 403)
+            let refused = try #require(await node.feed.postUsage([1]))
+            #expect(refused.status == 403)
+            #expect(String(decoding: refused.body, as: UTF8.self).contains("\"node_revoked\""))
             #expect(await !node.feed.renew())
             // The next statement finds out; until then at most five seconds of an older answer count.
             await loop.until {
@@ -324,6 +327,12 @@ struct BetweenPlanesTests {
             #expect(try await status(.post, NodeProtocol.joinPath, anonymous, Array("{}".utf8)) == 400)
             #expect(try await status(.post, NodeProtocol.renewPath, anonymous, Array("[".utf8)) == 400)
             #expect(try await status(.post, NodeProtocol.statusPath, known, Array("{}".utf8)) == 400)
+            func code(_ path: String, _ tls: TLSContext, _ body: [UInt8] = []) async throws -> String? {
+                let answer = try await client.request(.post, rig.url + path, body: body, tls: tls)
+                return try JSONValue.parse(answer.body)["code"]?.string
+            }
+            #expect(try await code(NodeProtocol.usagePath, unregistered) == "node_unknown")
+            #expect(try await code(NodeProtocol.usagePath, known, [1, 2, 3]) == "batch_invalid")
             let large = [UInt8](repeating: 32, count: UsageBatch.maximumBytes + 1)
             #expect(try await status(.post, NodeProtocol.usagePath, known, large) == 413)
             #expect(

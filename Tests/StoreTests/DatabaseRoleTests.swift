@@ -15,10 +15,6 @@ struct DatabaseRoleTests {
         audit_heads: app=arw
         bindings: app=arwd reports=r
         idempotency_keys: app=arwd
-        idempotency_keys.created_at: reports=r
-        idempotency_keys.expires_at: reports=r
-        idempotency_keys.holds_secret: reports=r
-        idempotency_keys.tenant_id: reports=r
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r

@@ -18,6 +18,7 @@ package final class AdminAPI {
     private let matcher: RouteMatcher<AdminRoute>
     private let log: Log
     private let metrics: AdminMetrics
+    private let tags: EntityTags
 
     /// Throws when two routes of the table have the same method and path.
     package init(
@@ -30,30 +31,16 @@ package final class AdminAPI {
         var matcher = RouteMatcher<AdminRoute>()
         for route in routes { try matcher.add(route.method, route.path, route) }
         self.matcher = matcher
+        tags = EntityTags(of: routes)
     }
 
     /// Serves one request.
     package func handle(_ exchange: Exchange) async {
         let start = monotonicNanoseconds()
-        let requestID = exchange.requestID.description
-        let operation: String
-        var reply: Reply
-        switch matcher.match(exchange.method, exchange.path) {
-        case .notFound:
-            operation = "none"
-            reply = .failure(.notFound, requestID: requestID)
-        case .methodNotAllowed(let allowed):
-            operation = "none"
-            reply = .failure(OperationError(.methodNotAllowed), allow: allowed, requestID: requestID)
-        case .found(let route, let parameters):
-            operation = route.operationID
-            do throws(OperationError) {
-                reply = .success(try await run(route, parameters, exchange))
-            } catch {
-                note(error, operation, requestID)
-                reply = .failure(error, requestID: requestID)
-            }
-        }
+        // Before the body is read, which may move the fields.
+        let origin = surroundings.crossOrigin.allowed(exchange)
+        var (operation, reply) = await answer(exchange, mayPreflight: origin != nil)
+        if let origin { CrossOrigin.addFields(for: origin, to: &reply.fields) }
         reply.fields.append("cache-control", "no-store")
         reply.fields.append("x-content-type-options", "nosniff")
         reply.fields.append("referrer-policy", "no-referrer")
@@ -89,9 +76,33 @@ package final class AdminAPI {
         }
     }
 
+    /// The answer, and the operation it is of for the metrics.
+    private func answer(
+        _ exchange: Exchange, mayPreflight: Bool
+    ) async -> (operation: String, reply: Reply) {
+        let requestID = exchange.requestID.description
+        var operation = "none"
+        do throws(OperationError) {
+            try surroundings.limits.check(address: exchange.connection.peer.address.description)
+            if mayPreflight, CrossOrigin.isPreflight(exchange) { return (operation, .preflight) }
+            switch matcher.match(exchange.method, exchange.path) {
+            case .notFound: throw .notFound
+            case .methodNotAllowed(let allowed):
+                let error = OperationError(.methodNotAllowed)
+                return (operation, .failure(error, allow: allowed, requestID: requestID))
+            case .found(let route, let parameters):
+                operation = route.operationID
+                return (operation, try await run(route, parameters, exchange))
+            }
+        } catch {
+            note(error, operation, requestID)
+            return (operation, .failure(error, requestID: requestID))
+        }
+    }
+
     private func run(
         _ route: AdminRoute, _ parameters: RouteParameters, _ exchange: Exchange
-    ) async throws(OperationError) -> Answer {
+    ) async throws(OperationError) -> Reply {
         let origin = RequestOrigin(
             requestID: exchange.requestID.description, address: exchange.connection.peer.address.description,
             userAgent: exchange.fieldText("user-agent") ?? "")
@@ -99,15 +110,121 @@ package final class AdminAPI {
         var caller: Caller?
         if case .public = route.access {
         } else {
-            caller = try await operations.sessions.authenticate(try bearer(exchange), from: origin)
+            let known = try await operations.sessions.authenticate(try bearer(exchange), from: origin)
+            try surroundings.limits.check(user: known.user)
+            caller = known
         }
-        let query = try RequestReader.query(exchange.query, by: route.query)
-        let body = try await RequestReader.body(of: exchange, by: route.body)
-        return try await route.handle(
-            Call(
+        var isDryRun = false
+        do throws(OperationError) {
+            let terms = route.isWrite ? try Terms(route, exchange) : nil
+            let query = try RequestReader.query(exchange.query, by: route.parameters)
+            if route.takesTerms { isDryRun = try query[Terms.dryRun] }
+            var bytes: [UInt8]? = terms?.key == nil ? nil : []
+            let body = try await RequestReader.body(of: exchange, by: route.body, bytes: &bytes)
+            let call = Call(
                 operations: operations, origin: origin, query: query, body: body, signedIn: caller,
-                parameters: parameters, surroundings: surroundings))
+                parameters: parameters, surroundings: surroundings)
+            let loop = exchange.connection.loop
+            let deadline = Int64(route.deadlineSeconds) * 1_000_000_000
+            guard let terms, let caller else {
+                return try await withDeadline(nanoseconds: deadline, on: loop) { () throws(OperationError) in
+                    self.reply(try await route.handle(call), route)
+                }
+            }
+            let repetition = terms.key.map {
+                RequestTerms.Repetition(key: $0, request: Terms.digest(exchange, body: bytes ?? []))
+            }
+            let isRehearsal = isDryRun
+            return try await withDeadline(nanoseconds: deadline, on: loop) { () throws(OperationError) in
+                try await self.write(
+                    call, route, by: caller, terms.condition, repetition, isDryRun: isRehearsal)
+            }
+        } catch {
+            if let caller, route.isWrite, !isDryRun { await record(error, route, parameters, by: caller) }
+            throw error
+        }
     }
+
+    private func reply(_ answer: Answer, _ route: AdminRoute) -> Reply {
+        var reply = Reply(
+            status: answer.status, mediaType: answer.mediaType, body: answer.body, change: answer.change,
+            entityTag: tags.tag(of: answer.json, route.answer))
+        reply.parts = answer.parts
+        if let name = answer.fileName {
+            reply.fields.append("content-disposition", "attachment; filename=\"\(name)\"")
+        }
+        return reply
+    }
+
+    // MARK: Writes
+
+    /// A write on terms: one transaction, in which the condition is looked at and the answer kept.
+    private func write(
+        _ call: Call, _ route: AdminRoute, by caller: Caller, _ condition: EntityTagCondition?,
+        _ repetition: RequestTerms.Repetition?, isDryRun: Bool
+    ) async throws(OperationError) -> Reply {
+        guard condition != nil || repetition != nil || isDryRun else {
+            return reply(try await route.handle(call), route)
+        }
+        var terms = RequestTerms()
+        terms.repetition = repetition
+        terms.isDryRun = isDryRun
+        terms.holdsSecret = route.answer.holdsSecret
+        if condition != nil { terms.lock = Terms.lock(route, call.parameters) }
+        let done = try await operations.asOne(terms, by: caller) { operations throws(OperationError) in
+            let inside = call.with(operations)
+            if let condition { try await check(condition, inside, route) }
+            return kept(try await route.handle(inside), route, isDryRun: isDryRun)
+        }
+        let answer = done.answer
+        var reply = Reply(
+            status: answer.status, mediaType: answer.body.isEmpty ? "" : "application/json",
+            body: answer.body, change: answer.change, entityTag: answer.entityTag)
+        if done.isRepetition { reply.fields.append("idempotency-replayed", "true") }
+        if isDryRun { reply.fields.append("eclusa-dry-run", "true") }
+        return reply
+    }
+
+    private func kept(_ answer: Answer, _ route: AdminRoute, isDryRun: Bool) -> KeptAnswer {
+        var body = answer.body
+        if isDryRun, let json = answer.json, case .json(let schema) = route.answer.content {
+            body = schema.masked(json).bytes
+        }
+        return KeptAnswer(
+            status: answer.status, body: body, change: isDryRun ? nil : answer.change,
+            entityTag: tags.tag(of: answer.json, route.answer))
+    }
+
+    /// Reads what is to be changed, as its own route reads it, and compares its tag. Its row is locked.
+    private func check(
+        _ condition: EntityTagCondition, _ call: Call, _ route: AdminRoute
+    ) async throws(OperationError) {
+        guard let reader = tags.reader(of: route) else {
+            throw OperationError(.preconditionFailed, detail: "This has no entity tag; leave If-Match out.")
+        }
+        let query = try RequestReader.query([], by: reader.parameters)
+        let current = try await reader.handle(call.with(call.operations, query: query))
+        guard condition.holds(for: tags.tag(of: current.json, reader.answer)) else {
+            throw OperationError(.preconditionFailed)
+        }
+    }
+
+    /// Leaves a refused write in the audit log, by itself.
+    private func record(
+        _ error: OperationError, _ route: AdminRoute, _ parameters: RouteParameters, by caller: Caller
+    ) async {
+        guard Self.recordedStatuses.contains(error.code.status) else { return }
+        let refused = RefusedWrite(
+            action: route.operationID, kind: route.tag,
+            target: route.pathParameters.last.flatMap { last in
+                Terms.thing(last, parameters) == nil ? nil : parameters[last.name]
+            },
+            tenant: parameters[PathParameter.tenant.name].flatMap { TenantID($0) }, code: error.code)
+        if await !operations.auditEvents.record(refused, by: caller) { metrics.countUnrecordedRefusal() }
+    }
+
+    /// Refusals that say something about who asked for what; the rest are mistakes of spelling.
+    private static let recordedStatuses: Set<Int> = [401, 403, 404, 409, 412]
 
     /// The token of `Authorization: Bearer …` (RFC 6750 §2.1; the scheme compares without case).
     private func bearer(_ exchange: Exchange) throws(OperationError) -> String {
@@ -131,19 +248,28 @@ package final class AdminAPI {
 
 /// A complete answer, whatever it came from.
 private struct Reply {
-    var status: Int
-    var fields: HeaderFields
-    var body: [UInt8]
+    let status: Int
+    var fields = HeaderFields()
+    let body: [UInt8]
+    /// Where a streamed body comes from.
     var parts: (() async throws(OperationError) -> [UInt8]?)?
 
-    static func success(_ answer: Answer) -> Reply {
-        var fields = HeaderFields()
-        if !answer.mediaType.isEmpty { fields.append("content-type", answer.mediaType) }
-        if let change = answer.change { fields.append("eclusa-change", change.description) }
-        if let name = answer.fileName {
-            fields.append("content-disposition", "attachment; filename=\"\(name)\"")
-        }
-        return Reply(status: answer.status, fields: fields, body: answer.body, parts: answer.parts)
+    init(status: Int, mediaType: String, body: [UInt8], change: ChangeToken?, entityTag: String?) {
+        self.status = status
+        self.body = body
+        if !mediaType.isEmpty { fields.append("content-type", mediaType) }
+        if let change { fields.append("eclusa-change", change.description) }
+        if let entityTag { fields.append("etag", entityTag) }
+    }
+
+    private init(status: Int, fields: HeaderFields, body: [UInt8]) {
+        self.status = status
+        self.fields = fields
+        self.body = body
+    }
+
+    static var preflight: Reply {
+        Reply(status: 204, fields: CrossOrigin.preflightFields(), body: [])
     }
 
     static func failure(_ error: OperationError, allow: [HTTPMethod] = [], requestID: String) -> Reply {

@@ -4,6 +4,7 @@ import Telemetry
 final class AdminMetrics {
     private let requests: MetricCellCache<CounterCell>
     private let durations: MetricCellCache<HistogramCell>
+    private let unrecorded: MetricCellCache<CounterCell>
 
     init(_ registry: MetricsRegistry) {
         requests =
@@ -18,7 +19,14 @@ final class AdminMetrics {
                 bounds: [1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000],
                 scale: 0.000001
             ).cellsOfThisThread()
+        unrecorded =
+            registry.counter(
+                "eclusa_admin_unrecorded_refusals_total",
+                help: "Refused writes that were one too many for the audit log.", labels: []
+            ).cellsOfThisThread()
     }
+
+    func countUnrecordedRefusal() { unrecorded[].add() }
 
     func count(_ operation: String, status: Int, nanoseconds: Int64) {
         requests[operation, String(status)].add()

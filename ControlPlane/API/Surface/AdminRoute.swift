@@ -30,8 +30,40 @@ package struct AdminRoute: Sendable {
     package let query: BodyShape?
     package let body: BodyShape?
     package let answer: AnswerShape
-    /// Answered also when Postgres is away.
+    /// It does more than its transaction shows, like a call to a provider: nothing of it can be rehearsed or
+    /// taken back, so `dry_run` and `Idempotency-Key` are not for it.
+    package private(set) var reachesOutside = false
+    /// How long it may take before it is ended with 504. Unit: seconds.
+    package private(set) var deadlineSeconds = 30
     package let handle: @Sendable (Call) async throws(OperationError) -> Answer
+
+    package var isWrite: Bool { method != .get && method != .head && method != .options }
+
+    /// Whether `Idempotency-Key` (of a POST) and `dry_run` are honoured: both need somebody who asks, and
+    /// work that is one transaction.
+    package var takesTerms: Bool {
+        if case .public = access { return false }
+        return isWrite && !reachesOutside
+    }
+
+    /// Every query parameter.
+    package var parameters: BodyShape? {
+        takesTerms ? BodyShape("query", (query?.fields ?? []) + [Terms.dryRun]) : query
+    }
+
+    /// The same route with another deadline.
+    package func within(seconds: Int) -> AdminRoute {
+        var route = self
+        route.deadlineSeconds = seconds
+        return route
+    }
+
+    /// The same route for work that reaches outside its transaction.
+    package func reachingOutside() -> AdminRoute {
+        var route = self
+        route.reachesOutside = true
+        return route
+    }
 
     /// `KeyRoutes` of `/keys/…`: the group in the documentation.
     package var tag: String { String(operationID.prefix { $0 != "." }) }
@@ -57,6 +89,11 @@ package struct AnswerShape: Sendable {
     package let content: Content
     /// The answer carries the change token of what was written.
     package var carriesChange = false
+
+    /// It holds something that is shown once.
+    package var holdsSecret: Bool {
+        if case .json(let schema) = content { schema.holdsSecret } else { false }
+    }
 }
 
 /// What a handler gives back.
@@ -65,7 +102,9 @@ package struct AnswerShape: Sendable {
 package struct Answer {
     package let status: Int
     package let mediaType: String
-    package let body: [UInt8]
+    /// What `bytes` spell, when that is JSON.
+    let json: JSONValue?
+    private let content: [UInt8]
     /// The change token of a write, for the `eclusa-change` field.
     package var change: ChangeToken?
     /// What a browser calls the answer when it keeps it.
@@ -76,15 +115,21 @@ package struct Answer {
     package init(status: Int, mediaType: String, body: [UInt8], change: ChangeToken? = nil) {
         self.status = status
         self.mediaType = mediaType
-        self.body = body
         self.change = change
+        json = nil
+        content = body
     }
-}
 
-extension Answer {
-    static func json(_ value: JSONValue, status: Int) -> Answer {
-        Answer(status: status, mediaType: "application/json", body: value.bytes)
+    private init(_ json: JSONValue, status: Int) {
+        self.status = status
+        mediaType = "application/json"
+        self.json = json
+        content = []
     }
+
+    static func json(_ value: JSONValue, status: Int) -> Answer { Answer(value, status: status) }
+
+    package var body: [UInt8] { json?.bytes ?? content }
 }
 
 // MARK: - The usual kinds of route

@@ -14,6 +14,13 @@ package struct Call {
     let parameters: RouteParameters
     let surroundings: Surroundings
 
+    /// The same call, served by other operations: those of its own transaction.
+    func with(_ operations: Operations, query: BodyValues? = nil) -> Call {
+        Call(
+            operations: operations, origin: origin, query: query ?? self.query, body: body,
+            signedIn: signedIn, parameters: parameters, surroundings: surroundings)
+    }
+
     /// Who is calling. Only routes that are public have nobody.
     package var caller: Caller {
         get throws(OperationError) {

@@ -1,4 +1,5 @@
 import Domain
+package import HTTPServing
 package import HTTPWire
 import JSONText
 package import Operations
@@ -47,6 +48,28 @@ package enum ErrorEdge {
         if error.code.status == 401 { fields.append("www-authenticate", "Bearer realm=\"eclusa\"") }
         if !allow.isEmpty { fields.append("allow", allow.map(\.description).joined(separator: ", ")) }
         return fields
+    }
+
+    /// What is said to bytes that are no request; for `HTTPServer`.
+    package static func refusal(
+        _ fault: RequestFault, _ id: RequestID
+    ) -> (mediaType: String, content: [UInt8]) {
+        let error = OperationError(code(fault), detail: "Refused for \(fault.rawValue).")
+        return (mediaType, document(error, requestID: id.description))
+    }
+
+    static func code(_ fault: RequestFault) -> ErrorCode {
+        switch fault {
+        case .malformedTarget, .malformedPercentEncoding, .forbiddenPathByte, .pathAboveRoot: .invalidTarget
+        case .requestTimedOut: .requestTimeout
+        case .bodyTooLarge: .payloadTooLarge
+        case .requestLineTooLong: .targetTooLong
+        case .unknownExpectation: .expectationFailed
+        case .headTooLarge, .tooManyFields: .headersTooLarge
+        case .methodNotImplemented, .unknownTransferCoding: .notImplemented
+        case .unsupportedVersion: .httpVersionNotSupported
+        default: .badRequest
+        }
     }
 
     /// The shape of the document, for the description of the API.

@@ -6,6 +6,8 @@ package import JSONText
 package struct OpenAPIDocument {
     private let routes: [AdminRoute]
     private let version: String
+    private let entityTags: EntityTags
+    private let errors: OpenAPIErrors
     private var components = JSONObject()
 
     /// Compact JSON.
@@ -17,6 +19,8 @@ package struct OpenAPIDocument {
     private init(routes: [AdminRoute], version: String) {
         self.routes = routes
         self.version = version
+        entityTags = EntityTags(of: routes)
+        errors = OpenAPIErrors()
     }
 
     private mutating func build() -> JSONValue {
@@ -40,16 +44,14 @@ package struct OpenAPIDocument {
             "paths": .object(paths),
             "components": [
                 "securitySchemes": [
-                    "accessToken": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT"]
-                ],
-                "responses": [
-                    "Problem": [
-                        "description": "Something is wrong: a problem document (RFC 9457).",
-                        "content": [
-                            ErrorEdge.mediaType: ["schema": ["$ref": "#/components/schemas/Problem"]]
-                        ],
+                    "accessToken": [
+                        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                        "description": "The access token of POST /api/v1/sessions.",
                     ]
                 ],
+                "responses": .object(errors.components(for: routes)),
+                "parameters": Self.sharedParameters,
+                "headers": Self.sharedHeaders,
                 "schemas": .object(sortedComponents),
             ],
         ]
@@ -97,6 +99,7 @@ package struct OpenAPIDocument {
             ]
         }
         operation["responses"] = responses(of: route)
+        operation["x-error-codes"] = .array(errors.codes(of: route).map { .string($0.code) })
         return .object(operation)
     }
 
@@ -108,7 +111,7 @@ package struct OpenAPIDocument {
                 "schema": ["type": "string", "pattern": .string("^\(parameter.prefix)_[0-9a-z]+$")],
             ]
         }
-        let inQuery = (route.query?.fields ?? []).map { field -> JSONValue in
+        let inQuery = (route.parameters?.fields ?? []).map { field -> JSONValue in
             var parameter = JSONObject()
             parameter["name"] = .string(field.name)
             parameter["in"] = "query"
@@ -122,20 +125,61 @@ package struct OpenAPIDocument {
             parameter["schema"] = json(field.member.schema.unwrapped)
             return .object(parameter)
         }
-        return inPath + inQuery
+        var inHeader: [JSONValue] = []
+        if entityTags.reader(of: route) != nil {
+            inHeader.append(["$ref": "#/components/parameters/IfMatch"])
+        }
+        if route.method == .post && route.takesTerms {
+            inHeader.append(["$ref": "#/components/parameters/IdempotencyKey"])
+        }
+        return inPath + inQuery + inHeader
     }
+
+    private static let sharedParameters: JSONValue = [
+        "IfMatch": [
+            "name": "If-Match", "in": "header", "required": false,
+            "description": .string(
+                "Entity tags as read: the change is made only if one of them is still right, else 412. `*` "
+                    + "asks only that the thing exists. Without it the last change wins."),
+            "schema": ["type": "string", "examples": ["\"mZ3x8qkVf0Yb1n6tRwLpQA\""]],
+        ],
+        "IdempotencyKey": [
+            "name": "Idempotency-Key", "in": "header", "required": false,
+            "description": .string(
+                "A text of the caller's choice, such as a UUID. For 24 hours the same request under it has "
+                    + "one effect and the same answer, marked by idempotency-replayed; another request "
+                    + "under it is refused with 422. Answers that show a secret are kept for 10 minutes, "
+                    + "after that the repetition answers 409 secret_already_shown. Failures are not kept."),
+            "schema": [
+                "type": "string", "pattern": "^[!-~]+$", "minLength": 1,
+                "maxLength": .integer(Terms.maximumKeyBytes),
+            ],
+        ],
+    ]
+
+    private static let sharedHeaders: JSONValue = [
+        "ETag": [
+            "description": "The entity tag of what the answer shows, for If-Match.",
+            "schema": ["type": "string"],
+        ],
+        "Change": [
+            "description": "The token of this change, for GET /api/v1/changes/{change}.",
+            "schema": ["type": "string"],
+        ],
+        "DryRun": [
+            "description": "`true`: nothing was kept.", "schema": ["type": "string", "enum": ["true"]],
+        ],
+        "Replayed": [
+            "description": "`true`: the answer to the first request with this Idempotency-Key.",
+            "schema": ["type": "string", "enum": ["true"]],
+        ],
+    ]
 
     private mutating func responses(of route: AdminRoute) -> JSONValue {
         var success = JSONObject()
         success["description"] = "Done."
-        if route.answer.carriesChange {
-            success["headers"] = [
-                "eclusa-change": [
-                    "description": "The token of this change, for GET /api/v1/changes/{change}.",
-                    "schema": ["type": "string"],
-                ]
-            ]
-        }
+        let headers = headers(of: route)
+        if !headers.isEmpty { success["headers"] = .object(headers) }
         switch route.answer.content {
         case .nothing: break
         case .json(let schema): success["content"] = ["application/json": ["schema": json(schema)]]
@@ -149,10 +193,22 @@ package struct OpenAPIDocument {
             }
             success["content"] = .object(content)
         }
-        return [
-            String(route.answer.status): .object(success),
-            "default": ["$ref": "#/components/responses/Problem"],
-        ]
+        var responses = JSONObject()
+        responses[String(route.answer.status)] = .object(success)
+        for (status, reference) in errors.responses(of: route) { responses[status] = reference }
+        return .object(responses)
+    }
+
+    private func headers(of route: AdminRoute) -> JSONObject {
+        var headers = JSONObject()
+        func add(_ name: String, _ component: String) {
+            headers[name] = ["$ref": .string("#/components/headers/\(component)")]
+        }
+        if route.answer.carriesChange { add("eclusa-change", "Change") }
+        if entityTags.carriesTag(route.answer) { add("etag", "ETag") }
+        if route.takesTerms { add("eclusa-dry-run", "DryRun") }
+        if route.takesTerms && route.method == .post { add("idempotency-replayed", "Replayed") }
+        return headers
     }
 
     // MARK: Schemas
@@ -163,6 +219,10 @@ package struct OpenAPIDocument {
         if components[name] == nil {
             components[name] = .null
             components[name] = json(of: object)
+            if var component = components[name]?.object {
+                component["examples"] = [object.example]
+                components[name] = .object(component)
+            }
         }
         return ["$ref": .string("#/components/schemas/\(name)")]
     }
@@ -217,6 +277,7 @@ package struct OpenAPIDocument {
         if let pattern = text.pattern { object["pattern"] = .string(pattern) }
         if let example = text.example { object["examples"] = [.string(example)] }
         if text.isWriteOnly { object["writeOnly"] = true }
+        if text.isShownOnce { object["x-shown-once"] = true }
         return .object(object)
     }
 }

@@ -6,11 +6,14 @@ package struct Representation<Value>: Sendable {
         let schema: MemberSchema
         let json: @Sendable (Value) -> JSONValue
 
+        /// - `isMoving`: it changes without being written (times of last use, health, standing); such members
+        ///   are no part of the entity tag.
         package init(
-            _ name: String, _ schema: Schema, _ summary: String,
+            _ name: String, _ schema: Schema, _ summary: String, isMoving: Bool = false,
             _ json: @escaping @Sendable (Value) -> JSONValue
         ) {
-            self.schema = MemberSchema(name: name, schema: schema, isRequired: true, summary: summary)
+            self.schema = MemberSchema(
+                name: name, schema: schema, isRequired: true, summary: summary, isMoving: isMoving)
             self.json = json
         }
     }

@@ -58,8 +58,11 @@ enum RequestReader {
     // MARK: Body
 
     /// The members of a body. A route that takes none is content with nothing, or with an empty object.
-    static func body(of exchange: Exchange, by shape: BodyShape?) async throws(OperationError) -> BodyValues {
-        let json = try await parsedBody(exchange, isRequired: shape != nil)
+    /// `bytes` becomes the body as it came, unless it is nil.
+    static func body(
+        of exchange: Exchange, by shape: BodyShape?, bytes: inout [UInt8]?
+    ) async throws(OperationError) -> BodyValues {
+        let json = try await parsedBody(exchange, isRequired: shape != nil, &bytes)
         do throws(InvalidInput) {
             return try (shape ?? BodyShape("nothing", [])).read(json)
         } catch {
@@ -68,7 +71,7 @@ enum RequestReader {
     }
 
     private static func parsedBody(
-        _ exchange: Exchange, isRequired: Bool
+        _ exchange: Exchange, isRequired: Bool, _ copy: inout [UInt8]?
     ) async throws(OperationError) -> JSONValue {
         // Looked up before the body is read: reading may move the head.
         let mediaType = exchange.fieldText(.contentType)
@@ -78,6 +81,7 @@ enum RequestReader {
         } catch {
             throw failure(error)
         }
+        if copy != nil { copy = [UInt8](bytes) }
         if bytes.isEmpty {
             guard isRequired else { return .object(JSONObject()) }
             throw OperationError(.invalidJSON, detail: "The request needs a JSON body.")
@@ -102,7 +106,7 @@ enum RequestReader {
         case .tooLarge:
             OperationError(
                 .payloadTooLarge, detail: "The body may have at most \(AdminAPI.maximumBodyBytes) bytes.")
-        case .malformed: OperationError(.badRequest)
+        case .malformed(let fault): OperationError(ErrorEdge.code(fault))
         // Nobody is there to read it.
         case .connection: OperationError(.requestTimeout)
         }

@@ -26,10 +26,12 @@ package struct TextSchema: Sendable {
     package var example: String?
     /// Goes in, never comes out: passwords, credentials.
     package var isWriteOnly: Bool
+    /// Comes out once, and never again.
+    package var isShownOnce: Bool
 
     package init(
         _ lengths: ClosedRange<Int>, format: String? = nil, pattern: String? = nil, values: [String] = [],
-        example: String? = nil, isWriteOnly: Bool = false
+        example: String? = nil, isWriteOnly: Bool = false, isShownOnce: Bool = false
     ) {
         self.lengths = lengths
         self.format = format
@@ -37,6 +39,7 @@ package struct TextSchema: Sendable {
         self.values = values
         self.example = example
         self.isWriteOnly = isWriteOnly
+        self.isShownOnce = isShownOnce
     }
 }
 
@@ -57,12 +60,15 @@ package struct MemberSchema: Sendable {
     package let schema: Schema
     package let isRequired: Bool
     package let summary: String
+    /// Changes without being written, like a time of last use: no part of the entity tag.
+    package let isMoving: Bool
 
-    package init(name: String, schema: Schema, isRequired: Bool, summary: String) {
+    package init(name: String, schema: Schema, isRequired: Bool, summary: String, isMoving: Bool = false) {
         self.name = name
         self.schema = schema
         self.isRequired = isRequired
         self.summary = summary
+        self.isMoving = isMoving
     }
 }
 
@@ -82,6 +88,11 @@ extension Schema {
         TextSchema(1...24, pattern: "^-?(0|[1-9][0-9]{0,9})(\\.[0-9]{1,9})?$", example: "0.15"))
 
     package static func text(_ lengths: ClosedRange<Int>) -> Schema { .text(TextSchema(lengths)) }
+
+    /// A secret of so many characters that only this answer shows.
+    package static func shownOnce(_ lengths: ClosedRange<Int>) -> Schema {
+        .text(TextSchema(lengths, isShownOnce: true))
+    }
 
     package static func words(_ values: [String]) -> Schema {
         .text(TextSchema(0...(values.map(\.utf8.count).max() ?? 0), values: values))

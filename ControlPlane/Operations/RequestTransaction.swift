@@ -1,0 +1,174 @@
+package import Cryptography
+package import Domain
+import PostgresDriver
+import Store
+
+/// What a writing request asks for beside its effect.
+package struct RequestTerms: Sendable {
+    /// One effect however often the request comes.
+    package struct Repetition: Sendable {
+        let key: String
+        let request: SHA256Digest
+
+        /// - `key`: what the caller calls the request.
+        /// - `request`: of everything that makes it this request and no other.
+        package init(key: String, request: SHA256Digest) {
+            self.key = key
+            self.request = request
+        }
+    }
+
+    /// What nobody else may change while the request runs.
+    package enum Lock: Sendable {
+        /// A thing with a row of its own, by its ID in parts.
+        case thing(prefix: String, high: UInt64, low: UInt64, owner: TenantID?)
+        case name(String)
+    }
+
+    package var repetition: Repetition?
+    package var lock: Lock?
+    /// Everything happens as usual, and then nothing has happened.
+    package var isDryRun = false
+    /// The answer holds a secret that is shown once.
+    package var holdsSecret = false
+
+    package init() {}
+}
+
+/// An answer as it is kept for repetitions of its request.
+package struct KeptAnswer: Sendable, Hashable {
+    package let status: Int
+    package let body: [UInt8]
+    package let change: ChangeToken?
+    package let entityTag: String?
+
+    package init(status: Int, body: [UInt8], change: ChangeToken?, entityTag: String?) {
+        self.status = status
+        self.body = body
+        self.change = change
+        self.entityTag = entityTag
+    }
+}
+
+extension Operations {
+    /// How long an answer is kept, and how long one that holds a secret.
+    package static let repetitionSeconds: Int64 = 86_400
+    package static let shownSecretSeconds: Int64 = 600
+
+    /// What `asOne` gives back.
+    package struct Done: Sendable {
+        package let answer: KeptAnswer
+        /// The request had been served before; nothing was done now.
+        package let isRepetition: Bool
+    }
+
+    /// Ends a dry run: rolls the transaction back and carries the answer out.
+    private struct Rehearsed: Error {
+        let done: Done
+    }
+
+    /// Runs all of `work` in one transaction, together with what the terms ask for: the key of a repetition
+    /// is claimed and its answer kept with the work or not at all; raced repetitions wait for each other.
+    ///
+    /// `work` may run again when Postgres asks for it. Nothing of it stays when it throws.
+    package func asOne(
+        _ terms: RequestTerms, by caller: Caller,
+        _ work: (Operations) async throws(OperationError) -> KeptAnswer
+    ) async throws(OperationError) -> Done {
+        let signal = ChangeSignal()
+        let done: Done
+        do {
+            done = try await environment.database.pool.withTransaction { connection in
+                signal.isRaised = false
+                if let repetition = terms.repetition,
+                    let kept = try await claim(repetition, by: caller, connection)
+                {
+                    return Done(answer: kept, isRepetition: true)
+                }
+                if let lock = terms.lock { try await Self.take(lock, connection) }
+                let answer = try await work(Operations(environment.inside(connection, signal)))
+                if terms.isDryRun { throw Rehearsed(done: Done(answer: answer, isRepetition: false)) }
+                if let repetition = terms.repetition {
+                    try await keep(answer, repetition, terms.holdsSecret, by: caller, connection)
+                }
+                return Done(answer: answer, isRepetition: false)
+            }
+        } catch let rehearsed as Rehearsed {
+            return rehearsed.done
+        } catch {
+            throw OperationError(error)
+        }
+        if signal.isRaised { environment.announceChange() }
+        return done
+    }
+
+    private static func take(_ lock: RequestTerms.Lock, _ connection: PostgresConnection) async throws {
+        switch lock {
+        case .thing(let prefix, let high, let low, let owner):
+            try await TenantIsolation.enter(owner, connection)
+            try await NounLock.take(prefix, PostgresUUID(high: high, low: low), of: owner, connection)
+        case .name(let name): try await NounLock.take(name, connection)
+        }
+    }
+
+    // MARK: Repetitions
+
+    private func claim(
+        _ repetition: RequestTerms.Repetition, by caller: Caller, _ connection: PostgresConnection
+    ) async throws -> KeptAnswer? {
+        let now = environment.clock.now()
+        let key = IdempotencyStore.Key(caller: caller.user, text: repetition.key)
+        let claim = try await IdempotencyStore.claim(
+            key, request: repetition.request, at: now, until: now.advanced(bySeconds: Self.repetitionSeconds),
+            connection)
+        switch claim {
+        case .claimed: return nil
+        case .mismatch: throw OperationError(.idempotencyMismatch)
+        case .vanished: throw OperationError.overloaded("an idempotency key expired while it was claimed")
+        case .answered(let answer): return try reopen(answer, key, now)
+        }
+    }
+
+    private func reopen(
+        _ answer: IdempotencyStore.Answer, _ key: IdempotencyStore.Key, _ now: Timestamp
+    ) throws -> KeptAnswer {
+        var body = answer.body ?? []
+        if answer.holdsSecret {
+            // Sealed under a master key that was changed since: as gone as if its time were over.
+            guard now.microseconds(since: answer.createdAt) <= Self.shownSecretSeconds * 1_000_000,
+                let opened = try? environment.keys.vault.masterKey.open(
+                    body, purpose: Self.purpose(key), keyID: "1")
+            else { throw OperationError(.secretAlreadyShown) }
+            body = opened.withBytes { [UInt8]($0) }
+        }
+        return KeptAnswer(
+            status: answer.status, body: body, change: answer.changeToken.flatMap { ChangeToken($0) },
+            entityTag: answer.entityTag)
+    }
+
+    private func keep(
+        _ answer: KeptAnswer, _ repetition: RequestTerms.Repetition, _ holdsSecret: Bool, by caller: Caller,
+        _ connection: PostgresConnection
+    ) async throws {
+        let key = IdempotencyStore.Key(caller: caller.user, text: repetition.key)
+        var body = answer.body
+        if holdsSecret {
+            body = environment.keys.vault.masterKey.seal(
+                Secret(body), purpose: Self.purpose(key), keyID: "1")
+        }
+        let stored = IdempotencyStore.Answer(
+            status: answer.status, body: body, changeToken: answer.change?.description,
+            entityTag: answer.entityTag, holdsSecret: holdsSecret, createdAt: environment.clock.now())
+        try await IdempotencyStore.finish(key, stored, connection)
+    }
+
+    /// What a sealed answer is bound to, so that no row can stand in for another.
+    private static func purpose(_ key: IdempotencyStore.Key) -> String {
+        "idempotency/\(key.caller)/\(sha256(key.text))"
+    }
+}
+
+/// Whether something was written that the publisher should hear of once it is committed. On its loop.
+final class ChangeSignal {
+    var isRaised = false
+}

@@ -1,0 +1,45 @@
+package import Domain
+package import PostgresDriver
+
+/// Locks one thing until the end of the transaction, so that what was read of it stays true while it is
+/// written.
+package enum NounLock {
+    private struct Table {
+        let name: SQL
+        /// Its key begins with `tenant_id`.
+        let isOfTenant: Bool
+    }
+
+    /// The tables of nouns, by what their IDs begin with. A noun that can be changed belongs here.
+    private static let tables: [String: Table] = [
+        "tenant": Table(name: "tenants", isOfTenant: false),
+        "ws": Table(name: "workspaces", isOfTenant: true),
+        "user": Table(name: "users", isOfTenant: false),
+        "prov": Table(name: "providers", isOfTenant: true),
+        "model": Table(name: "models", isOfTenant: true),
+        "route": Table(name: "routes", isOfTenant: true),
+        "key": Table(name: "keys", isOfTenant: true),
+        "node": Table(name: "nodes", isOfTenant: false),
+        "join": Table(name: "join_tokens", isOfTenant: false),
+    ]
+
+    /// Whether things whose IDs begin so have a row to lock.
+    package static func knows(_ prefix: String) -> Bool { tables[prefix] != nil }
+
+    /// Locks a row; nothing happens when it is not there. Others may go on referring to it.
+    package static func take(
+        _ prefix: String, _ id: PostgresUUID, of owner: TenantID?, _ connection: PostgresConnection
+    ) async throws(PostgresError) {
+        guard let table = tables[prefix] else { return }
+        let tenant: SQL = table.isOfTenant ? "and tenant_id = \(TenantID.owner(owner))" : ""
+        _ = try await connection.query(
+            """
+            select from \(fragment: table.name) where id = \(id) \(fragment: tenant) for no key update
+            """)
+    }
+
+    /// Locks a name for things without a row of their own.
+    package static func take(_ name: String, _ connection: PostgresConnection) async throws(PostgresError) {
+        _ = try await connection.query("select pg_advisory_xact_lock(hashtextextended(\(name), 0))")
+    }
+}

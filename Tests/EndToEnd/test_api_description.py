@@ -1,0 +1,93 @@
+"""The admin API against its own description: valid OpenAPI 3.1, and a fuzzer that finds no surprise in any operation."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from harness import ADMIN_EMAIL, PASSWORD
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+# What ends the fuzzer's own session, or needs a body no generator guesses; they get a run of their own.
+ENDING = ["sessions.revoke", "users.change-password"]
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance," \
+    "response_schema_conformance"
+
+
+@pytest.fixture(scope="module")
+def description(eclusa):
+    answer = httpx.get(eclusa.url("admin") + "/api/openapi.json", timeout=10)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_the_description_is_valid_openapi_3_1(description):
+    assert description["openapi"].startswith("3.1")
+    problems = [f"{list(problem.path)}: {problem.message}" for problem in OpenAPIV31SpecValidator(description).iter_errors()]
+    assert problems == []
+
+
+def test_every_operation_has_its_errors_and_an_example(description):
+    for path, item in description["paths"].items():
+        for method, operation in item.items():
+            assert "default" in operation["responses"], (method, path)
+            assert operation["x-error-codes"], (method, path)
+    for name, schema in description["components"]["schemas"].items():
+        assert schema["examples"], name
+
+
+def things(eclusa):
+    """Ids of things that exist, so that the fuzzer gets beyond 404; none of them is needed by another test."""
+    admin = eclusa.admin
+    tenant = admin.post("/tenants", {"slug": "fuzzed-" + os.urandom(4).hex(), "name": "Fuzzed"})["id"]
+    under = f"/tenants/{tenant}"
+    workspace = admin.post(under + "/workspaces", {"slug": "default", "name": "Default"})["id"]
+    provider = admin.post(
+        under + "/providers", {"name": "p", "kind": "openai", "base_url": eclusa.url("stand_in") + "/v1", "credential": "sk-fuzz-000001"})["id"]
+    model = admin.post(under + "/models", {"provider": provider, "name": "stand-in"})["id"]
+    route = admin.post(under + "/routes", {"name": "fuzz", "targets": [{"model": model}]})["id"]
+    key = admin.post(under + "/keys", {"name": "k", "workspace": workspace})["key"]["id"]
+    user = admin.post(
+        "/users", {"email": f"fuzz-{os.urandom(4).hex()}@example.com", "name": "F", "password": "a long enough password"})["user"]["id"]
+    return {"tenant": tenant, "workspace": workspace, "provider": provider, "model": model, "route": route, "key": key, "user": user,
+            "change": "change_0000000000000001"}
+
+
+def fuzz(eclusa, folder, operations, examples, seconds):
+    """Runs schemathesis over the running server; gives its exit code and what it said."""
+    http = httpx.post(
+        eclusa.url("admin") + "/api/v1/sessions", json={"email": ADMIN_EMAIL, "password": PASSWORD}, timeout=10)
+    http.raise_for_status()
+    known = "\n".join(f'"path.{name}" = "{value}"' for name, value in things(eclusa).items())
+    (folder / "schemathesis.toml").write_text(f"[parameters]\n{known}\n")
+    done = subprocess.run(
+        [Path(sys.executable).parent / "schemathesis", "--config-file", folder / "schemathesis.toml", "run",
+         eclusa.url("admin") + "/api/openapi.json", "--header", "Authorization: Bearer " + http.json()["access_token"],
+         "--checks", CHECKS, "--phases", "examples,coverage,fuzzing", "--max-examples", str(examples), "--workers", "1",
+         "--request-timeout", "20", "--no-color", *operations],
+        capture_output=True, text=True, timeout=seconds, cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"})
+    return done.returncode, done.stdout[-20_000:] + done.stderr[-4_000:]
+
+
+def excluded(names):
+    return [word for name in names for word in ("--exclude-operation-id", name)]
+
+
+def included(names):
+    return [word for name in names for word in ("--include-operation-id", name)]
+
+
+@pytest.mark.parametrize("examples", [3, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_fuzzer_finds_no_server_error_and_nothing_undocumented(eclusa, tmp_path, examples):
+    code, said = fuzz(eclusa, tmp_path, excluded(ENDING), examples, 90 * examples)
+    assert code == 0, said
+    code, said = fuzz(eclusa, tmp_path, included(ENDING), examples, 300)
+    assert code == 0, said
+    # The control plane is the same process as before, and well.
+    assert eclusa.control.process.poll() is None
+    assert httpx.get(eclusa.url("admin") + "/health/ready", timeout=5).status_code == 200
+    assert '"level":"error"' not in json.dumps(eclusa.control.tail()), eclusa.control.tail()
