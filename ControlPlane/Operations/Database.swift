@@ -34,7 +34,7 @@ struct Database {
         _ mode: TransactionMode = .readWrite, _ body: (PostgresConnection) async throws -> T
     ) async throws -> T {
         if let current { return try await body(current) }
-        return try await pool.withTransaction(mode, body)
+        return try await pool.withTransaction(mode, [], body)
     }
 
     @discardableResult

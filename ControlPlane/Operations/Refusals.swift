@@ -33,33 +33,26 @@ extension AuditOperations {
     package static let refusalsPerSecond = 1.0
 
     /// Records a refused write in a transaction of its own: in the tenant's log when the caller belongs
-    /// there, else in the platform's, so that strangers cannot write into others' logs. False: the caller's share of
-    /// the log is used up, or the log cannot be written now.
+    /// there, else in the platform's, so that strangers cannot write into others' logs. False: the caller's
+    /// share of the log is used up, or the log cannot be written now.
     package func record(_ refused: RefusedWrite, by caller: Caller) async -> Bool {
         let now = environment.clock.now()
         guard environment.mayRecordRefusal(of: caller.user, at: now) else { return false }
         let belongs = caller.authority.bindings.contains {
             $0.scope == .platform || $0.scope.tenant == refused.tenant
         }
-        let details: JSONValue = ["refused": .string(refused.code.code), "tenant": refused.tenant.json]
-        let append = { (tenant: TenantID?, connection: PostgresConnection) async throws in
-            let event = AuditEvent(
-                id: AuditEventID(at: now), tenant: tenant, occurredAt: now, actor: .user(caller.user),
-                action: refused.action,
-                target: AuditEvent.Target(kind: refused.kind, id: refused.target), details: details.text,
-                address: caller.origin.address, requestID: caller.origin.requestID)
-            try await AuditStore.append(event, connection)
-        }
         do {
             if belongs, let tenant = refused.tenant {
                 let isThere = try await environment.database.withTenantApart(tenant) { connection in
                     guard try await TenantStore.find(tenant, connection) != nil else { return false }
-                    try await append(tenant, connection)
+                    try await append(refused, to: tenant, by: caller, at: now, connection)
                     return true
                 }
                 if isThere { return true }
             }
-            try await environment.database.withTenantApart(nil) { try await append(nil, $0) }
+            try await environment.database.withTenantApart(nil) { connection in
+                try await append(refused, to: nil, by: caller, at: now, connection)
+            }
             return true
         } catch {
             environment.log.warning(
@@ -67,6 +60,18 @@ extension AuditOperations {
                 ["action": "\(refused.action)", "request_id": "\(caller.origin.requestID)"])
             return false
         }
+    }
+
+    private func append(
+        _ refused: RefusedWrite, to log: TenantID?, by caller: Caller, at now: Timestamp,
+        _ connection: PostgresConnection
+    ) async throws {
+        let details: JSONValue = ["refused": .string(refused.code.code), "tenant": refused.tenant.json]
+        let event = AuditEvent(
+            id: AuditEventID(at: now), tenant: log, occurredAt: now, actor: .user(caller.user),
+            action: refused.action, target: AuditEvent.Target(kind: refused.kind, id: refused.target),
+            details: details.text, address: caller.origin.address, requestID: caller.origin.requestID)
+        try await AuditStore.append(event, connection)
     }
 }
 

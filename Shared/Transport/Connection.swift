@@ -110,7 +110,7 @@ package final class Connection: Channel, TimerOwner {
 
     package func timerFired(_ timer: Timer) { end(.timedOut) }
 
-    /// Takes a passed deadline back, so that its reason can be sent; false: the connection has ended otherwise.
+    /// Takes a passed deadline back, so that its reason can be sent; false: the connection ended otherwise.
     package func resumeAfterTimeout() -> Bool {
         guard fate == .timedOut else { return false }
         fate = .open

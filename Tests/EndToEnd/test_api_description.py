@@ -13,6 +13,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 # What ends the fuzzer's own session, or needs a body no generator guesses; they get a run of their own.
 ENDING = ["sessions.revoke", "users.change-password"]
+# Has no end; Tests/APITests/EventTests.swift reads it.
+ENDLESS = ["events.list"]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance," \
     "response_schema_conformance"
 
@@ -83,7 +85,7 @@ def included(names):
 
 @pytest.mark.parametrize("examples", [3, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_fuzzer_finds_no_server_error_and_nothing_undocumented(eclusa, tmp_path, examples):
-    code, said = fuzz(eclusa, tmp_path, excluded(ENDING), examples, 90 * examples)
+    code, said = fuzz(eclusa, tmp_path, excluded(ENDING + ENDLESS), examples, 90 * examples)
     assert code == 0, said
     code, said = fuzz(eclusa, tmp_path, included(ENDING), examples, 300)
     assert code == 0, said
