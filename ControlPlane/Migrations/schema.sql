@@ -228,20 +228,19 @@ CREATE TABLE public.bindings (
 ALTER TABLE ONLY public.bindings FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.idempotency_keys (
-    tenant_id uuid NOT NULL,
     caller_id uuid NOT NULL,
     key text NOT NULL,
     request_hash bytea NOT NULL,
     status smallint,
-    response bytea,
+    body bytea,
+    change_token text,
+    entity_tag text,
     holds_secret boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT idempotency_key_fits CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
     CONSTRAINT idempotency_request_is_hashed CHECK ((octet_length(request_hash) = 32))
 );
-
-ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.join_tokens (
     id uuid NOT NULL,
@@ -764,7 +763,7 @@ ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT bindings_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.idempotency_keys
-    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, caller_id, key);
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller_id, key);
 
 ALTER TABLE ONLY public.join_tokens
     ADD CONSTRAINT join_token_is_unique UNIQUE (token_hash);
@@ -1018,8 +1017,6 @@ ALTER TABLE public.audit_heads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
-
 ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.keys ENABLE ROW LEVEL SECURITY;
@@ -1047,8 +1044,6 @@ CREATE POLICY tenant_isolation ON public.audit_events USING ((tenant_id = ( SELE
 CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
-
-CREATE POLICY tenant_isolation ON public.idempotency_keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -1108,14 +1103,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bindings TO eclusa_app;
 GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO eclusa_app;
-
-GRANT SELECT(tenant_id) ON TABLE public.idempotency_keys TO eclusa_reports;
-
-GRANT SELECT(holds_secret) ON TABLE public.idempotency_keys TO eclusa_reports;
-
-GRANT SELECT(created_at) ON TABLE public.idempotency_keys TO eclusa_reports;
-
-GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.join_tokens TO eclusa_app;
 GRANT SELECT,UPDATE ON TABLE public.join_tokens TO eclusa_publisher;

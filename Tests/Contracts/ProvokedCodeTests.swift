@@ -49,7 +49,9 @@ struct ProvokedCodeTests {
             title: "a refused call has its status, its code and OpenAI's shape, and dials nobody",
             codes: [
                 "invalid_api_key", "key_revoked", "key_expired", "key_not_yet_valid", "tenant_suspended",
-                "permission_denied", "route_not_found", "model_required", "no_target", "snapshot_missing",
+                "key_rotated", "endpoint_not_allowed", "route_not_allowed", "model_not_allowed",
+                "address_not_allowed", "route_not_found", "model_required", "no_target", "snapshot_missing",
+                "snapshot_stale",
             ]),
         Provocation(
             file: "RelayTests/RefusalTests.swift",
