@@ -29,6 +29,7 @@ dev: install ## rebuild and restart on every saved file (debug build)
 
 install:
 	@infrastructure/ci/install
+	@infrastructure/ci/install-api-docs
 
 install-test:
 	@infrastructure/ci/install infrastructure/ci/packages.txt infrastructure/ci/packages-test.txt

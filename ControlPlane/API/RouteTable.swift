@@ -3,9 +3,11 @@ package import JSONText
 /// Every route of the admin API: the table that dispatch, OpenAPI and the authorisation matrix are made from.
 package enum RouteTable {
     package static let all: [AdminRoute] =
-        SystemRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all + WorkspaceRoutes.all
+        SystemRoutes.all + DocumentationRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
+        + WorkspaceRoutes.all
         + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all + UsageRoutes.all
-        + AuditRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all + MailRoutes.all
+        + AuditRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all + EventRoutes.all
+        + MailRoutes.all
 
     /// The version of the API, not of the program.
     package static let version = "1.0.0"

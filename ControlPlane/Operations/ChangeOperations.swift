@@ -41,6 +41,11 @@ package struct ChangeOperations {
     /// Between two looks of a waiting request.
     private static let longestPauseNanoseconds: Int64 = 200_000_000
 
+    /// The newest snapshot; nil before the first. For everybody who is signed in.
+    package func newestVersion(by caller: Caller) async throws(OperationError) -> SnapshotVersion? {
+        try await environment.view { connection in try await SnapshotStore.latest(connection)?.version }
+    }
+
     /// How far a change is now. For everybody who is signed in: a token says nothing about what was changed.
     package func get(_ token: ChangeToken, by caller: Caller) async throws(OperationError) -> ChangeProgress {
         let now = environment.clock.now()

@@ -19,6 +19,7 @@ struct SharedParts: Sendable {
     let egress: EgressPolicy
     let metrics: MetricsRegistry
     let limits: RequestLimits
+    let documentation: Documentation
     let log: Log
 
     /// Why providers may not be at an address; nil when they may. A host name is judged as if it were public:
@@ -50,7 +51,9 @@ final class AdminService {
         operations = Operations(environment)
         let surroundings = Surroundings(
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,
-            crossOrigin: CrossOrigin(origins: shared.values[ControlSettings.corsOrigins])
+            crossOrigin: CrossOrigin(origins: shared.values[ControlSettings.corsOrigins]),
+            documentation: shared.documentation,
+            isSecure: shared.values[ControlSettings.publicURL].hasPrefix("https://")
         ) { [database] in await Self.unreadyParts(database) }
         let api = try AdminAPI(operations: operations, surroundings: surroundings, log: shared.log)
         server = HTTPServer(loop: loop, refusal: ErrorEdge.refusal) { await api.handle($0) }

@@ -80,6 +80,10 @@ enum ControlSettings {
         help: "Web origins whose pages may use the admin API, such as https://console.example.com; none: "
             + "pages of no other origin.")
 
+    static let apiDocsFolder = Setting<String?>.optionalText(
+        "api-docs-folder", as: "PATH",
+        help: "Where swagger-ui-bundle.js and swagger-ui.css lie, for the interactive page at /api/docs.")
+
     static let loops = Setting.integer(
         "loops", default: 1, in: 1...64, help: "Event loops that serve the admin API, one thread each.")
     static let passwordThreads = Setting.integer(
@@ -112,7 +116,7 @@ enum ControlSettings {
                 [
                     publicURL, smtpHost, smtpPort, smtpSecurity, smtpUser, smtpPassword, mailFrom, mailFolder,
                 ]),
-            SettingGroup("Admin API", [addressRate, userRate, corsOrigins]),
+            SettingGroup("Admin API", [addressRate, userRate, corsOrigins, apiDocsFolder]),
             SettingGroup("Running", [loops, passwordThreads, allowEgress, drain, logLevel]),
         ],
         rules: [bootstrapIsWhole, mailIsWhole, originsAreExact])

@@ -1,3 +1,4 @@
+import API
 import Cryptography
 import Domain
 import EventLoops
@@ -105,6 +106,18 @@ enum StartUp {
 
     /// Invalid authorisation, invalid password, no such database, no privilege.
     private static let signInStates = ["28000", "28P01", "3D000", "42501"]
+
+    /// The page about the API, from the folder that was given.
+    static func documentation(_ values: SettingsValues) throws(StartFailure) -> Documentation {
+        guard let folder = values[ControlSettings.apiDocsFolder] else { return .absent }
+        guard let documentation = Documentation(folder: folder) else {
+            throw StartFailure(
+                .configuration,
+                "--api-docs-folder \(folder) has not swagger-ui-bundle.js and swagger-ui.css; run "
+                    + "`make install` and give its .api-docs folder, or leave the setting out")
+        }
+        return documentation
+    }
 
     static func failure(bootstrap error: OperationError) -> StartFailure {
         let problems = error.problems.map { problem in

@@ -121,7 +121,8 @@ package enum KeyStore {
         let rows = try await connection.query(
             """
             update keys
-               set previous_until = least(previous_until, \(now)), updated_at = \(now)
+               set previous_until = case when previous_until > \(now) then \(now) else previous_until end,
+                   updated_at = \(now)
              where tenant_id = \(tenant) and id = \(id) and revoked_at is null
             returning \(fragment: columns)
             """)

@@ -6,6 +6,9 @@ extension Exchange {
     /// close` when not. May turn false until the answer begins, not after.
     package var canKeepAlive: Bool { head.keepAlive && isContentSettled && !server.isDraining }
 
+    /// The server drains.
+    package var isServerEnding: Bool { server.isDraining }
+
     /// Nothing has been answered yet.
     package var isUnanswered: Bool { answer == .none }
 

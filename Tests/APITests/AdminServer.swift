@@ -29,6 +29,10 @@ final class AdminServer {
         var addressRate = 0
         var userRate = 0
         var corsOrigins: [String] = []
+        var documentation = Documentation(scriptBytes: [0x3b], styleBytes: [0x20])
+        /// Streams of events at once.
+        var eventStreams = 128
+        var isSecure = false
         var http = ServerLimits()
         /// Routes beside those of the table.
         var moreRoutes: [AdminRoute] = []
@@ -78,7 +82,10 @@ final class AdminServer {
             version: "0.0.0", metrics: metrics,
             limits: RequestLimits(
                 perAddress: options.addressRate, perUser: options.userRate, clock: clock.clock),
-            crossOrigin: CrossOrigin(origins: options.corsOrigins)
+            crossOrigin: CrossOrigin(origins: options.corsOrigins), documentation: options.documentation,
+            eventStreams: EventStreams(
+                maximum: options.eventStreams, lookNanoseconds: 50_000_000, looksPerHeartbeat: 4),
+            isSecure: options.isSecure
         ) { [pool] in
             (try? await pool.withConnection { try await $0.query("select 1").count }) == 1 ? [] : ["database"]
         }

@@ -156,19 +156,26 @@ extension AdminServer {
         Issue.record("a transaction does not end")
     }
 
-    /// Sends bytes and reads until the end of the connection.
-    func raw(_ text: String) async throws -> String {
+    /// A connection on which bytes have been sent.
+    func open(_ text: String) async throws -> Connection {
         let address = try #require(SocketAddress(String(url.dropFirst("http://".count))))
-        let connection = try await Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted)
-            .connect(
-                host: "127.0.0.1", port: address.port, tls: nil, serverName: nil,
-                timeoutNanoseconds: 5_000_000_000)
-        defer { connection.close() }
-        connection.setDeadline(afterNanoseconds: 5_000_000_000)
+        let connection = try await Dialer(
+            loop: database.loop, resolver: Self.resolver, policy: .unrestricted
+        ).connect(
+            host: "127.0.0.1", port: address.port, tls: nil, serverName: nil,
+            timeoutNanoseconds: 5_000_000_000)
+        connection.setDeadline(afterNanoseconds: 20_000_000_000)
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
         defer { bytes.deallocate() }
         bytes.copyBytes(from: text.utf8)
         try await connection.send(UnsafeRawBufferPointer(bytes))
+        return connection
+    }
+
+    /// Sends bytes and reads a problem document, or all until the end of the connection.
+    func raw(_ text: String) async throws -> String {
+        let connection = try await open(text)
+        defer { connection.close() }
         var answer = ""
         while let more = try? await connection.fill(), more {
             answer += String(decoding: connection.buffered, as: UTF8.self)

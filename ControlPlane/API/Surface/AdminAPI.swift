@@ -44,7 +44,12 @@ package final class AdminAPI {
         reply.fields.append("cache-control", "no-store")
         reply.fields.append("x-content-type-options", "nosniff")
         reply.fields.append("referrer-policy", "no-referrer")
-        reply.fields.append("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
+        if !reply.fields.contains("content-security-policy") {
+            reply.fields.append("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
+        }
+        if surroundings.isSecure {
+            reply.fields.append("strict-transport-security", "max-age=31536000")
+        }
         if let parts = reply.parts {
             await stream(parts, reply, exchange, operation)
         } else {
@@ -121,14 +126,20 @@ package final class AdminAPI {
             if route.takesTerms { isDryRun = try query[Terms.dryRun] }
             var bytes: [UInt8]? = terms?.key == nil ? nil : []
             let body = try await RequestReader.body(of: exchange, by: route.body, bytes: &bytes)
-            let call = Call(
+            var call = Call(
                 operations: operations, origin: origin, query: query, body: body, signedIn: caller,
                 parameters: parameters, surroundings: surroundings)
+            if case .stream = route.answer.content, caller != nil {
+                call.accessToken = try bearer(exchange)
+                call.lastEventID = exchange.fieldText("last-event-id")
+                call.isServerEnding = { exchange.isServerEnding }
+            }
+            let request = call
             let loop = exchange.connection.loop
             let deadline = Int64(route.deadlineSeconds) * 1_000_000_000
             guard let terms, let caller else {
                 return try await withDeadline(nanoseconds: deadline, on: loop) { () throws(OperationError) in
-                    self.reply(try await route.handle(call), route)
+                    self.reply(try await route.handle(request), route)
                 }
             }
             let repetition = terms.key.map {
@@ -137,7 +148,7 @@ package final class AdminAPI {
             let isRehearsal = isDryRun
             return try await withDeadline(nanoseconds: deadline, on: loop) { () throws(OperationError) in
                 try await self.write(
-                    call, route, by: caller, terms.condition, repetition, isDryRun: isRehearsal)
+                    request, route, by: caller, terms.condition, repetition, isDryRun: isRehearsal)
             }
         } catch {
             if let caller, route.isWrite, !isDryRun { await record(error, route, parameters, by: caller) }
@@ -150,6 +161,7 @@ package final class AdminAPI {
             status: answer.status, mediaType: answer.mediaType, body: answer.body, change: answer.change,
             entityTag: tags.tag(of: answer.json, route.answer))
         reply.parts = answer.parts
+        if let policy = answer.securityPolicy { reply.fields.append("content-security-policy", policy) }
         if let name = answer.fileName {
             reply.fields.append("content-disposition", "attachment; filename=\"\(name)\"")
         }

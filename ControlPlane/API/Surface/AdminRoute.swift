@@ -107,6 +107,8 @@ package struct Answer {
     private let content: [UInt8]
     /// The change token of a write, for the `eclusa-change` field.
     package var change: ChangeToken?
+    /// A page's own `content-security-policy`, in place of the one that allows nothing.
+    package var securityPolicy: String?
     /// What a browser calls the answer when it keeps it.
     package var fileName: String?
     /// Where a streamed answer's body comes from, instead of `body`; see `StreamedAnswer`.

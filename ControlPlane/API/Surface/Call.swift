@@ -13,6 +13,12 @@ package struct Call {
     let signedIn: Caller?
     let parameters: RouteParameters
     let surroundings: Surroundings
+    /// The caller's bearer token, for requests that outlive their beginning.
+    var accessToken = ""
+    /// `Last-Event-ID`: where a stream of events was cut.
+    var lastEventID: String?
+    /// Whether the server is about to stop: what has no end of its own should come to one.
+    var isServerEnding: () -> Bool = { false }
 
     /// The same call, served by other operations: those of its own transaction.
     func with(_ operations: Operations, query: BodyValues? = nil) -> Call {

@@ -9,15 +9,25 @@ package struct Surroundings {
     package let unreadyParts: () async -> [String]
     package let limits: RequestLimits
     package let crossOrigin: CrossOrigin
+    /// The page about the API.
+    package let documentation: Documentation
+    package let eventStreams: EventStreams
+    /// People reach it over TLS: browsers are told to come back no other way.
+    package let isSecure: Bool
 
     package init(
         version: String, metrics: MetricsRegistry, limits: RequestLimits,
-        crossOrigin: CrossOrigin = CrossOrigin(origins: []), unreadyParts: @escaping () async -> [String]
+        crossOrigin: CrossOrigin = CrossOrigin(origins: []), documentation: Documentation = .absent,
+        eventStreams: EventStreams = EventStreams(), isSecure: Bool = false,
+        unreadyParts: @escaping () async -> [String]
     ) {
         self.version = version
         self.metrics = metrics
         self.limits = limits
         self.crossOrigin = crossOrigin
+        self.documentation = documentation
+        self.eventStreams = eventStreams
+        self.isSecure = isSecure
         self.unreadyParts = unreadyParts
     }
 }

@@ -53,12 +53,19 @@ final class Stack {
                 "--public-url", "http://127.0.0.1:\(ports.admin)",
                 "--mail-folder", try state.folder("mail"),
                 "--allow-egress", "127.0.0.1:\(ports.standIn)",
-            ],
+            ] + Self.apiDocs,
             environment: [
                 "ECLUSA_DATABASE_URL": databaseURL, "ECLUSA_BOOTSTRAP_ADMIN_EMAIL": adminEmail,
                 "ECLUSA_BOOTSTRAP_ADMIN_PASSWORD": adminPassword,
             ])
         try await waitForReady(child, "http://127.0.0.1:\(ports.admin)/health/ready")
+    }
+
+    /// The page about the API, where `make install` has put its files.
+    private static var apiDocs: [String] {
+        guard let folder = realpath(".api-docs", nil) else { return [] }
+        defer { free(folder) }
+        return ["--api-docs-folder", String(cString: folder)]
     }
 
     func startStandIn() async throws(CommandFailure) {

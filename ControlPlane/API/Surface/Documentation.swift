@@ -1,0 +1,104 @@
+import Glibc
+
+/// The interactive page of the API's description: Swagger UI, whose files set-up fetches from a package
+/// registry. Immutable; read once at the start.
+package struct Documentation: Sendable {
+    /// Where the page's own policy differs from the API's: it runs scripts of this origin and talks to it.
+    static let securityPolicy = """
+        default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+        base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+        """
+
+    /// Files of the page by name; the folder may hold others.
+    static let script = "swagger-ui-bundle.js"
+    static let style = "swagger-ui.css"
+    private static let maximumFileBytes = 8 << 20
+
+    let scriptBytes: [UInt8]
+    let styleBytes: [UInt8]
+
+    /// The page without its files: it says how to get them.
+    package static let absent = Documentation(scriptBytes: [], styleBytes: [])
+
+    var isThere: Bool { !scriptBytes.isEmpty && !styleBytes.isEmpty }
+
+    package init(scriptBytes: [UInt8], styleBytes: [UInt8]) {
+        self.scriptBytes = scriptBytes
+        self.styleBytes = styleBytes
+    }
+
+    /// Reads the files of a folder; nil when one is missing or too large.
+    package init?(folder: String) {
+        guard let script = Self.content("\(folder)/\(Self.script)"),
+            let style = Self.content("\(folder)/\(Self.style)")
+        else { return nil }
+        self.init(scriptBytes: script, styleBytes: style)
+    }
+
+    private static func content(_ path: String) -> [UInt8]? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 << 10)
+        while case let count = fread(&piece, 1, piece.count, file), count > 0 {
+            bytes += piece[..<count]
+            if bytes.count > maximumFileBytes { return nil }
+        }
+        return ferror(file) == 0 && !bytes.isEmpty ? bytes : nil
+    }
+
+    /// The page, with the files or without.
+    var page: String {
+        let head = """
+            <!doctype html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <title>Eclusa admin API</title>
+
+            """
+        guard isThere else {
+            return head + """
+                </head>
+                <body>
+                <h1>Eclusa admin API</h1>
+                <p>The description is at <a href="/api/openapi.json">/api/openapi.json</a>.</p>
+                <p>The interactive page is not installed: run <code>make install</code>, or give
+                eclusa-control --api-docs-folder a folder with \(Self.script) and \(Self.style).</p>
+                </body>
+                </html>
+
+                """
+        }
+        return head + """
+            <link rel="stylesheet" href="/api/docs/\(Self.style)">
+            </head>
+            <body>
+            <div id="docs"></div>
+            <noscript>This page needs scripts; the description is at /api/openapi.json.</noscript>
+            <script src="/api/docs/\(Self.script)"></script>
+            <script src="/api/docs/start.js"></script>
+            </body>
+            </html>
+
+            """
+    }
+
+    /// What starts the page: its own file, because the policy allows no script inside the page.
+    static let start = """
+        "use strict";
+        window.ui = SwaggerUIBundle({
+            url: "/api/openapi.json",
+            dom_id: "#docs",
+            deepLinking: true,
+            tryItOutEnabled: true,
+            displayRequestDuration: true,
+            filter: true,
+            validatorUrl: null,
+            queryConfigEnabled: false,
+            persistAuthorization: false
+        });
+
+        """
+}
