@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness import ADMIN_EMAIL, PASSWORD
+from harness import ADMIN_EMAIL, PASSWORD, ROOT
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 # What ends the fuzzer's own session, or needs a body no generator guesses; they get a run of their own.
@@ -39,6 +39,16 @@ def test_every_operation_has_its_errors_and_an_example(description):
             assert operation["x-error-codes"], (method, path)
     for name, schema in description["components"]["schemas"].items():
         assert schema["examples"], name
+
+
+@pytest.mark.skipif(not (ROOT / ".api-docs").is_dir(), reason="no Python to fetch the page's files with")
+def test_the_page_about_the_api_is_served_whole(eclusa):
+    page = httpx.get(eclusa.url("admin") + "/api/docs", timeout=10)
+    assert page.status_code == 200 and "unsafe" not in page.headers["content-security-policy"]
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert f"/api/docs/{name}" in page.text
+        served = httpx.get(eclusa.url("admin") + f"/api/docs/{name}", timeout=10)
+        assert served.content == (ROOT / ".api-docs" / name).read_bytes()
 
 
 def things(eclusa):
