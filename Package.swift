@@ -67,7 +67,7 @@ let package = Package(
         program(
             "ControlPlane/Server", "ControlServer",
             [
-                "API", "Operations", "Publishing", "Ingest", "Mail", "SMTP", "Store", "PostgresDriver",
+                "Backup", "API", "Operations", "Publishing", "Ingest", "Mail", "SMTP", "Store", "PostgresDriver",
                 "HTTPServing",
                 "HTTPWire",
                 "Transport",
@@ -76,7 +76,8 @@ let package = Package(
         program(
             "ControlPlane/CommandLine", "CommandLineTool",
             [
-                "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Domain", "JSONText",
+                "Backup", "PostgresDriver", "HTTPCalling", "HTTPWire", "Transport", "EventLoops",
+                "Cryptography", "Domain", "JSONText",
                 "Settings", "Telemetry", "Lifecycle",
             ]),
         module(
@@ -112,6 +113,11 @@ let package = Package(
             ]),
         module(
             "ControlPlane", "Store", ["PostgresDriver", "CMigrations", "Domain", "Contract", "Cryptography"]),
+        module(
+            "ControlPlane", "Backup",
+            [
+                "Store", "PostgresDriver", "Cryptography", "Domain", "JSONText", "EventLoops", "Telemetry",
+            ]),
         module("ControlPlane", "PostgresDriver", ["CPostgres", "EventLoops", "CEventLoops", "Telemetry"]),
 
         // Data plane: the stages of a call, in the order a call meets them
@@ -196,6 +202,12 @@ let package = Package(
         tests(
             "StoreTests",
             ["Store", "PostgresDriver", "Domain", "Contract", "Cryptography", "EventLoops", "TestSupport"]),
+        tests(
+            "BackupTests",
+            [
+                "Backup", "Store", "PostgresDriver", "Cryptography", "Domain", "EventLoops", "Telemetry",
+                "TestSupport",
+            ]),
         tests(
             "OperationsTests",
             [

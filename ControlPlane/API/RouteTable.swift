@@ -6,8 +6,8 @@ package enum RouteTable {
         SystemRoutes.all + DocumentationRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
         + WorkspaceRoutes.all
         + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all + UsageRoutes.all
-        + AuditRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all + EventRoutes.all
-        + MailRoutes.all
+        + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all
+        + EventRoutes.all + MailRoutes.all
 
     /// The version of the API, not of the program.
     package static let version = "1.0.0"

@@ -6,11 +6,12 @@ import Transport
 
 /// `eclusa`: the admin client, and the whole stack on one machine.
 @main enum CommandLineTool {
-    static let version = "eclusa 0.1.0"
+    static let release = "0.1.0"
+    static let version = "eclusa \(release)"
 
     static let commands: [Command] =
         UpCommands.all + SessionCommands.all + TenantCommands.all + KeyCommands.all + ProviderCommands.all
-        + NodeCommands.all + UsageCommands.all
+        + NodeCommands.all + UsageCommands.all + BackupCommands.all
 
     static func main() {
         exit(run(Array(CommandLine.arguments.dropFirst())))

@@ -1,5 +1,7 @@
 import EventLoops
 import Glibc
+import JSONText
+import Synchronization
 
 /// Steps of long work on standard error: one line a step, with how long it took.
 struct Progress {
@@ -28,8 +30,14 @@ enum Console {
     static func out(_ text: String) { write(text, to: 1) }
     static func error(_ text: String) { write(text, to: 2) }
 
+    /// Without a line's end, to be written over.
+    static func errorLine(_ text: String) { write(Array(text.utf8), to: 2) }
+
     private static func write(_ text: String, to descriptor: Int32) {
-        let bytes = Array((text + "\n").utf8)
+        write(Array((text + "\n").utf8), to: descriptor)
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) {
         var offset = 0
         while offset < bytes.count {
             let count = bytes.withUnsafeBytes {
@@ -62,5 +70,44 @@ enum Console {
     private static func write2(_ text: String) {
         let bytes = Array(text.utf8)
         _ = bytes.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
+    }
+}
+
+/// How many bytes have gone through, on a terminal, a few times a second. Any thread.
+final class ByteMeter: Sendable {
+    private let name: String
+    private let isShown = isatty(2) == 1
+    private let nextAt = Atomic<Int64>(0)
+
+    init(name: String) { self.name = name }
+
+    func show(_ bytes: Int64) {
+        let now = monotonicNanoseconds()
+        guard isShown, now >= nextAt.load(ordering: .relaxed) else { return }
+        nextAt.store(now + 200_000_000, ordering: .relaxed)
+        Console.errorLine("\r\(name) … \(Self.text(bytes))   ")
+    }
+
+    func clear() {
+        if isShown { Console.errorLine("\r\u{1B}[K") }
+    }
+
+    static func text(_ bytes: Int64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var value = bytes * 10, unit = 0
+        while value >= 10_240, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        return unit == 0 ? "\(bytes) B" : "\(value / 10).\(value % 10) \(units[unit])"
+    }
+}
+
+/// One JSON object of texts.
+enum JSONLine {
+    static func of(_ members: [(String, String)]) -> String {
+        var object = JSONObject()
+        for (name, value) in members { object[name] = .string(value) }
+        return JSONValue.object(object).text
     }
 }

@@ -17,6 +17,8 @@ package struct OperationEnvironment {
     let nodeURL: String
     let log: Log
     let egressRefusal: (BaseURL) -> String?
+    /// Whether this installation makes backups that are asked for.
+    package var keepsBackups = false
     private var changed: () -> Void
     private let state = State()
 

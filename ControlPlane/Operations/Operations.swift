@@ -18,6 +18,7 @@ package struct Operations {
     package var nodes: NodeOperations { NodeOperations(environment: environment) }
     package var joinTokens: JoinTokenOperations { JoinTokenOperations(environment: environment) }
     package var usage: UsageOperations { UsageOperations(environment: environment) }
+    package var backups: BackupOperations { BackupOperations(environment: environment) }
     package var auditEvents: AuditOperations { AuditOperations(environment: environment) }
     package var changes: ChangeOperations { ChangeOperations(environment: environment) }
 }

@@ -40,6 +40,21 @@ package struct PostgresURL: Sendable, CustomStringConvertible, CustomReflectable
 
     package var database: String? { settings["dbname"] }
 
+    /// The same for libpq's own programs, as their environment: everybody on the machine can read a command
+    /// line, and the password with it.
+    package var programEnvironment: [String: String] {
+        let names = [
+            "host": "PGHOST", "hostaddr": "PGHOSTADDR", "port": "PGPORT", "dbname": "PGDATABASE",
+            "user": "PGUSER", "password": "PGPASSWORD", "passfile": "PGPASSFILE", "sslmode": "PGSSLMODE",
+            "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY",
+            "channel_binding": "PGCHANNELBINDING", "service": "PGSERVICE", "options": "PGOPTIONS",
+        ]
+        let inherited = Self.defaults
+        return names.reduce(into: [:]) { environment, name in
+            environment[name.value] = settings[name.key] ?? inherited[name.key]
+        }
+    }
+
     /// Nothing, so that a dump of whatever holds it does not show the password.
     package var customMirror: Mirror { Mirror(self, children: []) }
 

@@ -77,6 +77,7 @@ struct ControlParts {
         } stop: { mail, _ in
             await mail.stop()
         }
+        try await startBackups(parts, shared, url)
         try await parts.start("housekeeping") {
             Housekeeping(loop: loop, database: database, clock: clock, log: log)
         } stop: { housekeeping, _ in
@@ -97,6 +98,16 @@ struct ControlParts {
             loop: loop, url: url, role: DatabaseRole.app.name,
             size: values[ControlSettings.databaseConnections], purpose: "admin",
             statementTimeoutMilliseconds: 10_000, resolver: resolver)
+    }
+
+    private func startBackups(_ parts: Parts, _ shared: SharedParts, _ url: PostgresURL) async throws {
+        guard let service = try BackupService(shared, url: url, loop: loop) else { return }
+        try await parts.start("backups") {
+            service.start()
+            return service
+        } stop: { service, _ in
+            await service.stop()
+        }
     }
 
     /// Makes the first administrator if there is none; never shows the password.

@@ -79,6 +79,27 @@ enum ControlSettings {
         "cors-origins", as: "ORIGIN",
         help: "Web origins whose pages may use the admin API, such as https://console.example.com; none: "
             + "pages of no other origin.")
+    static let backupFolder = Setting<String?>.optionalText(
+        "backup-directory", as: "PATH",
+        help: "Where scheduled backups of the database are kept. Without it none are made.")
+    static let backupKey = Setting<Secret?>.optionalSecret(
+        "backup-key", minimumBytes: 32,
+        help: "The key backups are sealed with: 32 random bytes in base64, as from `openssl rand -base64 32`. "
+            + "A backup holds the master key too, so keep this one where neither the backups nor the "
+            + "database are.")
+    static let backupEvery = Setting.duration(
+        "backup-every", default: .seconds(86_400), in: .seconds(60)...(.seconds(31 * 86_400)),
+        help: "How often a backup is made.")
+    static let backupDays = Setting.integer(
+        "backup-keep-days", default: 7, in: 1...3_650,
+        help: "Of how many days the last backup is kept.")
+    static let backupWeeks = Setting.integer(
+        "backup-keep-weeks", default: 4, in: 0...520,
+        help: "Of how many weeks the last backup is kept.")
+    static let backupCheckEvery = Setting.duration(
+        "backup-check-every", default: .seconds(7 * 86_400), in: .seconds(0)...(.seconds(366 * 86_400)),
+        help: "How often the newest backup is proved by restoring it into a scratch database; 0s: never. "
+            + "Needs a database user that may create databases.")
 
     static let apiDocsFolder = Setting<String?>.optionalText(
         "api-docs-folder", as: "PATH",
@@ -117,9 +138,12 @@ enum ControlSettings {
                     publicURL, smtpHost, smtpPort, smtpSecurity, smtpUser, smtpPassword, mailFrom, mailFolder,
                 ]),
             SettingGroup("Admin API", [addressRate, userRate, corsOrigins, apiDocsFolder]),
+            SettingGroup(
+                "Backups",
+                [backupFolder, backupKey, backupEvery, backupDays, backupWeeks, backupCheckEvery]),
             SettingGroup("Running", [loops, passwordThreads, allowEgress, drain, logLevel]),
         ],
-        rules: [bootstrapIsWhole, mailIsWhole, originsAreExact])
+        rules: [bootstrapIsWhole, mailIsWhole, backupIsWhole, originsAreExact])
 
     @Sendable private static func originsAreExact(_ values: SettingsValues) -> SettingProblem? {
         for origin in values[corsOrigins] {
@@ -140,6 +164,19 @@ enum ControlSettings {
             SettingProblem(
                 "--bootstrap-admin-password-file", what: "is given without an address",
                 fix: "give --bootstrap-admin-email too")
+        }
+    }
+
+    @Sendable private static func backupIsWhole(_ values: SettingsValues) -> SettingProblem? {
+        switch (values[backupFolder], values[backupKey]) {
+        case (nil, nil), (_?, _?): nil
+        case (_?, nil):
+            SettingProblem(
+                "--backup-directory", what: "is given without a key",
+                fix: "give --backup-key-file or ECLUSA_BACKUP_KEY too")
+        case (nil, _?):
+            SettingProblem(
+                "--backup-key-file", what: "is given without a folder", fix: "give --backup-directory too")
         }
     }
 

@@ -16,12 +16,16 @@ package enum Migrator {
         case locked
         /// The user of the URL may not make the roles the program works as.
         case rolesMissing(statements: [String], reason: String)
+        /// A restore into this database was cut short.
+        case restoreUnfinished
 
         package var description: String {
             switch self {
             case .changed(let name): "migration \(name) was applied with another text than this program's"
             case .serverTooOld(let version):
                 "PostgreSQL \(version / 10_000) is too old: 15 or later is needed"
+            case .restoreUnfinished:
+                "a restore into it did not end; run `eclusa restore` again, which puts things right"
             case .locked: "another program holds the migration lock; is it stuck?"
             case .rolesMissing(let statements, let reason):
                 "the roles the program works as are not all there, and its user may not make them "
@@ -36,16 +40,20 @@ package enum Migrator {
     private static let attempts = 10
 
     /// Makes the program's roles, applies what is missing and gives the names of what it applied. The pool
-    /// works as the user that owns the schema. Migrations of a later release that are
-    /// there already are left alone. The pool's statement timeout bounds each migration.
+    /// works as the user that owns the schema. Migrations of a later release that are there already are left
+    /// alone. The pool's statement timeout bounds each migration. Refuses a database in the middle of a
+    /// restore, unless the restore itself asks.
     @discardableResult
     package static func run(
-        _ pool: PostgresPool, migrations: [Migration] = Migration.all
+        _ pool: PostgresPool, migrations: [Migration] = Migration.all, isRestoring: Bool = false
     ) async throws -> [String] {
         try await pool.withConnection { connection in
             let version = try await connection.query("select current_setting('server_version_num')::int8")
             if let number = try version.first?.int64(0), number < 150_000 {
                 throw Failure.serverTooOld(version: number)
+            }
+            if !isRestoring, try await RestoreStore.isUnfinished(connection) {
+                throw Failure.restoreUnfinished
             }
             try await lock(connection)
             do {

@@ -12,6 +12,7 @@ package typealias JoinTokenID = ID<JoinToken>
 package typealias SessionID = ID<SessionNoun>
 package typealias BindingID = ID<BindingNoun>
 package typealias MailID = ID<Mail>
+package typealias BackupID = ID<BackupNoun>
 package typealias AuditEventID = ID<AuditEventNoun>
 package typealias UsageEventID = ID<UsageEventNoun>
 package typealias FleetKeyID = ID<FleetKeyNoun>
@@ -34,6 +35,8 @@ package enum SessionNoun: Identified { package static var idPrefix: StaticString
 package enum BindingNoun: Identified { package static var idPrefix: StaticString { "bind" } }
 /// One row of the audit log.
 package enum AuditEventNoun: Identified { package static var idPrefix: StaticString { "audit" } }
+/// One backup of the database.
+package enum BackupNoun: Identified { package static var idPrefix: StaticString { "backup" } }
 /// One call's record of usage.
 package enum UsageEventNoun: Identified { package static var idPrefix: StaticString { "use" } }
 /// A symmetric key that seals provider credentials for every node of the fleet.

@@ -47,6 +47,8 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case joinTokensDelete = "join-tokens:delete"
     case snapshotsRead = "snapshots:read"
     case snapshotsPublish = "snapshots:publish"
+    case backupsRead = "backups:read"
+    case backupsCreate = "backups:create"
     case settingsRead = "settings:read"
     case settingsUpdate = "settings:update"
 
@@ -58,7 +60,7 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     package var isPlatformOnly: Bool {
         switch self {
         case .tenantsCreate, .tenantsSuspend, .nodesRead, .nodesDrain, .nodesRevoke, .joinTokensRead,
-            .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .settingsRead,
+            .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .backupsRead, .backupsCreate, .settingsRead,
             .settingsUpdate:
             true
         default: false

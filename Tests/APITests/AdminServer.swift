@@ -73,6 +73,7 @@ final class AdminServer {
                 database: pool, clock: clock.clock, keys: keys, hashing: hashing,
                 nodeURL: "https://control.example.com:7071", log: logged.log,
                 egressRefusal: { refusal($0) }, changed: { count() }))
+        operations.environment.keepsBackups = true
         client = HTTPClient(
             loop: database.loop,
             dialer: Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted))

@@ -134,6 +134,7 @@ struct RouteProbe {
         case .auditEvent:
             let owner = isShared ? nil : TenantID(world.acme.tenant)
             return try #require(try await server.audit(of: owner).last).id.description
+        case .backup: return try await world.make("/api/v1/backups", [:])
         case .change: return "change_0000000000000001"
         default:
             Issue.record("no id for \(parameter.name)")

@@ -57,6 +57,7 @@ package struct Call {
     package var key: KeyID { get throws(OperationError) { try id(.key) } }
     package var node: NodeID { get throws(OperationError) { try id(.node) } }
     package var joinToken: JoinTokenID { get throws(OperationError) { try id(.joinToken) } }
+    package var backup: BackupID { get throws(OperationError) { try id(.backup) } }
     package var auditEvent: AuditEventID { get throws(OperationError) { try id(.auditEvent) } }
 
     /// The token of a change, as a write answered it.
@@ -87,13 +88,14 @@ package struct PathParameter: Sendable, Hashable {
     package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
     package static let joinToken = PathParameter(
         name: "join_token", summary: "The join token.", prefix: "join")
+    package static let backup = PathParameter(name: "backup", summary: "The backup.", prefix: "backup")
     package static let auditEvent = PathParameter(
         name: "audit_event", summary: "The audit event.", prefix: "audit")
     package static let change = PathParameter(
         name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
 
     package static let all = [
-        tenant, workspace, user, provider, model, route, key, node, joinToken, auditEvent, change,
+        tenant, workspace, user, provider, model, route, key, node, joinToken, auditEvent, backup, change,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }
