@@ -46,6 +46,7 @@ let package = Package(
         system("CZstd", "Zstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         system("CSodium", "Sodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         c("CEventLoops", "Shared/C/EventLoops"),
+        c("CDescription", "ControlPlane/Description"),
         c("CMigrations", "ControlPlane/Migrations"),
 
         // Shared: what both planes import
@@ -76,7 +77,7 @@ let package = Package(
         program(
             "ControlPlane/CommandLine", "CommandLineTool",
             [
-                "Backup", "PostgresDriver", "HTTPCalling", "HTTPWire", "Transport", "EventLoops",
+                "CDescription", "Backup", "PostgresDriver", "HTTPCalling", "HTTPWire", "Transport", "EventLoops",
                 "Cryptography", "Domain", "JSONText",
                 "Settings", "Telemetry", "Lifecycle",
             ]),

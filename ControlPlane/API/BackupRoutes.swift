@@ -49,7 +49,8 @@ extension Representation<BackupState> {
                 .optional($0.file)
             },
             .init("bytes", .nullable(.count), "The size of the file.") { .optional($0.bytes) },
-            .init("sha256", .nullable(.text(64...64)), "The checksum at the end of the file, of all before.") {
+            .init("sha256", .nullable(.text(64...64)), "The checksum at the end of the file, of all before.")
+            {
                 .optional($0.sha256)
             },
             .init("problem", .nullable(.text(0...4000)), "Why it failed.") { .optional($0.problem) },

@@ -7,6 +7,7 @@ package enum RouteTable {
         + WorkspaceRoutes.all
         + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all + UsageRoutes.all
         + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all
+        + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all
         + EventRoutes.all + MailRoutes.all
 
     /// The version of the API, not of the program.

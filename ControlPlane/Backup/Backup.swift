@@ -73,7 +73,25 @@ package struct Backup {
         package let contents: BackupContents
         /// Snapshots are published under it from now on; nodes refuse every other.
         package let epoch: UInt32
-        package let counts: RestoreStore.Counts
+        package let counts: Counts
+    }
+
+    /// What a restored database holds.
+    package struct Counts: Hashable, Sendable {
+        package let tenants: Int64
+        package let users: Int64
+        package let keys: Int64
+        package let auditEvents: Int64
+        /// The owner of the first audit log that does not hold; nil: all do.
+        package let brokenAuditLog: String?
+
+        init(_ counts: RestoreStore.Counts) {
+            tenants = counts.tenants
+            users = counts.users
+            keys = counts.keys
+            auditEvents = counts.auditEvents
+            brokenAuditLog = counts.brokenAuditLog
+        }
     }
 
     /// Fills the database from a backup that was read and checked as a whole first. When it fails, the
@@ -89,7 +107,9 @@ package struct Backup {
             }
             let others = try await RestoreStore.otherConnections(connection)
             if others > 0 { throw BackupFailure.inUse(others) }
-            guard try await replace || RestoreStore.isEmpty(connection) else { throw BackupFailure.notEmpty }
+            if !replace {
+                guard try await RestoreStore.isEmpty(connection) else { throw BackupFailure.notEmpty }
+            }
             try await RestoreStore.makeRoles(contents.roles, connection)
             try await RestoreStore.begin(connection)
         }
@@ -99,7 +119,7 @@ package struct Backup {
                 try DatabaseDump.read(path, key, into: url, progress: progress)
             }
             let epoch = try await settle(header)
-            let counts = try await onDatabase(url) { try await RestoreStore.counts($0) }
+            let counts = try await onDatabase(url) { Counts(try await RestoreStore.counts($0)) }
             return Restored(header: header, contents: contents, epoch: epoch, counts: counts)
         } catch {
             try? await onDatabase(url) { try await RestoreStore.putBack($0) }
@@ -126,7 +146,7 @@ package struct Backup {
 
     /// Restores into a database of its own, looks at what came back, and drops it: the only proof that a
     /// backup is one. Needs a role that may create databases.
-    package func checkByRestoring(_ path: String) async throws -> RestoreStore.Counts {
+    package func checkByRestoring(_ path: String) async throws -> Counts {
         let (header, contents) = try await check(path)
         try Self.checkSchema(header)
         let name = RestoreStore.checkDatabasePrefix + Hexadecimal.encode(randomBytes(6))
@@ -140,7 +160,7 @@ package struct Backup {
             try await blocking { () throws(BackupFailure) in
                 try DatabaseDump.read(path, key, into: scratch, progress: progress)
             }
-            let counts = try await onDatabase(scratch) { try await RestoreStore.counts($0) }
+            let counts = try await onDatabase(scratch) { Counts(try await RestoreStore.counts($0)) }
             try await onDatabase(url) { try await RestoreStore.dropDatabase(name, $0) }
             if let broken = counts.brokenAuditLog {
                 throw BackupFailure.io("the audit log of \(broken) does not hold in the backup")

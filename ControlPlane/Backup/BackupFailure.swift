@@ -23,8 +23,8 @@ package enum BackupFailure: Error, Sendable, Equatable, CustomStringConvertible 
     package var description: String {
         switch self {
         case .malformedKey:
-            "the backup key is not 32 bytes in base64 (44 characters) or hexadecimal (64 characters); generate "
-                + "one with `openssl rand -base64 32`"
+            "the backup key is not 32 bytes in base64 (44 characters) or hexadecimal (64 characters); "
+                + "generate one with `openssl rand -base64 32`"
         case .notABackup: "this is not a backup of Eclusa"
         case .newerFormat(let format):
             "the backup has format \(format), which a later release made; use that release's eclusa"

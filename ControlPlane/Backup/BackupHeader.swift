@@ -1,6 +1,6 @@
 package import Cryptography
 package import Domain
-package import JSONText
+import JSONText
 
 /// What stands readable in front of a backup. Authenticated with the rest: a changed header opens nothing.
 package struct BackupHeader: Sendable {

@@ -1,5 +1,5 @@
 package import Cryptography
-package import Domain
+import Domain
 package import EventLoops
 package import PostgresDriver
 import Store

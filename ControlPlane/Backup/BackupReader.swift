@@ -1,5 +1,5 @@
-package import Cryptography
-package import Domain
+import Cryptography
+import Domain
 import Glibc
 import JSONText
 

@@ -1,6 +1,6 @@
-import Cryptography
+package import Cryptography
 import Glibc
-package import PostgresDriver
+import PostgresDriver
 
 /// Moves a database out of a server and into one, in constant memory. Blocking: one thread, not a loop's.
 package enum DatabaseDump {
@@ -43,7 +43,8 @@ package enum DatabaseDump {
             // Filled up, so that messages have one size whatever pieces the pipe gives.
             var filled = 0
             while filled < buffer.count {
-                let count = read(pipe, buffer.baseAddress.unsafelyUnwrapped + filled, buffer.count - filled)
+                let count = Glibc.read(
+                    pipe, buffer.baseAddress.unsafelyUnwrapped + filled, buffer.count - filled)
                 if count < 0, errno == EINTR { continue }
                 guard count >= 0 else { throw .io("cannot read from pg_dump: \(systemError())") }
                 if count == 0 { break }
@@ -57,7 +58,9 @@ package enum DatabaseDump {
     }
 
     /// Reads a backup to its end without keeping any of it; throws unless every byte is as it was written.
-    static func check(_ path: String, _ key: BackupKey, progress: Progress) throws(BackupFailure) -> BackupReader {
+    static func check(
+        _ path: String, _ key: BackupKey, progress: Progress
+    ) throws(BackupFailure) -> BackupReader {
         let reader = try BackupReader(path: path, key: key)
         while try reader.next() != nil { progress(reader.readBytes) }
         return reader

@@ -17,7 +17,9 @@ struct PostgresProgram {
     ) throws(BackupFailure) -> PostgresProgram {
         let path = try find(name)
         var ends: [Int32] = [0, 0]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw .io("cannot make a pipe: \(systemError())") }
+        guard Glibc.pipe(&ends) == 0 else { throw .io("cannot make a pipe: \(systemError())") }
+        // Swift's Glibc has no pipe2. A child that inherited an end would keep the pipe open.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let words = temporaryFile()
         let (ours, theirs) = direction == .reading ? (ends[0], ends[1]) : (ends[1], ends[0])
         var actions = posix_spawn_file_actions_t()
@@ -79,12 +81,12 @@ struct PostgresProgram {
     }
 
     private static func temporaryFile() -> Int32 {
-        let descriptor = open("/tmp", O_TMPFILE_FLAGS | O_RDWR | O_CLOEXEC, 0o600)
+        let descriptor = open("/tmp", unnamedFile | O_RDWR | O_CLOEXEC, 0o600)
         return descriptor >= 0 ? descriptor : open("/dev/null", O_RDWR | O_CLOEXEC)
     }
 
     // `O_TMPFILE` is a macro Swift cannot read: __O_TMPFILE | O_DIRECTORY.
-    private static let O_TMPFILE_FLAGS: Int32 = 0o20000000 | O_DIRECTORY
+    private static let unnamedFile: Int32 = 0o20000000 | O_DIRECTORY
 
     /// The newest of Debian's layout, else the one on the PATH.
     static func find(_ name: String) throws(BackupFailure) -> String {

@@ -43,6 +43,35 @@ final class AdminClient {
         try await call(.delete, path, body: nil)
     }
 
+    /// Sends one request and gives what it answered.
+    func send(
+        _ method: String, _ path: String, _ query: [(String, String)], _ fields: HeaderFields,
+        _ body: JSONValue?
+    ) async throws(CommandFailure) -> JSONValue {
+        let text = query.map { "\($0.0)=\(Self.percentEncoded($0.1))" }.joined(separator: "&")
+        return try await call(
+            HTTPMethod(method) ?? .get, text.isEmpty ? path : "\(path)?\(text)", body: body, fields)
+    }
+
+    /// Hands an answer of any length to `part` as it comes.
+    func download(
+        _ path: String, _ query: [(String, String)], _ part: (UnsafeRawBufferPointer) -> Void
+    ) async throws(CommandFailure) {
+        // Renews the access token first if need be: a stream cannot begin twice.
+        _ = try await get("/me")
+        let text = query.map { "\($0.0)=\(Self.percentEncoded($0.1))" }.joined(separator: "&")
+        let url = session.url + "/api/v1" + (text.isEmpty ? path : "\(path)?\(text)")
+        let answer: Response
+        do {
+            answer = try await http.stream(
+                .get, url, fields: ["authorization": "Bearer \(session.accessToken)"],
+                tls: try Self.trust(for: url), part)
+        } catch {
+            throw .unavailable("\(url) did not answer to its end: \(error)")
+        }
+        if answer.status >= 300 { _ = try Self.read(answer, from: url) }
+    }
+
     /// Every element of a list, page by page.
     func list(_ path: String, _ query: [(String, String)] = []) async throws(CommandFailure) -> [JSONValue] {
         var found: [JSONValue] = []
@@ -57,25 +86,30 @@ final class AdminClient {
     }
 
     private func call(
-        _ method: HTTPMethod, _ path: String, body: JSONValue?
+        _ method: HTTPMethod, _ path: String, body: JSONValue?, _ fields: HeaderFields = HeaderFields()
     ) async throws(CommandFailure) -> JSONValue {
         let url = session.url + "/api/v1" + path
         do {
-            return try await Self.send(http, method, url, body: body, token: session.accessToken)
+            return try await Self.send(
+                http, method, url, body: body, token: session.accessToken, fields)
         } catch .signedOut {
+            // A token of a service account is all there is.
+            guard !session.refreshToken.isEmpty else { throw .signedOut("the access token is not valid") }
             let answer = try await Self.send(
                 http, .post, session.url + "/api/v1/sessions/refresh",
                 body: ["refresh_token": .string(session.refreshToken)], token: nil)
             session = try Session(url: session.url, tokens: answer)
             try keep(session)
-            return try await Self.send(http, method, url, body: body, token: session.accessToken)
+            return try await Self.send(
+                http, method, url, body: body, token: session.accessToken, fields)
         }
     }
 
     private static func send(
-        _ http: HTTPClient, _ method: HTTPMethod, _ url: String, body: JSONValue?, token: String?
+        _ http: HTTPClient, _ method: HTTPMethod, _ url: String, body: JSONValue?, token: String?,
+        _ extra: HeaderFields = HeaderFields()
     ) async throws(CommandFailure) -> JSONValue {
-        var fields = HeaderFields()
+        var fields = extra
         fields.append("accept", "application/json")
         if let token { fields.append("authorization", "Bearer \(token)") }
         if body != nil { fields.append("content-type", "application/json") }
@@ -171,13 +205,26 @@ struct Session: Equatable {
         try StateDirectory.write(value.bytes, to: path)
     }
 
-    /// Where the session is looked for: the state directory of `eclusa up` first, else the user's own
-    /// configuration.
-    static func path() -> String {
+    /// Where the session of a profile is kept, or without one: in the state directory of `eclusa up` first,
+    /// else in the user's own configuration.
+    static func path(profile: String? = nil) -> String {
+        if let profile { return "\(folder)/profiles/\(profile).json" }
         if let named = Stack.environment("ECLUSA_STATE_DIRECTORY") { return "\(named)/session.json" }
         let local = StateDirectory.absolute(".eclusa/session.json")
         if Session.read(local) != nil { return local }
+        return "\(folder)/session.json"
+    }
+
+    private static var folder: String {
         let home = Stack.environment("HOME") ?? "."
-        return (Stack.environment("XDG_CONFIG_HOME") ?? "\(home)/.config") + "/eclusa/session.json"
+        return (Stack.environment("XDG_CONFIG_HOME") ?? "\(home)/.config") + "/eclusa"
+    }
+
+    /// A name of a profile becomes a file's name: letters, digits, hyphens.
+    static func isProfile(_ name: String) -> Bool {
+        (1...63).contains(name.utf8.count)
+            && name.utf8.allSatisfy {
+                (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) || $0 == 45
+            }
     }
 }

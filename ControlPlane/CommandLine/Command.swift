@@ -22,6 +22,7 @@ struct Command: Sendable {
 
     static let everywhere = [
         Option(name: "json", help: "print JSON instead of a table"),
+        Option(name: "profile", value: "NAME", help: "the session to use, as from login --profile NAME"),
         Option(name: "help", help: "show this help"),
     ]
 
@@ -113,9 +114,7 @@ struct Invocation {
         }
         if arguments.count > command.arguments.count {
             let extra = arguments[command.arguments.count]
-            let verbs = table.filter { $0.words.count > 1 && $0.words[0] == command.words[0] }.map {
-                $0.words[1]
-            }
+            let verbs = Self.verbs(of: command.words[0], in: table)
             let nearest = Nearest.name(to: extra, among: verbs).map {
                 "; did you mean '\(command.words[0]) \($0)'?"
             }
@@ -125,6 +124,10 @@ struct Invocation {
             throw .usage(
                 "missing --\(option.name) \(option.value ?? ""): \(option.help)\nUsage: \(command.usage)")
         }
+    }
+
+    static func verbs(of noun: String, in table: [Command]) -> [String] {
+        table.filter { $0.words.count > 1 && $0.words[0] == noun }.map { $0.words[1] }
     }
 
     private static func split(_ word: Substring) -> (name: String, value: String?) {
@@ -145,7 +148,12 @@ struct Invocation {
         let group = table.filter { $0.words.first == plain.first }
         if !group.isEmpty {
             let verbs = group.map { $0.words.joined(separator: " ") }.joined(separator: ", ")
-            return .usage("'\(plain.joined(separator: " "))' is not a command; there is: \(verbs)")
+            let nearest = Nearest.name(
+                to: plain.dropFirst().first ?? "", among: Self.verbs(of: plain[0], in: table)
+            )
+            .map { "; did you mean '\(plain[0]) \($0)'?" }
+            return .usage(
+                "'\(plain.joined(separator: " "))' is not a command\(nearest ?? "; there is: \(verbs)")")
         }
         let names = Set(table.map { $0.words[0] }).sorted()
         let nearest = Nearest.name(to: plain[0], among: names).map { "; did you mean '\($0)'?" } ?? ""

@@ -8,10 +8,20 @@ struct CommandContext {
     let loop: EventLoop
     let http: HTTPClient
     let stopRequests: StopRequests
+    /// Whose session is used; nil: the usual one.
+    var profile: String?
+    /// In place of a stored one, for tests.
+    var session: Session?
 
-    /// The admin API as the signed-in user.
+    /// The admin API as the signed-in user, or with the token of `ECLUSA_TOKEN` (a service account's).
     func admin() throws(CommandFailure) -> AdminClient {
-        let path = Session.path()
+        if let token = Stack.environment("ECLUSA_TOKEN") {
+            let url = Stack.environment("ECLUSA_URL") ?? "http://127.0.0.1:7070"
+            let session = Session(url: url, accessToken: token, refreshToken: "")
+            return AdminClient(http: http, session: session) { _ in }
+        }
+        if let session { return AdminClient(http: http, session: session) { _ in } }
+        let path = Session.path(profile: profile)
         guard let session = Session.read(path) else {
             throw .signedOut(
                 "not signed in; run 'eclusa login --url http://127.0.0.1:7070 --email you@example.com'")
@@ -23,28 +33,27 @@ struct CommandContext {
 
     /// The tenant a command is about: the named one, or the only one there is.
     func tenant(_ invocation: Invocation, _ admin: AdminClient) async throws(CommandFailure) -> String {
-        try await pick("tenant", invocation.options["tenant"], from: try await admin.list("/tenants"))
-    }
-
-    func workspace(
-        _ invocation: Invocation, _ admin: AdminClient, tenant: String
-    ) async throws(CommandFailure) -> String {
-        let all = try await admin.list("/tenants/\(tenant)/workspaces")
-        return try await pick("workspace", invocation.options["workspace"], from: all)
+        try Self.pick("tenant", invocation.options["tenant"], from: try await admin.list("/tenants"))
     }
 
     /// Finds by ID or name among `things`; without a wish there must be exactly one.
-    func pick(
+    static func pick(
         _ noun: String, _ wish: String?, from things: [JSONValue]
-    ) async throws(CommandFailure) -> String {
+    ) throws(CommandFailure) -> String {
         if let wish {
-            let found = things.first { thing in
-                ["id", "slug", "name"].contains { thing[$0]?.string == wish }
+            let found = things.filter { thing in
+                ["id", "slug", "name", "email", "node_name"].contains { thing[$0]?.string == wish }
             }
-            guard let id = found?["id"]?.string else {
-                let names = things.compactMap { ($0["slug"] ?? $0["name"])?.string }.prefix(20).joined(
-                    separator: ", ")
-                throw .refused("there is no \(noun) '\(wish)'; there is: \(names.isEmpty ? "none" : names)")
+            guard let id = found.first?["id"]?.string else {
+                let all = things.compactMap { ($0["slug"] ?? $0["name"] ?? $0["email"])?.string }
+                let nearest = Nearest.name(to: wish, among: all).map { "; did you mean '\($0)'?" }
+                let names = all.prefix(20).joined(separator: ", ")
+                throw .refused(
+                    "there is no \(noun) '\(wish)'"
+                        + (nearest ?? "; there is: \(names.isEmpty ? "none" : names)"))
+            }
+            guard found.count == 1 else {
+                throw .refused("\(found.count) are called '\(wish)'; say which by its ID")
             }
             return id
         }

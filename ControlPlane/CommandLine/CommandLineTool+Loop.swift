@@ -36,7 +36,9 @@ extension CommandLineTool {
         let dialer = Dialer(loop: loop, resolver: resolver, policy: .unrestricted)
         let http = HTTPClient(loop: loop, dialer: dialer)
         defer { http.closeIdle() }
-        let context = CommandContext(loop: loop, http: http, stopRequests: stopRequests)
+        let context = CommandContext(
+            loop: loop, http: http, stopRequests: stopRequests,
+            profile: invocation.options["profile"] ?? Stack.environment("ECLUSA_PROFILE"))
         do {
             try await invocation.command.run(invocation, context)
             return 0

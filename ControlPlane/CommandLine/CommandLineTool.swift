@@ -10,8 +10,8 @@ import Transport
     static let version = "eclusa \(release)"
 
     static let commands: [Command] =
-        UpCommands.all + SessionCommands.all + TenantCommands.all + KeyCommands.all + ProviderCommands.all
-        + NodeCommands.all + UsageCommands.all + BackupCommands.all
+        UpCommands.all + SessionCommands.all + UsageCommands.all + NodeCommands.all + BackupCommands.all
+        + CompletionCommands.all + OperationCommands.all
 
     static func main() {
         exit(run(Array(CommandLine.arguments.dropFirst())))
@@ -26,13 +26,21 @@ import Transport
         case "--version", "version":
             Console.out(version)
             return 0
+        case "__complete":
+            for word in CompletionCommands.candidates(Array(words.dropFirst()), in: commands) {
+                Console.out(word)
+            }
+            return 0
         default: break
         }
         do throws(CommandFailure) {
             let invocation = try Invocation(words, in: commands)
             if invocation.options["help"] != nil {
-                Console.out(invocation.command.help)
+                Console.out(help(invocation.command))
                 return 0
+            }
+            if let profile = invocation.options["profile"], !Session.isProfile(profile) {
+                throw .usage("--profile is a name of letters, digits and hyphens, not '\(profile)'")
             }
             return try onLoop(invocation)
         } catch {
@@ -45,18 +53,33 @@ import Transport
         return failure.exitCode
     }
 
+    /// The command's help; of a noun also what else can be done with it.
+    static func help(_ command: Command) -> String {
+        let others = commands.filter { $0.words.count > 1 && $0.words[0] == command.words[0] }
+        guard command.words.count == 1, !others.isEmpty else { return command.help }
+        let rows = others.map { Command.row($0.words.joined(separator: " "), $0.summary) }
+        return command.help + "\n\nAlso:\n" + rows.joined(separator: "\n")
+    }
+
+    /// One line a noun, in the order of the table.
     static var overview: String {
-        let rows = commands.map { Command.row($0.words.joined(separator: " "), $0.summary) }
+        var nouns: [String] = []
+        for command in commands where !nouns.contains(command.words[0]) { nouns.append(command.words[0]) }
+        let rows = nouns.map { noun in
+            let verbs = Invocation.verbs(of: noun, in: commands)
+            let alone = commands.first { $0.words == [noun] }
+            return Command.row(noun, verbs.isEmpty ? alone?.summary ?? "" : verbs.joined(separator: ", "))
+        }
         return """
             Eclusa: an open LLM gateway platform.
 
-            Usage: eclusa <command> [options]
+            Usage: eclusa <noun> [<verb>] [options]
 
-            Commands:
+            Nouns, and what can be done with them:
             \(rows.joined(separator: "\n"))
 
             Options:
-            \(Command.row("--help", "show help, also after a command"))
+            \(Command.row("--help", "show help, also after a noun or a verb"))
             \(Command.row("--version", "show the version"))
 
             Exit codes: 0 done, 1 refused by the control plane, 64 wrong words, 69 no answer,

@@ -37,6 +37,11 @@ enum Console {
         write(Array((text + "\n").utf8), to: descriptor)
     }
 
+    /// Bytes as they are.
+    static func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) {
+        write(Array(bytes), to: descriptor)
+    }
+
     private static func write(_ bytes: [UInt8], to descriptor: Int32) {
         var offset = 0
         while offset < bytes.count {

@@ -214,6 +214,25 @@ CREATE TABLE public.audit_heads (
 
 ALTER TABLE ONLY public.audit_heads FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.backups (
+    id uuid NOT NULL,
+    status text NOT NULL,
+    is_scheduled boolean NOT NULL,
+    requested_by uuid,
+    requested_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    file text,
+    bytes bigint,
+    sha256 bytea,
+    problem text,
+    checked_at timestamp with time zone,
+    check_problem text,
+    removed_at timestamp with time zone,
+    CONSTRAINT backup_is_done_with_a_file CHECK (((status <> 'done'::text) OR ((file IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL)))),
+    CONSTRAINT backup_status_is_known CHECK ((status = ANY (ARRAY['requested'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
 CREATE TABLE public.bindings (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -756,6 +775,9 @@ ALTER TABLE ONLY public.audit_events
 ALTER TABLE ONLY public.audit_heads
     ADD CONSTRAINT audit_heads_pkey PRIMARY KEY (tenant_id);
 
+ALTER TABLE ONLY public.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_is_given_once UNIQUE NULLS NOT DISTINCT (tenant_id, user_id, workspace_id, role);
 
@@ -883,6 +905,10 @@ CREATE INDEX audit_events_by_target ON public.audit_events USING btree (tenant_i
 CREATE INDEX audit_events_by_time ON public.audit_events USING btree (tenant_id, occurred_at);
 
 CREATE INDEX audit_events_of_actor ON public.audit_events USING btree (actor_id, id DESC);
+
+CREATE INDEX backups_by_file ON public.backups USING btree (file);
+
+CREATE INDEX backups_to_do ON public.backups USING btree (id) WHERE (status = ANY (ARRAY['requested'::text, 'running'::text]));
 
 CREATE INDEX bindings_by_user ON public.bindings USING btree (user_id);
 
@@ -1098,6 +1124,8 @@ REVOKE ALL ON FUNCTION public.create_usage_partition(day date) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_usage_partition(day date) TO eclusa_ingest;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_heads TO eclusa_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.backups TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bindings TO eclusa_app;
 GRANT SELECT ON TABLE public.bindings TO eclusa_reports;

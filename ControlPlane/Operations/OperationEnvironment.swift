@@ -18,7 +18,7 @@ package struct OperationEnvironment {
     let log: Log
     let egressRefusal: (BaseURL) -> String?
     /// Whether this installation makes backups that are asked for.
-    package var keepsBackups = false
+    let keepsBackups: Bool
     private var changed: () -> Void
     private let state = State()
 
@@ -36,7 +36,7 @@ package struct OperationEnvironment {
     /// - `changed`: called after every committed write; wakes the publisher.
     package init(
         database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
-        passwordCost: PasswordHash.Cost = .standard, nodeURL: String, log: Log,
+        passwordCost: PasswordHash.Cost = .standard, nodeURL: String, keepsBackups: Bool = false, log: Log,
         egressRefusal: @escaping (BaseURL) -> String? = { _ in nil }, changed: @escaping () -> Void
     ) throws(CryptographyError) {
         self.database = Database(database)
@@ -46,6 +46,7 @@ package struct OperationEnvironment {
         self.passwordCost = passwordCost
         decoy = try PasswordHash.decoy(cost: passwordCost)
         self.nodeURL = nodeURL
+        self.keepsBackups = keepsBackups
         self.log = log
         self.egressRefusal = egressRefusal
         self.changed = changed

@@ -46,9 +46,9 @@ final class AdminService {
         self.database = database
         let environment = try OperationEnvironment(
             database: database, clock: shared.clock, keys: shared.keys, hashing: shared.hashing,
-            nodeURL: shared.values[ControlSettings.nodePublicURL], log: shared.log,
+            nodeURL: shared.values[ControlSettings.nodePublicURL],
+            keepsBackups: shared.values[ControlSettings.backupFolder] != nil, log: shared.log,
             egressRefusal: { shared.refusal($0) }, changed: changed)
-        environment.keepsBackups = shared.values[ControlSettings.backupFolder] != nil
         operations = Operations(environment)
         let surroundings = Surroundings(
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,

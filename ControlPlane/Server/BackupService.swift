@@ -26,8 +26,8 @@ final class BackupService {
         guard access(path, R_OK | W_OK | X_OK) == 0 else {
             throw StartFailure(
                 .cannotCreate,
-                "--backup-directory: cannot write into \(path): \(String(cString: strerror(errno))); make it, "
-                    + "and give it to this user")
+                "--backup-directory: cannot write into \(path): \(String(cString: strerror(errno))); make "
+                    + "it, and give it to this user")
         }
         workers = BlockingPool(threads: 1, queueLimit: 8, name: "backup")
         database = PostgresPool(

@@ -84,7 +84,8 @@ enum ControlSettings {
         help: "Where scheduled backups of the database are kept. Without it none are made.")
     static let backupKey = Setting<Secret?>.optionalSecret(
         "backup-key", minimumBytes: 32,
-        help: "The key backups are sealed with: 32 random bytes in base64, as from `openssl rand -base64 32`. "
+        help:
+            "The key backups are sealed with: 32 random bytes in base64, as from `openssl rand -base64 32`. "
             + "A backup holds the master key too, so keep this one where neither the backups nor the "
             + "database are.")
     static let backupEvery = Setting.duration(

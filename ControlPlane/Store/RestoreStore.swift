@@ -58,8 +58,8 @@ package enum RestoreStore {
             """
             select count(*)::int8
               from pg_stat_activity
-             where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'
-               and application_name <> 'eclusa-backup'
+             where datname = current_database() and pid <> pg_backend_pid()
+               and backend_type = 'client backend' and application_name <> 'eclusa-backup'
             """)
         return try rows.first?.int64(0) ?? 0
     }

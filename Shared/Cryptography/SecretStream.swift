@@ -1,8 +1,8 @@
 import CSodium
 
 /// Seals any number of messages in order, in constant memory: libsodium's secretstream
-/// (XChaCha20-Poly1305). A message that was changed, moved, left out or repeated does not open, and the end is
-/// marked, so a stream that was cut is known for it.
+/// (XChaCha20-Poly1305). A message that was changed, moved, left out or repeated does not open, and the end
+/// is marked, so a stream that was cut is known for it.
 ///
 /// One writer of one stream; not Sendable.
 package struct SecretStreamSealer: ~Copyable {

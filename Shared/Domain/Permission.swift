@@ -60,7 +60,8 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     package var isPlatformOnly: Bool {
         switch self {
         case .tenantsCreate, .tenantsSuspend, .nodesRead, .nodesDrain, .nodesRevoke, .joinTokensRead,
-            .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .backupsRead, .backupsCreate, .settingsRead,
+            .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .backupsRead,
+            .backupsCreate, .settingsRead,
             .settingsUpdate:
             true
         default: false

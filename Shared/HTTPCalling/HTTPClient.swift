@@ -79,6 +79,37 @@ package final class HTTPClient {
         }
     }
 
+    /// Sends a request and hands the content of a success to `part` as it comes, whatever its length; the
+    /// content of anything else is in the response. No deadline covers it all: each step has its own.
+    package func stream(
+        _ method: HTTPMethod, _ url: String, fields: HeaderFields = [:], tls: TLSContext? = nil,
+        _ part: (UnsafeRawBufferPointer) -> Void
+    ) async throws(CallError) -> Response {
+        guard let address = WebAddress(url) else { throw .invalidRequest("not an http or https address") }
+        guard let origin = Origin(address, tls: tls, serverName: nil) else {
+            throw .invalidRequest("https needs a TLS context")
+        }
+        let message = try OutgoingRequest(method, address, fields, [])
+        var deadlines = limits.deadlines
+        deadlines.totalNanoseconds = 0
+        let call = try await pool(for: origin).checkOut(fresh: true, deadlines: deadlines)
+        defer { call.finish() }
+        try await call.send(message.bytes)
+        try await call.receiveHead(answering: method)
+        let status = call.head.status
+        let answered = HeaderFields(call.head.fields, in: call.headBytes)
+        var content: [UInt8] = []
+        while let bytes = try await call.nextBody() {
+            if (200..<300).contains(status) {
+                part(bytes)
+            } else {
+                guard bytes.count <= (1 << 20) - content.count else { throw .tooLarge }
+                content.append(contentsOf: bytes)
+            }
+        }
+        return Response(status: status, fields: answered, body: content)
+    }
+
     private func exchange(
         _ message: OutgoingRequest, _ pool: OriginPool, fresh: Bool, _ deadlines: CallDeadlines,
         _ maximumBody: Int

@@ -71,9 +71,8 @@ final class AdminServer {
         operations = Operations(
             try OperationEnvironment(
                 database: pool, clock: clock.clock, keys: keys, hashing: hashing,
-                nodeURL: "https://control.example.com:7071", log: logged.log,
+                nodeURL: "https://control.example.com:7071", keepsBackups: true, log: logged.log,
                 egressRefusal: { refusal($0) }, changed: { count() }))
-        operations.environment.keepsBackups = true
         client = HTTPClient(
             loop: database.loop,
             dialer: Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted))

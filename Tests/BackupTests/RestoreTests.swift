@@ -80,14 +80,15 @@ struct RestoreTests {
 
         /// A session and a join token that are in force.
         func signIn() async throws {
+            let now = clock.now
+            let user = User(
+                id: UserID(at: now), email: "a@example.com", name: "A", createdAt: now, updatedAt: now)
             try await source.pool.withConnection { connection in
+                try await UserStore.create(user, passwordHash: nil, connection)
                 try await connection.executeScript(
                     """
-                    insert into users (id, email, name, created_at, updated_at)
-                    values ('00000000-0000-0000-0000-000000000001', 'a@example.com', 'A', now(), now());
                     insert into sessions (id, user_id, created_at, last_seen_at, expires_at)
-                    values ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000001',
-                            now(), now(), 'infinity');
+                    select '00000000-0000-0000-0000-000000000002', id, now(), now(), 'infinity' from users;
                     insert into join_tokens (id, token_hash, node_name, region, created_at, expires_at)
                     values ('00000000-0000-0000-0000-000000000003', sha256('x'), 'n', 'eu', now(), 'infinity')
                     """)
@@ -133,7 +134,8 @@ struct RestoreTests {
             site.clock.advance(seconds: 60)
             let again = try await site.restore(replace: true)
             #expect(again.epoch > restored.epoch)
-            let left = try await site.ask("select count(*) from pg_namespace where nspname = 'eclusa_replaced'")
+            let left = try await site.ask(
+                "select count(*) from pg_namespace where nspname = 'eclusa_replaced'")
             #expect(left == 0)
         }
     }
@@ -251,6 +253,7 @@ struct RestoreTests {
             #expect(made.map { $0.checkedAt != nil } == [false, false, false, true], "once a week")
             #expect(site.folder.names.count == 2)
             // Asked for, where nothing can be written.
+            site.clock.advance(seconds: 1)
             let (now, id) = (site.clock.now, BackupID(at: site.clock.now))
             try await database.withTransaction { connection in
                 _ = try await BackupStore.request(id, by: UserID(at: now), at: now, connection)

@@ -46,7 +46,7 @@ struct OutputTests {
 
     @Test("a slug is made of the letters and digits of a name")
     func slugs() {
-        #expect(TenantCommands.slug(of: "Acme & Söhne, Ltd. 2") == "acme-s-hne-ltd-2")
+        #expect(Slug.of("Acme & Söhne, Ltd. 2") == "acme-s-hne-ltd-2")
     }
 
     @Test("the welcome shows the password the first time only, and a curl with the key")

@@ -13,6 +13,7 @@ struct DatabaseRoleTests {
     private static let pinned = """
         audit_events: app=ar reports=r
         audit_heads: app=arw
+        backups: app=arw
         bindings: app=arwd reports=r
         idempotency_keys: app=arwd
         join_tokens: app=ard publisher=rw

@@ -30,7 +30,7 @@ enum SessionCommands {
         }
         let session = try await AdminClient.login(
             http: context.http, url: url, email: invocation.options["email"] ?? "", password: password)
-        let path = Session.path()
+        let path = Session.path(profile: context.profile)
         try StateDirectory.makeFolder(
             String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), mode: 0o700)
         try session.write(path)
@@ -38,7 +38,7 @@ enum SessionCommands {
     }
 
     static func logout(_ invocation: Invocation, _ context: CommandContext) async throws {
-        let path = Session.path()
+        let path = Session.path(profile: context.profile)
         guard Session.read(path) != nil else {
             Console.error("Not signed in.")
             return

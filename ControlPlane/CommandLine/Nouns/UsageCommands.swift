@@ -13,7 +13,7 @@ enum UsageCommands {
                 ),
                 .init(name: "from", value: "TIME", help: "RFC 3339, default 30 days before the end"),
                 .init(name: "to", value: "TIME", help: "RFC 3339, default the end of today"),
-                TenantCommands.tenantOption,
+                OperationCommand.tenantOption,
             ], run: usage)
     ]
 
