@@ -67,7 +67,7 @@ private struct Keyring {
         try await vault.createDataKey(of: nil, now: now, connection)
         return PlatformKeys(
             certificateAuthority: authority, rootKey: rootKey, snapshotKey: snapshotKey,
-            keySets: [try await keySet(rootKey, snapshotKey)], fleetKey: try await fleetKey(),
+            keySets: try await keySets(rootKey, snapshotKey), fleetKey: try await fleetKey(),
             accessTokens: AccessTokens(
                 signingKeyID: token.id, signing: token.key, accepted: [token.id: token.key.publicKey]),
             vault: vault, identity: IdentityVault(key: try await symmetricKey("identity", keyID: "1")))
@@ -116,6 +116,36 @@ private struct Keyring {
             throw PlatformKeys.Failure.malformed(purpose: "fleet")
         }
         return FleetKey(id: id, key: key)
+    }
+
+    /// All key sets, oldest first. After a restore the database's epoch is above the last one's: a key set for
+    /// it is made here, since only the root key may raise it.
+    private func keySets(
+        _ rootKey: Ed25519PrivateKey, _ snapshotKey: Ed25519PrivateKey
+    ) async throws -> [SignedEnvelope] {
+        // Also takes the lock under which key sets are made.
+        _ = try await keySet(rootKey, snapshotKey)
+        let stored = try await SettingsStore.list("key-set", connection)
+        var chain: [SignedEnvelope] = []
+        for secret in stored.sorted(by: { (UInt32($0.keyID) ?? 0) < (UInt32($1.keyID) ?? 0) }) {
+            let opened = try masterKey.open(secret.sealed, purpose: secret.purpose, keyID: secret.keyID)
+            chain.append(try SignedEnvelope(encoded: opened.withBytes { Array($0) }))
+        }
+        let epoch = try await SnapshotStore.state(connection).version.epoch
+        guard let last = try chain.last.map({ try KeySet(encoded: $0.payload) }), last.epoch < epoch else {
+            return chain
+        }
+        // Epochs of restores are moments, so this version is above all that were used after the backup too.
+        let next = KeySet(
+            version: max(last.version + 1, epoch), epoch: epoch, issuedAt: now, rootKeys: last.rootKeys,
+            threshold: last.threshold, entries: last.entries)
+        let envelope = next.signed(by: [rootKey]), keyID = String(next.version)
+        try await SettingsStore.insert(
+            PlatformSecret(
+                purpose: "key-set", keyID: keyID,
+                sealed: masterKey.seal(Secret(envelope.encoded), purpose: "key-set", keyID: keyID),
+                createdAt: now), connection)
+        return chain + [envelope]
     }
 
     /// The first key set, signed by the root. Kept as it was signed: nodes compare it byte for byte.

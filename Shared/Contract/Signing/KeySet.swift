@@ -3,8 +3,9 @@ package import Domain
 
 /// Which keys may sign what, itself signed by the root keys; the only thing that raises the epoch.
 ///
-/// Versions are walked one by one: each next one is signed by the root keys of the one before and by its own,
-/// so a lost or stolen root key can be replaced without touching a node.
+/// Versions rise: each next one is signed by the root keys of the one before and by its own, so a lost or
+/// stolen root key can be replaced without touching a node. They may leave numbers out: a restored control
+/// plane does not know which were used after its backup.
 package struct KeySet: Hashable, Sendable, BinaryRecord {
     package enum Role: UInt8, Sendable, CaseIterable {
         case snapshot = 1
@@ -135,7 +136,8 @@ package struct TrustedKeys: Hashable, Sendable {
     package enum Failure: Error, Hashable, Sendable {
         /// Not enough signatures of the root keys trusted so far, or of its own.
         case signature
-        /// Not the next version. A version that is already known is skipped, not an error.
+        /// Not a chain from version 1, or too long a one. A version that is already known is skipped, not an
+        /// error.
         case version(expected: UInt32, got: UInt32)
         /// The epoch went backwards.
         case epoch
@@ -172,7 +174,7 @@ package struct TrustedKeys: Hashable, Sendable {
         self.chain = chain
     }
 
-    /// Trust after some more envelopes; those already walked are skipped, the rest must follow one by one.
+    /// Trust after some more envelopes; those already walked are skipped, the rest must rise.
     package func advanced(by envelopes: [SignedEnvelope]) throws(Failure) -> TrustedKeys {
         var trust = self
         for envelope in envelopes where !trust.chain.contains(envelope) {
@@ -187,8 +189,8 @@ package struct TrustedKeys: Hashable, Sendable {
         guard isTrusted else { throw .signature }
         let next = try Self.parse(envelope)
         if next.version <= current.version { return self }
-        guard next.version == current.version + 1, chain.count < Self.maximumChain else {
-            throw .version(expected: current.version + 1, got: next.version)
+        guard chain.count < Self.maximumChain else {
+            throw .version(expected: current.version, got: next.version)
         }
         guard next.epoch >= current.epoch else { throw .epoch }
         guard envelope.isSigned(as: KeySet.payloadType, by: next.rootKeys, threshold: next.threshold) else {
