@@ -5,7 +5,6 @@ import JSONText
 /// part of the program, so that help and completion need no server.
 struct APIDescription: Sendable {
     let operations: [APIOperation]
-    private let schemas: JSONValue
 
     /// The document this release was built with; a test holds it against the route table.
     static let embedded: APIDescription = {
@@ -15,12 +14,11 @@ struct APIDescription: Sendable {
     }()
 
     init(_ document: JSONValue) {
-        let schemas = document["components"]?["schemas"] ?? .null
-        self.schemas = schemas
+        let components = document["components"] ?? .null
         var operations: [APIOperation] = []
         for path in document["paths"]?.object?.members ?? [] where path.name.hasPrefix(Self.base) {
             for operation in path.value.object?.members ?? [] {
-                let reader = SchemaReader(schemas: schemas)
+                let reader = SchemaReader(components: components)
                 operations += [reader.operation(operation.name, path.name, operation.value)]
                     .compactMap(\.self)
             }
@@ -130,11 +128,11 @@ struct APIInput: Sendable {
 
 /// Reads operations out of an OpenAPI document.
 private struct SchemaReader {
-    let schemas: JSONValue
+    let components: JSONValue
 
     func operation(_ method: String, _ path: String, _ value: JSONValue) -> APIOperation? {
         guard let id = value["operationId"]?.string, id.contains(".") else { return nil }
-        let parameters = value["parameters"]?.array ?? []
+        let parameters = (value["parameters"]?.array ?? []).map(resolved)
         let inPath = parameters.filter { $0["in"] == "path" }.compactMap { parameter in
             parameter["name"]?.string.map { name in
                 APIOperation.PathParameter(
@@ -216,9 +214,8 @@ private struct SchemaReader {
     }
 
     private func resolved(_ schema: JSONValue) -> JSONValue {
-        guard let reference = schema["$ref"]?.string, let name = reference.split(separator: "/").last else {
-            return schema
-        }
-        return schemas[String(name)] ?? schema
+        guard let reference = schema["$ref"]?.string else { return schema }
+        let parts = reference.split(separator: "/").suffix(2).map(String.init)
+        return parts.reduce(Optional(components)) { $0?[$1] } ?? schema
     }
 }

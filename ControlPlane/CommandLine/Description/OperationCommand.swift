@@ -72,7 +72,10 @@ struct OperationCommand: Sendable {
     }
 
     private static func help(_ input: APIInput) -> String {
-        var text = input.summary
+        // The first sentence; the rest is in the API's documentation.
+        var text =
+            input.summary.firstRange(of: ". ").map { String(input.summary[..<$0.lowerBound]) }
+            ?? input.summary
         if text.last == "." { text.removeLast() }
         if case .word(let words) = input.kind, words.count > 4 {
             text += ": " + words.joined(separator: ", ")
