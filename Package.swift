@@ -69,9 +69,7 @@ let package = Package(
             "ControlPlane/Server", "ControlServer",
             [
                 "Backup", "API", "Operations", "Publishing", "Ingest", "Mail", "SMTP", "Store", "PostgresDriver",
-                "HTTPServing",
-                "HTTPWire",
-                "Transport",
+                "HTTPCalling", "HTTPServing", "HTTPWire", "Transport",
                 "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
             ]),
         program(

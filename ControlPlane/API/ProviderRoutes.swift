@@ -1,10 +1,99 @@
+import Cryptography
 import Domain
 import HTTPWire
 import Operations
 
 /// Providers of a tenant, and the platform's own that all tenants share: the same routes in two places.
 enum ProviderRoutes {
-    static let all: [AdminRoute] = routes(of: .tenant) + routes(of: .platform)
+    static let all: [AdminRoute] =
+        routes(of: .tenant) + routes(of: .platform) + details(of: .tenant) + details(of: .platform)
+        + credentials(of: .tenant) + credentials(of: .platform) + platform
+
+    private static let platform: [AdminRoute] = [
+        .list(
+            "/api/v1/provider-kinds",
+            .signedIn(reason: "it describes the product and holds nothing of anybody."),
+            "provider-kinds.list", "List the kinds of providers, with what each asks for", of: .providerKind
+        ) { _ throws(OperationError) in ListPage(items: ProviderKind.allCases, next: nil) },
+        .one(
+            .get, "/api/v1/master-key", .needs(.masterKeyRead, in: .platform), "master-key.get",
+            "Which master key is in use, and how far a move to it has come", answers: .masterKey
+        ) { call throws(OperationError) in
+            try await call.operations.masterKey.state(by: try call.caller)
+        },
+    ]
+
+    /// Deletion, the test call and health.
+    private static func details(of owner: Ownership) -> [AdminRoute] {
+        let base = "\(owner.basePath)/providers/{provider}"
+        let noun = owner.noun("providers")
+        return [
+            .write(
+                .delete, base, .needs(.providersDelete, in: owner.place), "\(noun).delete",
+                "Delete a provider with its credentials, models and prices", answers: .provider
+            ) { call throws(OperationError) in
+                try await call.operations.providers.delete(
+                    try call.provider, of: try owner.tenant(of: call), by: try call.caller)
+            },
+            .write(
+                .post, "\(base)/test", .needs(.providersTest, in: owner.place), "\(noun).test",
+                "Call the provider with one of its credentials, and say what came of it",
+                body: ProviderTestBody.shape, answers: .providerTestReport
+            ) { call throws(OperationError) in
+                try await call.operations.providers.test(
+                    try call.provider, credential: try call.body[ProviderTestBody.credential],
+                    of: try owner.tenant(of: call), by: try call.caller)
+            }.reachingOutside(),
+            .one(
+                .get, "\(base)/health", .needs(.providersRead, in: owner.place),
+                "\(owner.noun("provider-health")).get", "How a provider is doing", answers: .providerHealth
+            ) { call throws(OperationError) in
+                try await call.operations.providers.health(
+                    try call.provider, of: try owner.tenant(of: call), by: try call.caller)
+            },
+        ]
+    }
+
+    private static func credentials(of owner: Ownership) -> [AdminRoute] {
+        let base = "\(owner.basePath)/providers/{provider}/credentials"
+        let noun = owner.noun("provider-credentials")
+        return [
+            .list(
+                base, .needs(.providersRead, in: owner.place), "\(noun).list",
+                "List a provider's credentials, without their secrets", of: .providerCredential
+            ) { call throws(OperationError) in
+                try await call.operations.providerCredentials.list(
+                    of: try call.provider, owner: try owner.tenant(of: call), by: try call.caller)
+            },
+            .write(
+                .post, base, .needs(.providersUpdate, in: owner.place), "\(noun).create",
+                "Add a credential; calls are shared by weight", body: CredentialBody.shape, status: 201,
+                answers: .providerCredential
+            ) { call throws(OperationError) in
+                try await call.operations.providerCredentials.add(
+                    Secret(utf8: try call.body[CredentialBody.credential]),
+                    name: try call.body[CredentialBody.name], weight: try call.body[CredentialBody.weight],
+                    to: try call.provider, owner: try owner.tenant(of: call), by: try call.caller)
+            },
+            .write(
+                .patch, "\(base)/{credential}", .needs(.providersUpdate, in: owner.place), "\(noun).update",
+                "Change a credential, or replace its secret", body: CredentialChangeBody.shape,
+                answers: .providerCredential
+            ) { call throws(OperationError) in
+                try await call.operations.providerCredentials.update(
+                    try call.credential, try CredentialChangeBody.value(call.body), of: try call.provider,
+                    owner: try owner.tenant(of: call), by: try call.caller)
+            },
+            .write(
+                .delete, "\(base)/{credential}", .needs(.providersUpdate, in: owner.place), "\(noun).delete",
+                "Remove a credential", answers: .providerCredential
+            ) { call throws(OperationError) in
+                try await call.operations.providerCredentials.remove(
+                    try call.credential, from: try call.provider, owner: try owner.tenant(of: call),
+                    by: try call.caller)
+            },
+        ]
+    }
 
     private static func routes(of owner: Ownership) -> [AdminRoute] {
         let base = "\(owner.basePath)/providers"

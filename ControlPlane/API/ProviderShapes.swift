@@ -17,6 +17,16 @@ extension Representation<Provider> {
                 .string($0.kind.rawValue)
             },
             .init("base_url", .text(1...512), "Where it is reached.") { .text($0.baseURL) },
+            .init(
+                "options", .dictionary(.text(1...64), maximumCount: 16),
+                "What its kind asks for besides: see the kinds."
+            ) { provider in
+                var object = JSONObject()
+                for (name, value) in provider.options.sorted(by: { $0.key < $1.key }) {
+                    object[name] = .string(value)
+                }
+                return .object(object)
+            },
             .init("headers", ProviderBody.headers.member.schema, "Extra request headers.") { provider in
                 var object = JSONObject()
                 for header in provider.headers { object[header.name] = .string(header.value) }
@@ -28,7 +38,7 @@ extension Representation<Provider> {
             .init("enabled", .boolean, "Whether calls may go there.") { .boolean($0.isEnabled) },
             .init(
                 "credential_hint", .nullable(.text(0...16)),
-                "The last four characters of the credential; null: it has none."
+                "The last four characters of its first credential; null: it has none."
             ) { .optional($0.credentialHint) },
             .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
             .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
@@ -98,13 +108,15 @@ enum ProviderBody {
     static let credential = Field<String?>.optional(
         "credential", .secretText(Provider.credentialLengths, format: "password"),
         "The API key. Kept sealed, never shown again.")
+    static let options = Field<[String: String]>.defaulted(
+        "options", .metadata, to: [:], "What its kind asks for besides, such as a region: see the kinds.")
     static let headers = Field<[ExtraHeader]>.defaulted(
         "headers", .headers, to: [], "Extra request headers; never credentials.")
     static let timeouts = Field<ProviderTimeouts>.defaulted(
         "timeouts", TimeoutsBody.reader, to: .standard, "How long a call may take.")
     static let enabled = Field<Bool>.defaulted("enabled", .flag, to: true, "Whether calls may go there.")
     static let shape = BodyShape(
-        "NewProvider", [name, kind, baseURL, credential, headers, timeouts, enabled])
+        "NewProvider", [name, kind, baseURL, credential, options, headers, timeouts, enabled])
 }
 
 /// The body that changes a provider; what is missing stays.
@@ -114,21 +126,23 @@ enum ProviderChangeBody {
         "base_url", .anyText(1...BaseURL.maximumLength, format: "uri"), "Where it is reached.")
     static let credential = Field<String?>.change(
         "credential", .secretText(Provider.credentialLengths, format: "password"),
-        "Takes the place of the credential there was.")
+        "Takes the place of its first credential.")
+    static let options = Field<[String: String]?>.change("options", .metadata, "All its options.")
     static let headers = Field<[ExtraHeader]?>.change(
         "headers", .headers, "Extra request headers, all of them.")
     static let timeouts = Field<ProviderTimeouts?>.change(
         "timeouts", TimeoutsBody.reader, "How long a call may take.")
     static let enabled = Field<Bool?>.change("enabled", .flag, "Whether calls may go there.")
     static let shape = BodyShape(
-        "ProviderChange", [name, baseURL, credential, headers, timeouts, enabled])
+        "ProviderChange", [name, baseURL, credential, options, headers, timeouts, enabled])
 }
 
 extension ProviderBody {
     static func value(_ body: BodyValues) throws(OperationError) -> NewProvider {
         NewProvider(
             name: try body[name], kind: try body[kind], baseURL: try body[baseURL],
-            credential: try body[credential].map { Secret(utf8: $0) }, headers: try body[headers],
+            credential: try body[credential].map { Secret(utf8: $0) }, options: try body[options],
+            headers: try body[headers],
             timeouts: try body[timeouts], isEnabled: try body[enabled])
     }
 }
@@ -137,7 +151,8 @@ extension ProviderChangeBody {
     static func value(_ body: BodyValues) throws(OperationError) -> ProviderChange {
         ProviderChange(
             name: try body[name], baseURL: try body[baseURL],
-            credential: try body[credential].map { Secret(utf8: $0) }, headers: try body[headers],
+            credential: try body[credential].map { Secret(utf8: $0) }, options: try body[options],
+            headers: try body[headers],
             timeouts: try body[timeouts], isEnabled: try body[enabled])
     }
 }

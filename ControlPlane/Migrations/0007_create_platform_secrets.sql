@@ -4,6 +4,7 @@ create table platform_secrets (
     purpose     text         not null,
     key_id      text         not null,
     sealed      bytea        not null,
+    sealed_by   text         not null default '',  -- which master key, by its fingerprint; empty: not known
     public      bytea,                      -- the public half, if the purpose has one
     created_at  timestamptz  not null,
     expires_at  timestamptz,

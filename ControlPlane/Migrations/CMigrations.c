@@ -70,6 +70,9 @@ static const char m0028[] = {
 static const char m0036[] = {
 #embed "0036_create_mails.sql"
 };
+static const char m0042[] = {
+#embed "0042_isolate_providers.sql"
+};
 static const char m0060[] = {
 #embed "0060_create_backups.sql"
 };
@@ -98,6 +101,7 @@ static const struct migration all[] = {
     {"0021_create_idempotency_keys", m0021, sizeof m0021},
     {"0028_isolate_tenants", m0028, sizeof m0028},
     {"0036_create_mails", m0036, sizeof m0036},
+    {"0042_isolate_providers", m0042, sizeof m0042},
     {"0060_create_backups", m0060, sizeof m0060},
 };
 

@@ -17,8 +17,16 @@ package struct CredentialVault: Sendable {
         let purpose = Self.purpose(owner)
         let sealed = masterKey.seal(SymmetricKey().secret, purpose: purpose, keyID: Self.dataKeyID)
         _ = try await SettingsStore.insertIfNone(
-            PlatformSecret(purpose: purpose, keyID: Self.dataKeyID, sealed: sealed, createdAt: now),
+            PlatformSecret(
+                purpose: purpose, keyID: Self.dataKeyID, sealed: sealed, sealedBy: masterKey.fingerprint,
+                createdAt: now),
             connection)
+    }
+
+    /// Deletes the data key of a tenant: what was sealed under it is unreadable from then on, also in the
+    /// copies of the database that have no data key. False: it had none.
+    package func shred(_ tenant: TenantID, _ connection: PostgresConnection) async throws -> Bool {
+        try await SettingsStore.shred(Self.purpose(tenant), connection)
     }
 
     /// The credential sealed so that it opens only as this provider's.

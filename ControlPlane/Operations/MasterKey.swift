@@ -22,6 +22,8 @@ package struct MasterKey: Sendable {
     }
 
     let key: SymmetricKey
+    /// The key before, while its work is being taken over: opens, never seals.
+    private(set) var previous: SymmetricKey?
 
     /// A new random key, for tests and for `eclusa up`.
     package static func random() -> MasterKey { MasterKey(key: SymmetricKey()) }
@@ -46,12 +48,31 @@ package struct MasterKey: Sendable {
     /// The key as base64, for whoever stores it.
     package func reveal() -> String { key.secret.withBytes { Base64.standard.encode(Array($0)) } }
 
+    /// This key, which also opens what the one before it sealed: for the time of a rotation.
+    package func accepting(_ previous: MasterKey?) -> MasterKey {
+        var key = self
+        key.previous = previous?.key
+        return key
+    }
+
+    /// Sixteen hexadecimal digits that tell keys apart and say nothing else about them.
+    package var fingerprint: String {
+        let digest = key.secret.withBytes { sha256(Array("eclusa master key fingerprint 1\n".utf8) + $0) }
+        return String(Hexadecimal.encode(digest.bytes).prefix(16))
+    }
+
     func seal(_ secret: Secret, purpose: String, keyID: String) -> [UInt8] {
         key.seal(secret, associatedData: Self.place(purpose, keyID))
     }
 
     func open(_ sealed: [UInt8], purpose: String, keyID: String) throws(CryptographyError) -> Secret {
-        try key.openSecret(sealed, associatedData: Self.place(purpose, keyID))
+        let place = Self.place(purpose, keyID)
+        do throws(CryptographyError) {
+            return try key.openSecret(sealed, associatedData: place)
+        } catch {
+            guard let previous else { throw error }
+            return try previous.openSecret(sealed, associatedData: place)
+        }
     }
 
     /// Binds sealed bytes to their row, so that nobody can put one row's secret into another.

@@ -19,6 +19,7 @@ package struct OperationEnvironment {
     let egressRefusal: (BaseURL) -> String?
     /// Whether this installation makes backups that are asked for.
     let keepsBackups: Bool
+    let probe: (ProviderProbe) async -> ProviderProbe.Answer
     private var changed: () -> Void
     private let state = State()
 
@@ -33,11 +34,14 @@ package struct OperationEnvironment {
     /// - `nodeURL`: where nodes reach the control plane; goes into join bundles.
     /// - `passwordCost`: of new hashes; older ones are made anew at the next sign-in.
     /// - `egressRefusal`: why providers may not be at an address; nil when they may.
+    /// - `probe`: asks a provider for its list of models, through the egress policy and within its time.
     /// - `changed`: called after every committed write; wakes the publisher.
     package init(
         database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
         passwordCost: PasswordHash.Cost = .standard, nodeURL: String, keepsBackups: Bool = false, log: Log,
-        egressRefusal: @escaping (BaseURL) -> String? = { _ in nil }, changed: @escaping () -> Void
+        egressRefusal: @escaping (BaseURL) -> String? = { _ in nil },
+        probe: @escaping (ProviderProbe) async -> ProviderProbe.Answer = { _ in .unreachable("no client") },
+        changed: @escaping () -> Void
     ) throws(CryptographyError) {
         self.database = Database(database)
         self.clock = clock
@@ -49,6 +53,7 @@ package struct OperationEnvironment {
         self.keepsBackups = keepsBackups
         self.log = log
         self.egressRefusal = egressRefusal
+        self.probe = probe
         self.changed = changed
     }
 

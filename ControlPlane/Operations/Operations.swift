@@ -10,6 +10,10 @@ package struct Operations {
     package var users: UserOperations { UserOperations(environment: environment) }
     package var sessions: SessionOperations { SessionOperations(environment: environment) }
     package var providers: ProviderOperations { ProviderOperations(environment: environment) }
+    package var providerCredentials: ProviderCredentialOperations {
+        ProviderCredentialOperations(environment: environment)
+    }
+    package var masterKey: MasterKeyOperations { MasterKeyOperations(environment: environment) }
     package var models: ModelOperations { ModelOperations(environment: environment) }
     package var prices: PriceOperations { PriceOperations(environment: environment) }
     package var routes: RouteOperations { RouteOperations(environment: environment) }

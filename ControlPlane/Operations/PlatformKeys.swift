@@ -172,7 +172,7 @@ private struct Keyring {
     ) async throws -> (stored: PlatformSecret, opened: Secret) {
         let candidate = PlatformSecret(
             purpose: purpose, keyID: keyID, sealed: masterKey.seal(fresh, purpose: purpose, keyID: keyID),
-            publicPart: publicPart, createdAt: now)
+            sealedBy: masterKey.fingerprint, publicPart: publicPart, createdAt: now)
         let stored = try await SettingsStore.insertIfNone(candidate, connection)
         do throws(CryptographyError) {
             return (stored, try masterKey.open(stored.sealed, purpose: purpose, keyID: stored.keyID))

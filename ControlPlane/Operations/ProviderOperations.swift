@@ -12,18 +12,21 @@ package struct NewProvider: Sendable {
     /// nil: the vendor's public address.
     package var baseURL: String?
     package var credential: Secret?
+    package var options: [String: String]
     package var headers: [ExtraHeader]
     package var timeouts: ProviderTimeouts
     package var isEnabled: Bool
 
     package init(
         name: String, kind: ProviderKind, baseURL: String? = nil, credential: Secret? = nil,
-        headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true
+        options: [String: String] = [:], headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard,
+        isEnabled: Bool = true
     ) {
         self.name = name
         self.kind = kind
         self.baseURL = baseURL
         self.credential = credential
+        self.options = options
         self.headers = headers
         self.timeouts = timeouts
         self.isEnabled = isEnabled
@@ -35,17 +38,20 @@ package struct ProviderChange: Sendable {
     package var name: String?
     package var baseURL: String?
     package var credential: Secret?
+    package var options: [String: String]?
     package var headers: [ExtraHeader]?
     package var timeouts: ProviderTimeouts?
     package var isEnabled: Bool?
 
     package init(
-        name: String? = nil, baseURL: String? = nil, credential: Secret? = nil, headers: [ExtraHeader]? = nil,
-        timeouts: ProviderTimeouts? = nil, isEnabled: Bool? = nil
+        name: String? = nil, baseURL: String? = nil, credential: Secret? = nil,
+        options: [String: String]? = nil, headers: [ExtraHeader]? = nil, timeouts: ProviderTimeouts? = nil,
+        isEnabled: Bool? = nil
     ) {
         self.name = name
         self.baseURL = baseURL
         self.credential = credential
+        self.options = options
         self.headers = headers
         self.timeouts = timeouts
         self.isEnabled = isEnabled
@@ -78,54 +84,90 @@ package struct ProviderOperations {
     ) async throws(OperationError) -> Changed<Provider> {
         let now = environment.clock.now()
         let baseURL = try address(new)
-        let hint = try new.credential.map { credential throws(OperationError) in try Self.hint(credential) }
+        let hint = try new.credential.map { credential throws(OperationError) in
+            try Self.hint(credential, new.kind)
+        }
         let provider = Provider(
             id: ProviderID(at: now), tenant: owner, name: new.name, kind: new.kind, baseURL: baseURL,
-            headers: new.headers, timeouts: new.timeouts, isEnabled: new.isEnabled, credentialHint: hint,
+            options: new.options, headers: new.headers, timeouts: new.timeouts, isEnabled: new.isEnabled,
+            credentialHint: hint,
             createdAt: now, updatedAt: now)
         return try await environment.write(
             "providers.create", .providersCreate, in: .owner(owner), by: caller
         ) { connection in
             try await ProviderStore.create(provider, connection)
-            if let credential = new.credential { try await store(credential, of: provider, connection) }
+            if let credential = new.credential {
+                let stored = try await seal(credential, hint ?? "", of: provider, connection)
+                _ = try await ProviderStore.setCredential(
+                    stored, of: provider.id, ownedBy: owner, at: now, connection)
+            }
             return Recorded(provider, AuditSubject("provider", provider.id, Self.details(provider)))
         }
     }
 
+    /// Changes it; a credential takes the place of its first one.
     package func update(
         _ id: ProviderID, _ change: ProviderChange, of owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<Provider> {
-        let hint = try change.credential.map { credential throws(OperationError) in
-            try Self.hint(credential)
-        }
-        return try await environment.write(
+        try await environment.write(
             "providers.update", .providersUpdate, in: .owner(owner), by: caller
         ) { connection in
             var provider = try found(try await ProviderStore.find(id, of: owner, connection))
-            let (seen, before) = (provider.updatedAt, Self.details(provider))
+            let seen = provider.updatedAt
+            let before = Self.details(provider)
             try apply(change, to: &provider)
             provider.updatedAt = environment.clock.now()
-            provider.credentialHint = hint ?? provider.credentialHint
             guard try await ProviderStore.update(provider, expecting: seen, connection) != nil else {
                 throw OperationError(.preconditionFailed)
             }
-            if let credential = change.credential { try await store(credential, of: provider, connection) }
-            var after = Self.details(provider)
-            if change.credential != nil { after = after.adding("credential_replaced", true) }
-            return Recorded(provider, AuditSubject("provider", id, from: before, to: after))
+            if let credential = change.credential {
+                provider.credentialHint = try await replaceFirst(credential, of: provider, connection)
+            }
+            return Recorded(
+                provider, AuditSubject("provider", id, from: before, to: Self.details(provider)))
         }
+    }
+
+    /// Deletes it with its credentials, models and prices; `in_use` while a route names one of its models.
+    package func delete(
+        _ id: ProviderID, of owner: TenantID?, by caller: Caller
+    ) async throws(OperationError) -> Changed<Provider> {
+        try await environment.write(
+            "providers.delete", .providersDelete, in: .owner(owner), by: caller
+        ) { connection in
+            let provider = try found(try await ProviderStore.find(id, of: owner, connection))
+            do throws(PostgresError) {
+                _ = try await ProviderStore.delete(id, of: owner, connection)
+            } catch  where error.constraint == Constraint.targetModelExists {
+                throw OperationError(.inUse, detail: "A route has one of its models as a target.")
+            }
+            return Recorded(provider, AuditSubject("provider", id, Self.details(provider)))
+        }
+    }
+
+    private func replaceFirst(
+        _ credential: Secret, of provider: Provider, _ connection: PostgresConnection
+    ) async throws -> String {
+        let hint = try Self.hint(credential, provider.kind)
+        let stored = try await seal(credential, hint, of: provider, connection)
+        _ = try await ProviderStore.setCredential(
+            stored, of: provider.id, ownedBy: provider.tenant, at: provider.updatedAt, connection)
+        return hint
     }
 
     // MARK: Parts
 
     private func address(_ new: NewProvider) throws(OperationError) -> BaseURL {
-        guard let text = new.baseURL ?? new.kind.defaultBaseURL else {
-            throw .invalid([
-                ValidationError("/base_url", .required, "is required for the kind \(new.kind.rawValue)")
-            ])
+        let options = new.kind.problems(new.options)
+        guard let text = new.baseURL ?? new.kind.baseURL(new.options) else {
+            // An address made of options lacks nothing but them.
+            if new.kind.defaultBaseURL != nil, !options.isEmpty { throw .invalid(options) }
+            let message = "is required for the kind \(new.kind.rawValue)"
+            throw .invalid([ValidationError("/base_url", .required, message)] + options)
         }
         try check(
-            Provider.problems(name: new.name, baseURL: text, headers: new.headers, timeouts: new.timeouts))
+            Provider.problems(name: new.name, baseURL: text, headers: new.headers, timeouts: new.timeouts)
+                + options)
         return try allowed(text)
     }
 
@@ -144,49 +186,50 @@ package struct ProviderOperations {
         provider.headers = change.headers ?? provider.headers
         provider.timeouts = change.timeouts ?? provider.timeouts
         provider.isEnabled = change.isEnabled ?? provider.isEnabled
+        provider.options = change.options ?? provider.options
         let baseURL = change.baseURL ?? provider.baseURL.description
         try check(
             Provider.problems(
                 name: provider.name, baseURL: baseURL, headers: provider.headers, timeouts: provider.timeouts)
-        )
+                + provider.kind.problems(provider.options))
         if change.baseURL != nil { provider.baseURL = try allowed(baseURL) }
     }
 
-    private func store(
-        _ credential: Secret, of provider: Provider, _ connection: PostgresConnection
-    ) async throws {
+    /// The credential as it is kept: for us, and for nodes.
+    func seal(
+        _ credential: Secret, _ hint: String, of provider: Provider, _ connection: PostgresConnection
+    ) async throws -> StoredCredential {
         let keys = environment.keys
         let sealed = try await keys.vault.seal(
             credential, of: provider.id, owner: provider.tenant, connection)
         let travelling = SealedCredential(credential, of: provider.id, under: keys.fleetKey)
-        let stored = StoredCredential(
-            sealed: sealed, hint: provider.credentialHint ?? "",
+        return StoredCredential(
+            sealed: sealed, hint: hint,
             forFleet: StoredCredential.FleetSeal(fleetKey: travelling.fleetKey, sealed: travelling.sealed))
-        _ = try await ProviderStore.setCredential(
-            stored, of: provider.id, ownedBy: provider.tenant, at: provider.updatedAt, connection)
     }
 
-    /// The last four characters, when enough others stay unknown. Checks the credential on the way: it
-    /// becomes a header value, so it is visible ASCII.
-    private static func hint(_ credential: Secret) throws(OperationError) -> String {
+    /// The last four characters, when enough others stay unknown. Checks the credential on the way: most
+    /// become a header's value, which is visible ASCII.
+    static func hint(_ credential: Secret, _ kind: ProviderKind) throws(OperationError) -> String {
+        let isDocument = kind.authentication == .serviceAccount
         let hint: String? = credential.withBytes { bytes in
             guard Provider.credentialLengths.contains(bytes.count),
-                bytes.allSatisfy({ (33...126).contains($0) })
+                isDocument || bytes.allSatisfy({ (33...126).contains($0) })
             else { return nil }
+            if isDocument { return "" }
             return bytes.count < 12 ? "" : String(decoding: bytes.suffix(4), as: UTF8.self)
         }
         guard let hint else {
+            let limit = Provider.credentialLengths.upperBound
             throw .invalid([
                 ValidationError(
-                    "/credential", .invalidFormat,
-                    "must be 1 to \(Provider.credentialLengths.upperBound) visible ASCII characters"
-                )
+                    "/credential", .invalidFormat, "must be \(kind.credentialForm), at most \(limit) bytes")
             ])
         }
         return hint
     }
 
-    private static func details(_ provider: Provider) -> JSONValue {
+    static func details(_ provider: Provider) -> JSONValue {
         [
             "name": .string(provider.name), "kind": .string(provider.kind.rawValue),
             "base_url": .string(provider.baseURL.description), "enabled": .boolean(provider.isEnabled),

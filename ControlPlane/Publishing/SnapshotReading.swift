@@ -116,16 +116,20 @@ enum SnapshotReading {
         content.routes = try await SnapshotExport.routes(of: owners, connection)
         content.prices = try await SnapshotExport.prices(of: owners, at: now, connection)
         var unsealed: [(StoredCredential, ProviderID, TenantID?)] = []
-        for (provider, credential) in try await SnapshotExport.providers(of: owners, connection) {
-            var sealed: SealedCredential?
-            if let credential {
-                if let seal = credential.forFleet, seal.fleetKey == fleetKey {
-                    sealed = SealedCredential(fleetKey: seal.fleetKey, sealed: seal.sealed)
+        for exported in try await SnapshotExport.providers(of: owners, connection) {
+            let provider = exported.provider
+            var credentials: [CredentialEntry] = []
+            for credential in exported.credentials {
+                if let seal = credential.stored.forFleet, seal.fleetKey == fleetKey {
+                    credentials.append(
+                        CredentialEntry(
+                            id: credential.id, weight: credential.weight,
+                            sealed: SealedCredential(fleetKey: seal.fleetKey, sealed: seal.sealed)))
                 } else {
-                    unsealed.append((credential, provider.id, provider.tenant))
+                    unsealed.append((credential.stored, provider.id, provider.tenant))
                 }
             }
-            content.providers.append(ProviderEntry(provider, credential: sealed))
+            content.providers.append(ProviderEntry(provider, credentials: credentials))
         }
         return unsealed
     }

@@ -17,6 +17,8 @@ struct SharedParts: Sendable {
     let keys: PlatformKeys
     let hashing: BlockingPool
     let egress: EgressPolicy
+    /// Looks names up for calls to providers.
+    let resolver: BlockingPool
     let metrics: MetricsRegistry
     let limits: RequestLimits
     let documentation: Documentation
@@ -44,11 +46,13 @@ final class AdminService {
         changed: @escaping @Sendable () -> Void
     ) throws {
         self.database = database
+        let prober = ProviderProber(shared, loop: loop)
         let environment = try OperationEnvironment(
             database: database, clock: shared.clock, keys: shared.keys, hashing: shared.hashing,
             nodeURL: shared.values[ControlSettings.nodePublicURL],
             keepsBackups: shared.values[ControlSettings.backupFolder] != nil, log: shared.log,
-            egressRefusal: { shared.refusal($0) }, changed: changed)
+            egressRefusal: { shared.refusal($0) },
+            probe: { await prober.ask($0) }, changed: changed)
         operations = Operations(environment)
         let surroundings = Surroundings(
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,

@@ -47,7 +47,8 @@ struct ControlParts {
             BlockingPool(threads: values[ControlSettings.passwordThreads], queueLimit: 64, name: "passwords")
         }
         let shared = SharedParts(
-            values: values, clock: clock, keys: keys, hashing: hashing, egress: egress, metrics: metrics,
+            values: values, clock: clock, keys: keys, hashing: hashing, egress: egress, resolver: resolver,
+            metrics: metrics,
             limits: RequestLimits(
                 perAddress: values[ControlSettings.addressRate], perUser: values[ControlSettings.userRate],
                 clock: clock),
@@ -69,6 +70,7 @@ struct ControlParts {
         } stop: { service, nanoseconds in
             await service.drain(withinNanoseconds: nanoseconds)
         }
+        takeOverMasterKey(first.operations)
         try await startMoreLoops(parts, shared, url, resolver, changed)
         try await parts.start("mail") {
             let mail = try MailService(shared, url: url, resolver: resolver, loop: loop)
@@ -89,6 +91,32 @@ struct ControlParts {
                 "admin": "\(first.address)", "node_url": "\(values[ControlSettings.nodePublicURL])",
                 "version": "\(ControlProgram.version)",
             ])
+    }
+
+    /// Seals again what the master key before this one sealed, beside everything else; a control plane that
+    /// is stopped meanwhile goes on at its next start.
+    private func takeOverMasterKey(_ operations: Operations) {
+        guard values[ControlSettings.previousMasterKey] != nil else { return }
+        let log = log
+        loop.spawn {
+            do throws(OperationError) {
+                let unopened = try await operations.masterKey.rewrap { state in
+                    log.info(
+                        "master key rotation",
+                        ["sealed": "\(state.sealed)", "secrets": "\(state.secrets)"])
+                }
+                if unopened.isEmpty {
+                    log.info("master key rotation is complete: --previous-master-key can be taken away")
+                } else {
+                    log.error(
+                        "secrets that neither master key opens",
+                        ["count": "\(unopened.count)", "first": "\(unopened[0])"])
+                }
+            } catch {
+                log.error(
+                    "master key rotation stopped", ["reason": "\(error.code.code): \(error.privateDetail)"])
+            }
+        }
     }
 
     private func pool(

@@ -19,6 +19,11 @@ enum ControlSettings {
         "master-key", minimumBytes: 32,
         help: "The key that seals everything secret in the database: 32 random bytes in base64, as from "
             + "`openssl rand -base64 32`. Keep it safe and apart from the database's backups.")
+    static let previousMasterKey = Setting<Secret?>.optionalSecret(
+        "previous-master-key", minimumBytes: 32,
+        help: "The master key before this one, while a rotation is under way: it still opens what it sealed, "
+            + "and all of that is sealed again under --master-key. Take it away when "
+            + "`GET /api/v1/master-key` says complete.")
 
     static let adminListenAddress = address(
         "admin-listen-address", default: "127.0.0.1:7070",
@@ -129,7 +134,8 @@ enum ControlSettings {
         summary: "The control plane: admin API, publishing to gateway nodes, usage.",
         version: ControlProgram.version,
         groups: [
-            SettingGroup("Database and keys", [databaseURL, databaseConnections, masterKey]),
+            SettingGroup(
+                "Database and keys", [databaseURL, databaseConnections, masterKey, previousMasterKey]),
             SettingGroup(
                 "Listeners", [adminListenAddress, nodeListenAddress, nodePublicURL, nodeServerNames]),
             SettingGroup("First start", [bootstrapEmail, bootstrapPassword]),

@@ -25,13 +25,19 @@ enum StartUp {
     }
 
     static func masterKey(_ values: SettingsValues) throws(StartFailure) -> MasterKey {
-        let text = values[ControlSettings.masterKey].withBytes { String(decoding: $0, as: UTF8.self) }
+        let current = try masterKey(values[ControlSettings.masterKey], "--master-key-file")
+        guard let previous = values[ControlSettings.previousMasterKey] else { return current }
+        return current.accepting(try masterKey(previous, "--previous-master-key-file"))
+    }
+
+    private static func masterKey(_ secret: Secret, _ setting: String) throws(StartFailure) -> MasterKey {
+        let text = secret.withBytes { String(decoding: $0, as: UTF8.self) }
         do throws(MasterKey.Refusal) {
             return try MasterKey(text: text)
         } catch {
             throw StartFailure(
                 .configuration,
-                "--master-key-file: \(error); generate one with `openssl rand -base64 32` and keep it safe")
+                "\(setting): \(error); generate one with `openssl rand -base64 32` and keep it safe")
         }
     }
 

@@ -125,33 +125,42 @@ package enum SnapshotExport {
             isStrict: try row.bool(12), tags: try row.textArray(13), owner: try row.optionalID(14))
     }
 
-    /// Providers of all owners, each with its credential, if it has one.
+    /// A provider with the credentials its calls may carry.
+    package struct ExportedProvider: Hashable, Sendable {
+        package let provider: Provider
+        package var credentials: [ProviderStore.SharedCredential]
+    }
+
+    /// Providers of all owners, each with its enabled credentials, the oldest first.
     package static func providers(
         of owners: Owners? = nil, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> [(provider: Provider, credential: StoredCredential?)] {
+    ) async throws(PostgresError) -> [ExportedProvider] {
         let filter: SQL = owners.map { "where providers.tenant_id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
-            select providers.tenant_id, id, name, kind, base_url, header_names, header_values, connect_ms,
-                   first_byte_ms, between_chunks_ms, total_ms, enabled, providers.created_at, updated_at,
-                   hint, sealed, hint, fleet_key_id, fleet_sealed
+            select providers.tenant_id, providers.id, providers.name, kind, base_url, header_names,
+                   header_values, connect_ms, first_byte_ms, between_chunks_ms, total_ms, providers.enabled,
+                   providers.created_at, providers.updated_at, hint, option_names, option_values,
+                   sealed, hint, fleet_key_id, fleet_sealed, credential.id, weight
               from providers
-              left join lateral (
-                   select hint, sealed, fleet_key_id, fleet_sealed
-                     from provider_credentials
-                    where provider_credentials.tenant_id = providers.tenant_id and provider_id = providers.id
-                    order by position
-                    limit 1
-                   ) as credential on true
+              left join provider_credentials as credential
+                     on credential.tenant_id = providers.tenant_id
+                    and credential.provider_id = providers.id and credential.enabled
              \(fragment: filter)
-             order by providers.tenant_id, id
+             order by providers.tenant_id, providers.id, credential.id
             """)
-        return try rows.read { row throws(PostgresError) in
-            (
-                provider: try ProviderStore.read(row),
-                credential: try ProviderStore.readCredential(row, from: 15)
-            )
+        var providers: [ExportedProvider] = []
+        for row in rows {
+            let provider = try ProviderStore.read(row)
+            if providers.last?.provider.id != provider.id {
+                providers.append(ExportedProvider(provider: provider, credentials: []))
+            }
+            guard let stored = try ProviderStore.readCredential(row, from: 17) else { continue }
+            let credential = ProviderStore.SharedCredential(
+                id: try row.id(21), weight: try row.int32(22), stored: stored)
+            providers[providers.count - 1].credentials.append(credential)
         }
+        return providers
     }
 
     /// The enabled routes of all tenants, each target with the provider of its model.

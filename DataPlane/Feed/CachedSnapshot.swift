@@ -96,15 +96,18 @@ struct CredentialNotOpened: Error, CustomStringConvertible {
 }
 
 extension ServingSnapshot {
-    /// Opens every provider's credential; about a microsecond each.
+    /// Opens every provider's credentials; about a microsecond each.
     convenience init(
         _ compiled: CompiledSnapshot, openingWith fleetKey: FleetKey
     ) throws(CredentialNotOpened) {
-        var credentials: [ProviderID: Secret] = [:]
+        var credentials: [ProviderID: [OpenedCredential]] = [:]
         for provider in compiled.providers {
-            guard let sealed = provider.entry.credential else { continue }
             do throws(CryptographyError) {
-                credentials[provider.id] = try sealed.open(of: provider.id, with: fleetKey)
+                for entry in provider.entry.credentials {
+                    let secret = try entry.sealed.open(of: provider.id, with: fleetKey)
+                    credentials[provider.id, default: []].append(
+                        OpenedCredential(id: entry.id, weight: entry.weight, secret: secret))
+                }
             } catch {
                 throw CredentialNotOpened(
                     provider: provider.id,

@@ -3,22 +3,48 @@ package import Cryptography
 package import Domain
 package import Policy
 
+/// One of a provider's credentials, ready to be sent.
+package struct OpenedCredential: Sendable {
+    package let id: CredentialID
+    /// Its share of the provider's calls.
+    package let weight: Int32
+    package let secret: Secret
+
+    package init(id: CredentialID, weight: Int32 = 100, secret: Secret) {
+        self.id = id
+        self.weight = weight
+        self.secret = secret
+    }
+}
+
 /// One immutable world of a call: what the control plane decided, and the credentials to act on it. Any
 /// thread.
 package final class ServingSnapshot: Sendable {
     package let compiled: CompiledSnapshot
-    private let credentials: [ProviderID: Secret]
+    private let credentials: [ProviderID: [OpenedCredential]]
 
     package var version: SnapshotVersion { compiled.version }
 
     /// - Parameter credentials: opened, of the providers that want one.
-    package init(_ compiled: CompiledSnapshot, credentials: [ProviderID: Secret]) {
+    package init(_ compiled: CompiledSnapshot, credentials: [ProviderID: [OpenedCredential]]) {
         self.compiled = compiled
         self.credentials = credentials
     }
 
-    /// What a provider wants to see; nil when it wants none.
-    package func credential(of provider: ProviderID) -> Secret? { credentials[provider] }
+    /// With one credential for each provider that has any.
+    package convenience init(_ compiled: CompiledSnapshot, credentials: [ProviderID: Secret]) {
+        self.init(
+            compiled,
+            credentials: credentials.reduce(into: [:]) { all, one in
+                all[one.key] = [
+                    OpenedCredential(
+                        id: CredentialID(high: one.key.high, low: one.key.low), secret: one.value)
+                ]
+            })
+    }
+
+    /// What a provider's calls may carry, each by its share; empty when it wants none.
+    package func credentials(of provider: ProviderID) -> [OpenedCredential] { credentials[provider] ?? [] }
 
     /// This world with what a newer manifest takes away, before its shards are here.
     func taking(away manifest: VerifiedManifest) -> ServingSnapshot {

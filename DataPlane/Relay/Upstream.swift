@@ -15,11 +15,14 @@ final class Upstream {
     let deadlines: CallDeadlines
     /// Our answers' fields about where it came from.
     let answerFields: PreparedFields
-    /// The request head up to the digits of `content-length`. Holds the credential.
-    private let headTemplate: Secret
+    /// The request head up to the digits of `content-length`, one for each credential; without any, one.
+    private let headTemplates: [Secret]
+    /// Where the share of each ends, in the order of `headTemplates`.
+    private let shareEnds: [UInt64]
+    private var calls: UInt64 = 0
     /// The upstream model's name as JSON, quotes included; does not move.
     let modelJSON: UnsafeRawBufferPointer
-    private let credential: Secret?
+    private let credentials: [OpenedCredential]
 
     /// nil when the provider does not speak a wire format of this node, or its configuration cannot be sent.
     init?(
@@ -34,11 +37,18 @@ final class Upstream {
         guard let address = WebAddress("\(scheme)://\(host):\(url.port)\(path)"),
             let origin = Origin(address, tls: calling.tls)
         else { return nil }
-        credential = serving.credential(of: provider.id)
-        guard let head = Self.head(provider.headers, address: address, credential: credential),
+        credentials = serving.credentials(of: provider.id)
+        let secrets: [Secret?] = credentials.isEmpty ? [nil] : credentials.map(\.secret)
+        let heads = secrets.compactMap { Self.head(provider.headers, address: address, credential: $0) }
+        guard heads.count == secrets.count,
             let fields = Self.answerFields(target, of: route, in: serving)
         else { return nil }
-        headTemplate = head
+        headTemplates = heads
+        var end: UInt64 = 0
+        shareEnds = credentials.map { credential in
+            end += UInt64(max(1, credential.weight))
+            return end
+        }
         answerFields = fields
         self.target = target
         pool = calling.client.pool(for: origin)
@@ -53,14 +63,23 @@ final class Upstream {
 
     /// Appends the head of a request whose body has this many bytes.
     func writeHead(bodyBytes: Int, to output: inout GrowableBytes) {
-        headTemplate.withBytes { output.append($0) }
+        headTemplates[nextCredential()].withBytes { output.append($0) }
         output.append(decimal: bodyBytes)
         output.append("\r\n\r\n")
     }
 
+    /// Credentials take turns by their weights: the golden ratio's multiples spread evenly over the shares,
+    /// so that also a few calls come out in proportion.
+    private func nextCredential() -> Int {
+        guard let total = shareEnds.last, shareEnds.count > 1 else { return 0 }
+        calls &+= 1
+        let ticket = (calls &* 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: total).high
+        return shareEnds.firstIndex { ticket < $0 } ?? 0
+    }
+
     /// What must not appear in any text that goes to a client.
     var secrets: [String] {
-        credential.map { [$0.withBytes { String(decoding: $0, as: UTF8.self) }] } ?? []
+        credentials.map { $0.secret.withBytes { String(decoding: $0, as: UTF8.self) } }
     }
 
     /// Where OpenAI's format is spoken, by kind of provider.

@@ -15,12 +15,14 @@ package typealias MailID = ID<Mail>
 package typealias BackupID = ID<BackupNoun>
 package typealias AuditEventID = ID<AuditEventNoun>
 package typealias UsageEventID = ID<UsageEventNoun>
+package typealias CredentialID = ID<ProviderCredential>
 package typealias FleetKeyID = ID<FleetKeyNoun>
 
 extension Tenant: Identified { package static var idPrefix: StaticString { "tenant" } }
 extension Workspace: Identified { package static var idPrefix: StaticString { "ws" } }
 extension User: Identified { package static var idPrefix: StaticString { "user" } }
 extension Provider: Identified { package static var idPrefix: StaticString { "prov" } }
+extension ProviderCredential: Identified { package static var idPrefix: StaticString { "cred" } }
 extension Model: Identified { package static var idPrefix: StaticString { "model" } }
 extension Price: Identified { package static var idPrefix: StaticString { "price" } }
 extension Route: Identified { package static var idPrefix: StaticString { "route" } }

@@ -22,6 +22,7 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case providersUpdate = "providers:update"
     case providersDelete = "providers:delete"
     case providersTest = "providers:test"
+    case masterKeyRead = "master-key:read"
     case modelsRead = "models:read"
     case modelsCreate = "models:create"
     case modelsUpdate = "models:update"
@@ -61,8 +62,7 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
         switch self {
         case .tenantsCreate, .tenantsSuspend, .nodesRead, .nodesDrain, .nodesRevoke, .joinTokensRead,
             .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .backupsRead,
-            .backupsCreate, .settingsRead,
-            .settingsUpdate:
+            .backupsCreate, .settingsRead, .settingsUpdate, .masterKeyRead:
             true
         default: false
         }

@@ -1,26 +1,3 @@
-/// Which wire format an upstream speaks.
-package enum ProviderKind: String, Sendable, CaseIterable {
-    case openAI = "openai"
-    case anthropic
-    case gemini
-    case ollama
-    case azureOpenAI = "azure_openai"
-    case bedrock
-    case vertex
-    case openAICompatible = "openai_compatible"
-
-    /// Where the vendor's public service is; nil when every customer has an address of their own.
-    package var defaultBaseURL: String? {
-        switch self {
-        case .openAI: "https://api.openai.com/v1"
-        case .anthropic: "https://api.anthropic.com"
-        case .gemini: "https://generativelanguage.googleapis.com"
-        case .ollama: "http://127.0.0.1:11434"
-        case .azureOpenAI, .bedrock, .vertex, .openAICompatible: nil
-        }
-    }
-}
-
 /// A configured upstream account. Its credential is not here: it is sealed in the store and in snapshots.
 package struct Provider: Hashable, Sendable {
     package let id: ProviderID
@@ -30,25 +7,30 @@ package struct Provider: Hashable, Sendable {
     package var name: String
     package var kind: ProviderKind
     package var baseURL: BaseURL
+    /// What its kind asks for besides: a region, a project, a version of the API.
+    package var options: [String: String]
     /// Extra request headers, in order; never credentials.
     package var headers: [ExtraHeader]
     package var timeouts: ProviderTimeouts
     package var isEnabled: Bool
-    /// The last four characters of the credential, so that people can tell two apart; nil when there is none.
+    /// The last four characters of its first credential, so that people can tell two apart; nil when there is
+    /// none.
     package var credentialHint: String?
     package let createdAt: Timestamp
     package var updatedAt: Timestamp
 
     package init(
         id: ProviderID, tenant: TenantID?, name: String, kind: ProviderKind, baseURL: BaseURL,
-        headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true,
-        credentialHint: String? = nil, createdAt: Timestamp, updatedAt: Timestamp
+        options: [String: String] = [:], headers: [ExtraHeader] = [],
+        timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true, credentialHint: String? = nil,
+        createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.tenant = tenant
         self.name = name
         self.kind = kind
         self.baseURL = baseURL
+        self.options = options
         self.headers = headers
         self.timeouts = timeouts
         self.isEnabled = isEnabled

@@ -127,7 +127,11 @@ private func compiledProviders(
     var providers: [ProviderID: CompiledProvider] = [:]
     for entry in entries {
         problems.check(entry.tenant == owner, .misplaced, "\(entry.id)")
-        problems.check(entry.credential.map { $0.fleetKey == fleetKey } ?? true, .fleetKey, "\(entry.id)")
+        problems.check(
+            entry.credentials.allSatisfy { $0.sealed.fleetKey == fleetKey }, .fleetKey, "\(entry.id)")
+        problems.check(
+            entry.credentials.allSatisfy { ProviderCredential.weights.contains($0.weight) }
+                && entry.kind.problems(entry.options).isEmpty, .invalid, "\(entry.id)")
         let rules = Provider.problems(
             name: "provider", baseURL: entry.baseURL.description, headers: entry.headers,
             timeouts: entry.timeouts)

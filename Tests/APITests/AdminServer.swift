@@ -49,6 +49,8 @@ final class AdminServer {
     private(set) var changes = 0
     /// Hosts the operator does not allow providers to have.
     var refusedHosts: Set<String> = []
+    /// What providers answer when they are tested.
+    var probe: (ProviderProbe) -> ProviderProbe.Answer = { _ in .unreachable("nobody is there") }
     /// What the API uses; tests look at the database through `database.pool`.
     private let pool: PostgresPool
     private let client: HTTPClient
@@ -68,15 +70,17 @@ final class AdminServer {
         keys = try await PlatformKeys.load(pool, masterKey: .random(), clock: clock.clock)
         var count: () -> Void = {}
         var refusal: (BaseURL) -> String? = { _ in nil }
+        var ask: (ProviderProbe) -> ProviderProbe.Answer = { _ in .unreachable("") }
         operations = Operations(
             try OperationEnvironment(
                 database: pool, clock: clock.clock, keys: keys, hashing: hashing,
                 nodeURL: "https://control.example.com:7071", keepsBackups: true, log: logged.log,
-                egressRefusal: { refusal($0) }, changed: { count() }))
+                egressRefusal: { refusal($0) }, probe: { ask($0) }, changed: { count() }))
         client = HTTPClient(
             loop: database.loop,
             dialer: Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted))
         count = { [unowned self] in changes += 1 }
+        ask = { [unowned self] in probe($0) }
         refusal = { [unowned self] in refusedHosts.contains($0.host) ? "\($0.host) is not public" : nil }
         let surroundings = Surroundings(
             version: "0.0.0", metrics: metrics,

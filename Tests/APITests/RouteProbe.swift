@@ -115,7 +115,16 @@ struct RouteProbe {
         switch parameter {
         case .tenant: return world.acme.tenant
         case .workspace: return world.acme.workspace
-        case .provider: return isShared ? world.shared.provider : world.acme.provider
+        case .provider:
+            if route.operationID.hasSuffix("providers.delete") { return try await provider(isShared) }
+            return isShared ? world.shared.provider : world.acme.provider
+        case .credential:
+            let base =
+                isShared
+                ? "/api/v1/providers/\(world.shared.provider)"
+                : "/api/v1/tenants/\(world.acme.tenant)/providers/\(world.acme.provider)"
+            return try await world.make(
+                "\(base)/credentials", ["credential": "sk-matrix-0123456789abcd"])
         case .model: return isShared ? world.shared.model : world.acme.model
         case .route: return world.acme.route
         case .key:
@@ -142,6 +151,12 @@ struct RouteProbe {
         }
     }
 
+    /// A provider that nothing needs.
+    private func provider(_ isShared: Bool) async throws -> String {
+        let base = isShared ? "/api/v1" : "/api/v1/tenants/\(world.acme.tenant)"
+        return try await world.make("\(base)/providers", World.provider(world.fresh("spare")))
+    }
+
     /// A body that is right for the route.
     private func body() throws -> JSONValue? {
         guard let shape = route.body else { return nil }
@@ -157,6 +172,9 @@ struct RouteProbe {
         case "NewRoute":
             return ["name": .string(world.fresh("route")), "targets": [["model": .string(world.acme.model)]]]
         case "RouteChange": return ["enabled": true]
+        case "NewProviderCredential": return ["credential": "sk-more-0123456789abcd"]
+        case "ProviderCredentialChange": return ["weight": 7]
+        case "ProviderTestRequest": return [:]
         case "KeyChange": return ["tags": ["team:red"]]
         case "KeyRotation": return [:]
         case "KeyRevocation": return ["keys": [.string(KeyID(at: server.clock.now).description)]]

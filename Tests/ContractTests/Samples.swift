@@ -42,7 +42,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
         let object = SnapshotObject(bytes: [1, 2, 3])
         return [
             Sample(content.tenants[0]), Sample(content.workspaces[0]), Sample(content.keys[1]),
-            Sample(content.providers[1]), Sample(content.routes[0]), Sample(content.routes[0].targets[0]),
+            Sample(content.providers[1]),
+            Sample(content.providers[1].credentials[0]), Sample(content.routes[0]),
+            Sample(content.routes[0].targets[0]),
             Sample(content.prices[0]), Sample(shard), Sample(manifest), Sample(envelope),
             Sample(fixture.keySet),
             Sample(ManifestPage(firstShard: 64, references: [nil, .init(object), nil])),
@@ -58,7 +60,11 @@ struct Sample: Sendable, CustomTestStringConvertible {
         guard let url = BaseURL("https://llm.example.com/v1") else { preconditionFailure("a base URL") }
         return ProviderEntry(
             id: id, tenant: tenant, kind: .openAICompatible, baseURL: url,
-            credential: SealedCredential(Secret(utf8: "sk"), of: id, under: key),
+            credentials: [
+                CredentialEntry(
+                    id: CredentialID(high: 1, low: 2), weight: 7,
+                    sealed: SealedCredential(Secret(utf8: "sk"), of: id, under: key))
+            ], options: ["region": "eu-central-1"],
             headers: [ExtraHeader(name: "x-team", value: "red")],
             timeouts: ProviderTimeouts(connect: 1, firstByte: 2, betweenChunks: 3, total: 4), isEnabled: false
         )

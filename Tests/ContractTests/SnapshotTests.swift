@@ -270,7 +270,7 @@ struct SnapshotSecretTests {
             timeouts: ProviderTimeouts(connect: 1, firstByte: 2, betweenChunks: 3, total: 4),
             isEnabled: false,
             credentialHint: "1234", createdAt: .epoch, updatedAt: .epoch)
-        let made = ProviderEntry(provider, credential: nil)
+        let made = ProviderEntry(provider, credentials: [])
         #expect((made.id, made.tenant, made.kind) == (provider.id, nil, .anthropic))
         #expect((made.baseURL, made.headers) == (provider.baseURL, provider.headers))
         #expect((made.timeouts, made.isEnabled) == (provider.timeouts, false))

@@ -45,7 +45,8 @@ struct CachedSnapshotTests {
         let (trust, snapshot, passedOver) = stored.load()
         #expect(trust?.current.version == 1)
         #expect(snapshot?.serving.version.counter == 7)
-        #expect(snapshot?.serving.credential(of: stored.parts.provider) == Secret(utf8: "sk-test"))
+        #expect(
+            snapshot?.serving.credentials(of: stored.parts.provider).first?.secret == Secret(utf8: "sk-test"))
         #expect(snapshot?.verified.manifest == stored.built.manifest)
         #expect(passedOver.isEmpty)
     }

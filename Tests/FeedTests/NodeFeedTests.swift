@@ -137,7 +137,9 @@ struct NodeFeedTests {
             await loop.until { node.counter == 2 }
             #expect(control.renewals == 1)
             #expect(node.feed.identity.enrolled?.fleetKey.id == fleetKey.id)
-            #expect(node.live.current?.credential(of: control.parts.provider) == Secret(utf8: "sk-new"))
+            #expect(
+                node.live.current?.credentials(of: control.parts.provider).first?.secret
+                    == Secret(utf8: "sk-new"))
         }
     }
 

@@ -106,7 +106,7 @@ struct SnapshotMachineTests {
         rig.receive(try rig.publish(1))
         #expect(rig.live?.version == SnapshotVersion(epoch: 1, counter: 1))
         #expect(rig.admits(rig.parts.key))
-        #expect(rig.live?.credential(of: rig.parts.provider) == Secret(utf8: "sk-test"))
+        #expect(rig.live?.credentials(of: rig.parts.provider).first?.secret == Secret(utf8: "sk-test"))
         #expect(rig.storedVersions == [1])
         #expect(Set(rig.stored.map(\.address)) == Set(rig.objects.keys))
         #expect(rig.trustChains == [[rig.fixture.keySetEnvelope]])

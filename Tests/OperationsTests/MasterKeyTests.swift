@@ -107,6 +107,92 @@ struct PlatformKeysTests {
         }
     }
 
+    @Test("everything moves to a new master key, a part at a time, and then the old one opens nothing")
+    func rotation() async throws {
+        try await withTestDatabase { database in
+            let old = MasterKey.random(), new = MasterKey.random(), clock = FakeClock()
+            let before = try await PlatformKeys.load(database.pool, masterKey: old, clock: clock.clock)
+            let tenants = try await database.pool.withTransaction { connection in
+                var tenants: [TenantID] = []
+                for _ in 0..<(MasterKeyOperations.batch + 30) {
+                    clock.advance(seconds: 1)
+                    tenants.append(TenantID(at: clock.now))
+                    try await before.vault.createDataKey(
+                        of: tenants.last, now: clock.now, connection)
+                }
+                return tenants
+            }
+            let provider = ProviderID(at: clock.now), secret = Secret(utf8: "sk-rotated")
+            let sealed = try await database.pool.withConnection {
+                try await before.vault.seal(secret, of: provider, owner: tenants[7], $0)
+            }
+            let both = try await PlatformKeys.load(
+                database.pool, masterKey: new.accepting(old), clock: clock.clock)
+            #expect(both.rootKey.publicKey == before.rootKey.publicKey)
+            let operations = try await database.operations(both, clock)
+            var states: [MasterKeyState] = []
+            let unopened = try await operations.masterKey.rewrap { states.append($0) }
+            #expect(unopened.isEmpty)
+            #expect(states.count >= 2 && states.last?.isComplete == true)
+            #expect(zip(states, states.dropFirst()).allSatisfy { $0.sealed < $1.sealed })
+            let again = try await operations.masterKey.rewrap { states.append($0) }
+            #expect(again.isEmpty)
+            let after = try await PlatformKeys.load(database.pool, masterKey: new, clock: clock.clock)
+            let opened = try await database.pool.withConnection {
+                try await after.vault.open(sealed, of: provider, owner: tenants[7], $0)
+            }
+            #expect(opened == secret)
+            await #expect(throws: PlatformKeys.Failure.self) {
+                _ = try await PlatformKeys.load(database.pool, masterKey: old, clock: clock.clock)
+            }
+        }
+    }
+
+    @Test("what neither key opens is left as it is, and told")
+    func foreignSecrets() async throws {
+        try await withTestDatabase { database in
+            let old = MasterKey.random(), clock = FakeClock()
+            let keys = try await PlatformKeys.load(
+                database.pool, masterKey: MasterKey.random().accepting(old), clock: clock.clock)
+            let stranger = PlatformSecret(
+                purpose: "stranger", keyID: "1", sealed: [1, 2, 3], createdAt: clock.now)
+            try await database.pool.withConnection { try await SettingsStore.insert(stranger, $0) }
+            let unopened = try await database.operations(keys, clock).masterKey.rewrap()
+            #expect(unopened == ["stranger"])
+            let kept = try await database.pool.withConnection {
+                try await SettingsStore.current("stranger", $0)
+            }
+            #expect(kept == stranger)
+        }
+    }
+
+    @Test("without its data key nothing of a tenant's opens any more, and nobody else's is touched")
+    func shredding() async throws {
+        try await withTestDatabase { database in
+            let clock = FakeClock()
+            let vault = try await PlatformKeys.load(
+                database.pool, masterKey: .random(), clock: clock.clock
+            ).vault
+            let gone = TenantID(at: clock.now), stays = TenantID(at: clock.now)
+            let provider = ProviderID(at: clock.now), secret = Secret(utf8: "sk-x")
+            try await database.pool.withConnection { connection in
+                var sealed: [[UInt8]] = []
+                for tenant in [gone, stays] {
+                    try await vault.createDataKey(of: tenant, now: clock.now, connection)
+                    sealed.append(try await vault.seal(secret, of: provider, owner: tenant, connection))
+                }
+                let first = try await vault.shred(gone, connection)
+                let second = try await vault.shred(gone, connection)
+                #expect(first && !second)
+                await #expect(throws: OperationError.self) {
+                    _ = try await vault.open(sealed[0], of: provider, owner: gone, connection)
+                }
+                let opened = try await vault.open(sealed[1], of: provider, owner: stays, connection)
+                #expect(opened == secret)
+            }
+        }
+    }
+
     @Test("a row that was swapped or changed is refused", arguments: ["swap", "flip", "public"])
     func tampered(_ how: String) async throws {
         try await withTestDatabase { database in
@@ -140,6 +226,15 @@ struct PlatformKeysTests {
 }
 
 extension TestDatabase {
+    /// Operations on this database with some keys.
+    fileprivate func operations(_ keys: PlatformKeys, _ clock: FakeClock) throws -> Operations {
+        Operations(
+            try OperationEnvironment(
+                database: pool, clock: clock.clock, keys: keys,
+                hashing: BlockingPool(threads: 1, queueLimit: 1, name: "unused"), nodeURL: "", log: .silent,
+                changed: {}))
+    }
+
     func secretCount() async throws -> Int64 {
         try await pool.withConnection {
             try await $0.query("select count(*) from platform_secrets").first?.int64(0) ?? 0

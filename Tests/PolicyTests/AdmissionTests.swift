@@ -48,7 +48,7 @@ struct AdmissionTests {
         #expect(target.provider.id == parts.provider)
         #expect(target.price(at: fixture.now)?.id == parts.price)
         #expect(target.upstreamModelJSON == Array("\"stand-in\"".utf8))
-        let credential = try #require(target.provider.entry.credential)
+        let credential = try #require(target.provider.entry.credentials.first?.sealed)
         #expect(try credential.open(of: parts.provider, with: fixture.fleetKey) == Secret(utf8: "sk-test"))
     }
 

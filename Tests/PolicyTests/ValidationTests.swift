@@ -116,7 +116,8 @@ struct ValidationTests {
             Breakage("a provider with a header of ours", .invalid) { fixture, _ in
                 let old = fixture.content.providers[0]
                 fixture.content.providers[0] = ProviderEntry(
-                    id: old.id, tenant: nil, kind: .openAI, baseURL: old.baseURL, credential: old.credential,
+                    id: old.id, tenant: nil, kind: .openAI, baseURL: old.baseURL,
+                    credentials: old.credentials,
                     headers: [ExtraHeader(name: "Host", value: "x")])
             },
             Breakage("a credential under another fleet key", .fleetKey) { fixture, _ in

@@ -35,7 +35,8 @@ struct BetweenPlanesTests {
             await loop.until { node.counter != nil && node.refuses(key) == nil }
             #expect(node.snapshots.isReady)
             #expect(!node.snapshots.isStale(at: rig.clock.now()))
-            #expect(node.live.current?.credential(of: tenancy.provider) == Secret(utf8: "sk-acme"))
+            #expect(
+                node.live.current?.credentials(of: tenancy.provider).first?.secret == Secret(utf8: "sk-acme"))
             #expect(node.folder.mode("identity") == 0o600)
             #expect(node.folder.mode() == 0o700)
 
@@ -102,7 +103,9 @@ struct BetweenPlanesTests {
             let began = loop.now
             let second = try await NodeRig.start(nil, in: first.folder, on: loop)
             #expect(second.refuses(key) == nil)
-            #expect(second.live.current?.credential(of: tenancy.provider) == Secret(utf8: "sk-acme"))
+            #expect(
+                second.live.current?.credentials(of: tenancy.provider).first?.secret
+                    == Secret(utf8: "sk-acme"))
             #expect(loop.now - began < 2_000_000_000)
             #expect(second.node == first.node)
 

@@ -24,7 +24,8 @@ struct SnapshotPublisherTests {
             #expect(published.manifest.version == SnapshotVersion(epoch: 1, counter: 1))
             #expect(refusal(key, in: published.compiled, at: now) == nil)
             let provider = try #require(published.compiled.providers.first)
-            let credential = try provider.entry.credential?.open(of: provider.id, with: rig.keys.fleet)
+            let credential = try provider.entry.credentials.first?.sealed.open(
+                of: provider.id, with: rig.keys.fleet)
             #expect(credential == Secret(utf8: "sk-acme"))
             #expect(published.compiled.tenant(tenancy.tenant)?.route(named: "gpt-test")?.targets.count == 1)
             // Nothing has changed: no other version.
@@ -244,7 +245,7 @@ struct SnapshotPublisherTests {
             #expect(try await rig.publisher.reconcile())
             let providers = try #require(try rig.published()).compiled.providers
             let opened = try providers.compactMap {
-                try $0.entry.credential?.open(of: $0.id, with: rig.keys.fleet)
+                try $0.entry.credentials.first?.sealed.open(of: $0.id, with: rig.keys.fleet)
             }
             #expect(opened.count == 2)
             #expect(opened.contains(Secret(utf8: "sk-acme")) && opened.contains(Secret(utf8: "sk-globex")))

@@ -65,7 +65,7 @@ final class GatewayBench {
         let compiled = try CompiledSnapshot(fixture.built())
         var credentials: [ProviderID: Secret] = [:]
         for provider in compiled.providers {
-            credentials[provider.id] = try provider.entry.credential?.open(
+            credentials[provider.id] = try provider.entry.credentials.first?.sealed.open(
                 of: provider.id, with: fixture.fleetKey)
         }
         let serving = ServingSnapshot(compiled, credentials: credentials)
@@ -204,7 +204,7 @@ extension SnapshotFixture {
         guard let timeouts else { return }
         content.providers = content.providers.map {
             ProviderEntry(
-                id: $0.id, tenant: $0.tenant, kind: $0.kind, baseURL: $0.baseURL, credential: $0.credential,
+                id: $0.id, tenant: $0.tenant, kind: $0.kind, baseURL: $0.baseURL, credentials: $0.credentials,
                 headers: $0.headers, timeouts: timeouts, isEnabled: $0.isEnabled)
         }
     }

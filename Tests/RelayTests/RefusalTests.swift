@@ -164,7 +164,7 @@ struct RefusalTests {
                 fixture.content.providers = fixture.content.providers.map {
                     ProviderEntry(
                         id: $0.id, tenant: nil, kind: .anthropic, baseURL: $0.baseURL,
-                        credential: $0.credential)
+                        credentials: $0.credentials)
                 }
             }, status: 503, code: "no_target"),
     ]

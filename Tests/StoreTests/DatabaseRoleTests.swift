@@ -30,6 +30,7 @@ struct DatabaseRoleTests {
         provider_credentials: app=arwd publisher=rw
         provider_credentials.provider_id: reports=r
         provider_credentials.tenant_id: reports=r
+        provider_tests: app=arwd
         providers: app=arwd publisher=r
         refresh_tokens: app=arwd
         route_targets: app=arwd publisher=r

@@ -94,13 +94,61 @@ struct ProviderStoreTests {
                 let listed = try await ProviderStore.withCredentials(limit: 10, connection)
                 #expect(listed == [provider.id])
 
+                let all = try await ProviderStore.credentials(
+                    of: provider.id, ownedBy: mine.id, connection)
+                let only = try #require(all.first)
+                #expect(all.count == 1 && only.hint == "abcd" && only.weight == 100)
                 let foreignRemoval = try await ProviderStore.removeCredential(
-                    of: provider.id, ownedBy: other.id, connection)
+                    only.id, of: provider.id, ownedBy: other.id, connection)
                 let removal = try await ProviderStore.removeCredential(
-                    of: provider.id, ownedBy: mine.id, connection)
+                    only.id, of: provider.id, ownedBy: mine.id, connection)
                 let again = try await ProviderStore.removeCredential(
-                    of: provider.id, ownedBy: mine.id, connection)
+                    only.id, of: provider.id, ownedBy: mine.id, connection)
                 #expect(!foreignRemoval && removal && !again)
+            }
+        }
+    }
+
+    @Test("several credentials are exported with their weights; disabled ones stay at home")
+    func severalCredentials() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let provider = try await fixture.provider(of: mine, connection)
+                var credentials: [ProviderCredential] = []
+                for index in 0..<ProviderCredential.maximumCount {
+                    let now = fixture.now
+                    let credential = ProviderCredential(
+                        id: CredentialID(at: now), provider: provider.id, name: "c\(index)", hint: "",
+                        weight: Int32(index + 1), createdAt: now, updatedAt: now)
+                    let stored = StoredCredential(sealed: [UInt8(index)], hint: "", forFleet: nil)
+                    let isAdded = try await ProviderStore.addCredential(
+                        credential, stored, ownedBy: mine.id, connection)
+                    #expect(isAdded)
+                    credentials.append(credential)
+                }
+                let now = fixture.now
+                let beyond = ProviderCredential(
+                    id: CredentialID(at: now), provider: provider.id, name: "", hint: "", createdAt: now,
+                    updatedAt: now)
+                let isAdded = try await ProviderStore.addCredential(
+                    beyond, StoredCredential(sealed: [99], hint: "", forFleet: nil), ownedBy: mine.id,
+                    connection)
+                #expect(!isAdded)
+                credentials[3].isEnabled = false
+                credentials[4].weight = 999
+                for changed in credentials[3...4] {
+                    let isWritten = try await ProviderStore.updateCredential(
+                        changed, nil, ownedBy: mine.id, connection)
+                    #expect(isWritten)
+                }
+                let listed = try await ProviderStore.credentials(
+                    of: provider.id, ownedBy: mine.id, connection)
+                #expect(listed == credentials)
+                let exported = try await SnapshotExport.providers(connection).first?.credentials
+                #expect(exported?.map(\.id) == credentials.filter(\.isEnabled).map(\.id))
+                #expect(exported?[3].weight == 999)
             }
         }
     }

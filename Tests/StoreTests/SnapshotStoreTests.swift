@@ -320,7 +320,7 @@ struct SnapshotStoreTests {
                 #expect(workspaces == [WorkspaceEntry(id: workspace.id, tenant: acme.id)])
                 let providers = try await SnapshotExport.providers(connection)
                 #expect(providers.map(\.provider.id) == [shared.id, provider.id])
-                #expect(providers.map(\.credential) == [credential, nil])
+                #expect(providers.map { $0.credentials.map(\.stored) } == [[credential], []])
                 #expect(providers.first?.provider.credentialHint == "abcd")
                 let routes = try await SnapshotExport.routes(connection)
                 #expect(routes.map(\.id) == [route.id, second.id])

@@ -52,6 +52,7 @@ package struct Call {
     package var workspace: WorkspaceID { get throws(OperationError) { try id(.workspace) } }
     package var user: UserID { get throws(OperationError) { try id(.user) } }
     package var provider: ProviderID { get throws(OperationError) { try id(.provider) } }
+    package var credential: CredentialID { get throws(OperationError) { try id(.credential) } }
     package var model: ModelID { get throws(OperationError) { try id(.model) } }
     package var route: RouteID { get throws(OperationError) { try id(.route) } }
     package var key: KeyID { get throws(OperationError) { try id(.key) } }
@@ -82,6 +83,8 @@ package struct PathParameter: Sendable, Hashable {
     package static let workspace = PathParameter(name: "workspace", summary: "The workspace.", prefix: "ws")
     package static let user = PathParameter(name: "user", summary: "The user.", prefix: "user")
     package static let provider = PathParameter(name: "provider", summary: "The provider.", prefix: "prov")
+    package static let credential = PathParameter(
+        name: "credential", summary: "The credential.", prefix: "cred")
     package static let model = PathParameter(name: "model", summary: "The model.", prefix: "model")
     package static let route = PathParameter(name: "route", summary: "The route.", prefix: "route")
     package static let key = PathParameter(name: "key", summary: "The key.", prefix: "key")
@@ -95,7 +98,8 @@ package struct PathParameter: Sendable, Hashable {
         name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
 
     package static let all = [
-        tenant, workspace, user, provider, model, route, key, node, joinToken, auditEvent, backup, change,
+        tenant, workspace, user, provider, credential, model, route, key, node, joinToken, auditEvent,
+        backup, change,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }

@@ -1,5 +1,41 @@
 package import Domain
 
+/// One of a provider's credentials, sealed for the fleet.
+package struct CredentialEntry: Hashable, Sendable, BinaryRecord {
+    package let id: CredentialID
+    package let weight: Int32
+    package let sealed: SealedCredential
+
+    package init(id: CredentialID, weight: Int32 = 100, sealed: SealedCredential) {
+        self.id = id
+        self.weight = weight
+        self.sealed = sealed
+    }
+
+    package func encode(into writer: inout FieldWriter) {
+        writer.id(1, id)
+        writer.signed(2, weight)
+        writer.value(3, sealed)
+    }
+
+    package init(from reader: inout FieldReader) throws(CodecError) {
+        var id: CredentialID?
+        var weight: Int32 = 0
+        var sealed: SealedCredential?
+        while let field = try reader.next() {
+            switch field.tag {
+            case 1: id = try field.id()
+            case 2: weight = try field.signed()
+            case 3: sealed = try SealedCredential(field)
+            default: continue
+            }
+        }
+        self.id = try Self.required(id, 1)
+        self.weight = weight
+        self.sealed = try Self.required(sealed, 3)
+    }
+}
+
 /// What a node knows of a provider.
 package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
     package let id: ProviderID
@@ -7,33 +43,50 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
     package let tenant: TenantID?
     package let kind: ProviderKind
     package let baseURL: BaseURL
-    /// nil: the provider wants none.
-    package let credential: SealedCredential?
+    /// Several share its calls by weight; none when the provider wants none.
+    package let credentials: [CredentialEntry]
+    /// What its kind asks for besides, by name.
+    package let options: [String: String]
     package let headers: [ExtraHeader]
     package let timeouts: ProviderTimeouts
     package let isEnabled: Bool
 
     package init(
         id: ProviderID, tenant: TenantID?, kind: ProviderKind, baseURL: BaseURL,
-        credential: SealedCredential?,
-        headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true
+        credentials: [CredentialEntry], options: [String: String] = [:], headers: [ExtraHeader] = [],
+        timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true
     ) {
         self.id = id
         self.tenant = tenant
         self.kind = kind
         self.baseURL = baseURL
-        self.credential = credential
+        self.credentials = credentials
+        self.options = options
         self.headers = headers
         self.timeouts = timeouts
         self.isEnabled = isEnabled
     }
 
-    /// The entry of a provider and its credential, already sealed under the fleet key.
-    package init(_ provider: Provider, credential: SealedCredential?) {
+    /// With one credential, or none.
+    package init(
+        id: ProviderID, tenant: TenantID?, kind: ProviderKind, baseURL: BaseURL,
+        credential: SealedCredential?, headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard,
+        isEnabled: Bool = true
+    ) {
+        self.init(
+            id: id, tenant: tenant, kind: kind, baseURL: baseURL,
+            credentials: credential.map {
+                [CredentialEntry(id: CredentialID(high: id.high, low: id.low), sealed: $0)]
+            } ?? [],
+            headers: headers, timeouts: timeouts, isEnabled: isEnabled)
+    }
+
+    /// The entry of a provider and its credentials, already sealed under the fleet key.
+    package init(_ provider: Provider, credentials: [CredentialEntry]) {
         self.init(
             id: provider.id, tenant: provider.tenant, kind: provider.kind, baseURL: provider.baseURL,
-            credential: credential, headers: provider.headers, timeouts: provider.timeouts,
-            isEnabled: provider.isEnabled)
+            credentials: credentials, options: provider.options, headers: provider.headers,
+            timeouts: provider.timeouts, isEnabled: provider.isEnabled)
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -41,7 +94,7 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         writer.id(2, tenant)
         writer.text(3, kind.rawValue)
         writer.text(4, baseURL.description)
-        if let credential { writer.value(5, credential) }
+        writer.values(5, credentials)
         for header in headers {
             writer.record(6) { inner in
                 inner.text(1, header.name)
@@ -53,6 +106,12 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         writer.signed(9, timeouts.betweenChunks)
         writer.signed(10, timeouts.total)
         writer.flag(11, !isEnabled)
+        for (name, value) in options.sorted(by: { $0.key < $1.key }) {
+            writer.record(12) { inner in
+                inner.text(1, name)
+                inner.text(2, value)
+            }
+        }
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -60,7 +119,8 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         var tenant: TenantID?
         var kind: ProviderKind?
         var baseURL: BaseURL?
-        var credential: SealedCredential?
+        var credentials: [CredentialEntry] = []
+        var options: [String: String] = [:]
         var headers: [ExtraHeader] = []
         var timeouts = ProviderTimeouts(connect: 0, firstByte: 0, betweenChunks: 0, total: 0)
         var isEnabled = true
@@ -70,13 +130,20 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
             case 2: tenant = try field.id()
             case 3: kind = try Self.kind(field)
             case 4: baseURL = try Self.baseURL(field)
-            case 5: credential = try SealedCredential(field)
+            case 5:
+                let limit = ProviderCredential.maximumCount
+                try credentials.append(CredentialEntry(field), upTo: limit, "credentials of a provider")
             case 6: try headers.append(Self.header(field), upTo: Provider.maximumHeaders, "headers")
             case 7: timeouts.connect = try field.signed()
             case 8: timeouts.firstByte = try field.signed()
             case 9: timeouts.betweenChunks = try field.signed()
             case 10: timeouts.total = try field.signed()
             case 11: isEnabled = !(try field.flag())
+            case 12:
+                let option = try Self.header(field)
+                guard options.count < 16, options.updateValue(option.value, forKey: option.name) == nil else {
+                    throw .malformed("options of a provider")
+                }
             default: continue
             }
         }
@@ -84,7 +151,8 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         self.tenant = tenant
         self.kind = try Self.required(kind, 3)
         self.baseURL = try Self.required(baseURL, 4)
-        self.credential = credential
+        self.credentials = credentials
+        self.options = options
         self.headers = headers
         self.timeouts = timeouts
         self.isEnabled = isEnabled
