@@ -4,11 +4,10 @@ package import JSONText
 package enum RouteTable {
     package static let all: [AdminRoute] =
         SystemRoutes.all + DocumentationRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
-        + WorkspaceRoutes.all
-        + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all + UsageRoutes.all
-        + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all
-        + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all + ChangeRoutes.all
-        + EventRoutes.all + MailRoutes.all
+        + WorkspaceRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
+        + UsageRoutes.all + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
+        + ChangeRoutes.all + EventRoutes.all + MailRoutes.all + InvitationRoutes.all + SignUpRoutes.all
+        + SecondFactorRoutes.all
 
     /// The version of the API, not of the program.
     package static let version = "1.0.0"

@@ -20,7 +20,9 @@ enum SessionRoutes {
             "sessions.refresh", "Trade a refresh token for new tokens", body: RefreshBody.shape,
             answers: .signIn
         ) { call throws(OperationError) in
-            try await call.operations.sessions.refresh(try call.body[RefreshBody.token], from: call.origin)
+            .done(
+                try await call.operations.sessions.refresh(
+                    try call.body[RefreshBody.token], from: call.origin))
         },
         .nothing(
             .delete, "/api/v1/sessions/current", .signedIn(reason: "it ends the caller's own session."),
@@ -36,20 +38,56 @@ enum SessionRoutes {
         },
         .nothing(
             .put, "/api/v1/me/password", .signedIn(reason: "it changes the caller's own password."),
-            "users.change-password", "Change my password; every session ends", body: PasswordBody.shape
+            "users.change-password", "Change my password; every other session ends", body: PasswordBody.shape
         ) { call throws(OperationError) in
             try await call.operations.sessions.changePassword(
                 from: Secret(utf8: try call.body[PasswordBody.current]),
                 to: Secret(utf8: try call.body[PasswordBody.new]), by: try call.caller)
         },
+        .one(
+            .patch, "/api/v1/me", .signedIn(reason: "it changes the caller's own profile."), "me.update",
+            "Change my name or language", body: UserChangeBody.shape, answers: .user
+        ) { call throws(OperationError) in
+            try await call.operations.users.updateOwn(
+                try UserChangeBody.value(call.body), by: try call.caller)
+        },
+        .list(
+            "/api/v1/me/sessions", .signedIn(reason: "it lists the caller's own sessions."),
+            "sessions.list", "List my sessions", of: .session
+        ) { call throws(OperationError) in
+            try await call.operations.sessions.list(try call.page, by: try call.caller)
+        },
+        .nothing(
+            .delete, "/api/v1/me/sessions/{session}",
+            .signedIn(reason: "it ends one of the caller's own sessions."), "sessions.end",
+            "End one of my sessions"
+        ) { call throws(OperationError) in
+            try await call.operations.sessions.revoke(try call.session, by: try call.caller)
+        },
+        .nothing(
+            .post, "/api/v1/me/sessions/end", .signedIn(reason: "it ends the caller's own sessions."),
+            "sessions.end-all", "End all my other sessions, or this one too", body: SessionEndBody.shape
+        ) { call throws(OperationError) in
+            try await call.operations.sessions.revokeAll(
+                includingCurrent: try call.body[SessionEndBody.includesCurrent], by: try call.caller)
+        },
     ]
 }
 
 enum UserRoutes {
+    private static let prefix = Field<String?>.optional(
+        "email", .anyText(1...254), "Only users whose address begins so.")
+    private static let status = Field<User.Status?>.optional(
+        "status", .word(), "Only users of this status.")
+
     static let all: [AdminRoute] = [
-        .list("/api/v1/users", .needs(.usersRead, in: .platform), "users.list", "List users", of: .user) {
-            call throws(OperationError) in
-            try await call.operations.users.list(try call.page, by: try call.caller)
+        .list(
+            "/api/v1/users", .needs(.usersRead, in: .platform), "users.list", "List users",
+            query: [prefix, status], of: .user
+        ) { call throws(OperationError) in
+            try await call.operations.users.list(
+                prefix: try call.query[prefix], status: try call.query[status], try call.page,
+                by: try call.caller)
         },
         .one(
             .post, "/api/v1/users", .needs(.usersCreate, in: .platform), "users.create",
@@ -69,6 +107,37 @@ enum UserRoutes {
             "Disable a user: every session ends", answers: .user
         ) { call throws(OperationError) in
             try await call.operations.users.disable(try call.user, by: try call.caller)
+        },
+        .one(
+            .patch, "/api/v1/users/{user}", .needs(.usersUpdate, in: .platform), "users.update",
+            "Change a user's name or language", body: UserChangeBody.shape, answers: .user
+        ) { call throws(OperationError) in
+            try await call.operations.users.update(
+                try call.user, try UserChangeBody.value(call.body), by: try call.caller)
+        },
+        .one(
+            .post, "/api/v1/users/{user}/enable", .needs(.usersUpdate, in: .platform), "users.enable",
+            "Let a disabled user sign in again", answers: .user
+        ) { call throws(OperationError) in
+            try await call.operations.users.enable(try call.user, by: try call.caller)
+        },
+        .nothing(
+            .delete, "/api/v1/users/{user}", .needs(.usersDelete, in: .platform), "users.delete",
+            "Delete a user: memberships, roles and sessions end"
+        ) { call throws(OperationError) in
+            try await call.operations.users.delete(try call.user, by: try call.caller)
+        },
+        .list(
+            "/api/v1/users/{user}/sessions", .needs(.usersRead, in: .platform), "users.sessions",
+            "List a user's sessions", of: .session
+        ) { call throws(OperationError) in
+            try await call.operations.sessions.list(of: try call.user, try call.page, by: try call.caller)
+        },
+        .nothing(
+            .post, "/api/v1/users/{user}/sessions/end", .needs(.usersUpdate, in: .platform),
+            "users.end-sessions", "Sign a user out everywhere"
+        ) { call throws(OperationError) in
+            try await call.operations.sessions.revokeAll(of: try call.user, by: try call.caller)
         },
     ]
 }

@@ -13,6 +13,12 @@ extension Representation<User> {
         .init("status", .words(User.Status.allCases.map(\.rawValue)), "A disabled user cannot sign in.") {
             .string($0.status.rawValue)
         },
+        .init("locale", .words(Language.allCases.map(\.rawValue)), "The language of messages to them.") {
+            .string($0.locale.rawValue)
+        },
+        .init("email_verified_at", .nullable(.time), "When the mailbox was proven to be theirs.") {
+            .optional($0.emailVerifiedAt)
+        },
         .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
         .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
     ]
@@ -46,6 +52,17 @@ extension Representation<Profile> {
                 "Their roles."
             ) { .array($0.authority.bindings.map(Representation<Authority.Binding>.binding.json)) },
         ])
+}
+
+/// The body that changes a user, or oneself.
+enum UserChangeBody {
+    static let name = Field<String?>.change("name", .text(.displayName), "Name for people.")
+    static let locale = Field<Language?>.change("locale", .word(), "The language of messages.")
+    static let shape = BodyShape("UserChange", [name, locale])
+
+    static func value(_ body: BodyValues) throws(OperationError) -> UserChange {
+        UserChange(name: try body[name], locale: try body[locale])
+    }
 }
 
 /// The body that makes a user.

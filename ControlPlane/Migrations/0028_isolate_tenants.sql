@@ -46,5 +46,5 @@ grant select, insert, delete on snapshot_changes, snapshot_objects, snapshot_ver
 grant select
    on tenants, workspaces, members, bindings, sessions, usage_minutes, usage_hours, usage_days, audit_events
    to eclusa_reports;
-grant select (id, email, name, status, created_at, updated_at) on users to eclusa_reports;
+grant select (id, email, name, status, created_at, updated_at, locale, email_verified_at) on users to eclusa_reports;
 grant select (tenant_id, provider_id) on provider_credentials to eclusa_reports;

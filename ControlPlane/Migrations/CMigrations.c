@@ -70,6 +70,18 @@ static const char m0028[] = {
 static const char m0036[] = {
 #embed "0036_create_mails.sql"
 };
+static const char m0037[] = {
+#embed "0037_create_sign_in_failures.sql"
+};
+static const char m0038[] = {
+#embed "0038_create_invitations.sql"
+};
+static const char m0039[] = {
+#embed "0039_create_email_tokens.sql"
+};
+static const char m0040[] = {
+#embed "0040_create_second_factors.sql"
+};
 static const char m0042[] = {
 #embed "0042_isolate_providers.sql"
 };
@@ -101,6 +113,10 @@ static const struct migration all[] = {
     {"0021_create_idempotency_keys", m0021, sizeof m0021},
     {"0028_isolate_tenants", m0028, sizeof m0028},
     {"0036_create_mails", m0036, sizeof m0036},
+    {"0037_create_sign_in_failures", m0037, sizeof m0037},
+    {"0038_create_invitations", m0038, sizeof m0038},
+    {"0039_create_email_tokens", m0039, sizeof m0039},
+    {"0040_create_second_factors", m0040, sizeof m0040},
     {"0042_isolate_providers", m0042, sizeof m0042},
     {"0060_create_backups", m0060, sizeof m0060},
 };

@@ -214,25 +214,6 @@ CREATE TABLE public.audit_heads (
 
 ALTER TABLE ONLY public.audit_heads FORCE ROW LEVEL SECURITY;
 
-CREATE TABLE public.backups (
-    id uuid NOT NULL,
-    status text NOT NULL,
-    is_scheduled boolean NOT NULL,
-    requested_by uuid,
-    requested_at timestamp with time zone NOT NULL,
-    started_at timestamp with time zone,
-    finished_at timestamp with time zone,
-    file text,
-    bytes bigint,
-    sha256 bytea,
-    problem text,
-    checked_at timestamp with time zone,
-    check_problem text,
-    removed_at timestamp with time zone,
-    CONSTRAINT backup_is_done_with_a_file CHECK (((status <> 'done'::text) OR ((file IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL)))),
-    CONSTRAINT backup_status_is_known CHECK ((status = ANY (ARRAY['requested'::text, 'running'::text, 'done'::text, 'failed'::text])))
-);
-
 CREATE TABLE public.bindings (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -246,20 +227,56 @@ CREATE TABLE public.bindings (
 
 ALTER TABLE ONLY public.bindings FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.email_tokens (
+    token_hash bytea NOT NULL,
+    purpose text NOT NULL,
+    email text NOT NULL,
+    name text,
+    locale text,
+    user_id uuid,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT email_token_is_hashed CHECK ((octet_length(token_hash) = 32)),
+    CONSTRAINT email_token_purpose_is_known CHECK ((purpose = ANY (ARRAY['sign_up'::text, 'verification'::text, 'password_reset'::text]))),
+    CONSTRAINT email_token_texts_fit CHECK ((((octet_length(email) >= 3) AND (octet_length(email) <= 254)) AND ((octet_length(name) >= 1) AND (octet_length(name) <= 200))))
+);
+
 CREATE TABLE public.idempotency_keys (
+    tenant_id uuid NOT NULL,
     caller_id uuid NOT NULL,
     key text NOT NULL,
     request_hash bytea NOT NULL,
     status smallint,
-    body bytea,
-    change_token text,
-    entity_tag text,
+    response bytea,
     holds_secret boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT idempotency_key_fits CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
     CONSTRAINT idempotency_request_is_hashed CHECK ((octet_length(request_hash) = 32))
 );
+
+ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.invitations (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    email text NOT NULL,
+    roles text[] NOT NULL,
+    workspace_id uuid,
+    token_hash bytea NOT NULL,
+    created_by uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    accepted_at timestamp with time zone,
+    accepted_by uuid,
+    CONSTRAINT invitation_email_fits CHECK (((octet_length(email) >= 3) AND (octet_length(email) <= 254))),
+    CONSTRAINT invitation_gives_a_role CHECK (((cardinality(roles) >= 1) AND (cardinality(roles) <= 20))),
+    CONSTRAINT invitation_token_is_hashed CHECK ((octet_length(token_hash) = 32)),
+    CONSTRAINT invitation_use_is_complete CHECK (((accepted_at IS NULL) = (accepted_by IS NULL)))
+);
+
+ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.join_tokens (
     id uuid NOT NULL,
@@ -481,6 +498,12 @@ CREATE TABLE public.providers (
 
 ALTER TABLE ONLY public.providers FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.recovery_codes (
+    user_id uuid NOT NULL,
+    code_hash bytea NOT NULL,
+    CONSTRAINT recovery_code_is_hashed CHECK ((octet_length(code_hash) = 32))
+);
+
 CREATE TABLE public.refresh_tokens (
     token_hash bytea NOT NULL,
     session_id uuid NOT NULL,
@@ -524,6 +547,17 @@ CREATE TABLE public.schema_migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.second_factors (
+    user_id uuid NOT NULL,
+    sealed bytea NOT NULL,
+    confirmed_at timestamp with time zone,
+    last_step bigint NOT NULL,
+    failures integer NOT NULL,
+    blocked_until timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT second_factor_is_sealed CHECK (((octet_length(sealed) >= 41) AND (octet_length(sealed) <= 1024)))
+);
+
 CREATE TABLE public.sessions (
     id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -534,6 +568,30 @@ CREATE TABLE public.sessions (
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
     CONSTRAINT session_texts_fit CHECK (((octet_length(user_agent) <= 512) AND (octet_length(address) <= 64)))
+);
+
+CREATE TABLE public.sign_in_challenges (
+    token_hash bytea NOT NULL,
+    user_id uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_challenge_is_hashed CHECK ((octet_length(token_hash) = 32))
+);
+
+CREATE UNLOGGED TABLE public.sign_in_failures (
+    subject bytea NOT NULL,
+    count integer NOT NULL,
+    free integer NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    blocked_until timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_failure_is_hashed CHECK ((octet_length(subject) = 32))
+);
+
+CREATE TABLE public.sign_up_settings (
+    only_row boolean DEFAULT true NOT NULL,
+    is_open boolean NOT NULL,
+    allowed_domains text[] NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_up_settings_is_one_row CHECK (only_row)
 );
 
 CREATE TABLE public.snapshot_changes (
@@ -570,6 +628,14 @@ CREATE TABLE public.snapshot_versions (
     published_at timestamp with time zone NOT NULL
 );
 ALTER TABLE ONLY public.snapshot_versions ALTER COLUMN manifest SET STORAGE EXTERNAL;
+
+CREATE TABLE public.tenant_security (
+    tenant_id uuid NOT NULL,
+    requires_second_factor boolean NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.tenant_security FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.tenants (
     id uuid NOT NULL,
@@ -743,9 +809,12 @@ CREATE TABLE public.users (
     password_hash text,
     password_changed_at timestamp with time zone,
     status text NOT NULL,
+    locale text DEFAULT 'en'::text NOT NULL,
+    email_verified_at timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT user_email_fits CHECK (((octet_length(email) >= 3) AND (octet_length(email) <= 254))),
+    CONSTRAINT user_locale_is_known CHECK ((locale = ANY (ARRAY['en'::text, 'pt-BR'::text]))),
     CONSTRAINT user_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
     CONSTRAINT user_password_is_hashed CHECK ((password_hash ~~ '$argon2id$%'::text)),
     CONSTRAINT user_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text])))
@@ -775,17 +844,23 @@ ALTER TABLE ONLY public.audit_events
 ALTER TABLE ONLY public.audit_heads
     ADD CONSTRAINT audit_heads_pkey PRIMARY KEY (tenant_id);
 
-ALTER TABLE ONLY public.backups
-    ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
-
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_is_given_once UNIQUE NULLS NOT DISTINCT (tenant_id, user_id, workspace_id, role);
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT bindings_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.email_tokens
+    ADD CONSTRAINT email_tokens_pkey PRIMARY KEY (token_hash);
+
 ALTER TABLE ONLY public.idempotency_keys
-    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller_id, key);
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, caller_id, key);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitation_token_is_unique UNIQUE (token_hash);
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.join_tokens
     ADD CONSTRAINT join_token_is_unique UNIQUE (token_hash);
@@ -838,6 +913,9 @@ ALTER TABLE ONLY public.providers
 ALTER TABLE ONLY public.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
+
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
 
@@ -853,8 +931,20 @@ ALTER TABLE ONLY public.routes
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY public.second_factors
+    ADD CONSTRAINT second_factors_pkey PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenges_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.sign_in_failures
+    ADD CONSTRAINT sign_in_failures_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY public.sign_up_settings
+    ADD CONSTRAINT sign_up_settings_pkey PRIMARY KEY (only_row);
 
 ALTER TABLE ONLY public.snapshot_changes
     ADD CONSTRAINT snapshot_changes_pkey PRIMARY KEY (tenant_id, part, changed_by);
@@ -867,6 +957,9 @@ ALTER TABLE ONLY public.snapshot_state
 
 ALTER TABLE ONLY public.snapshot_versions
     ADD CONSTRAINT snapshot_versions_pkey PRIMARY KEY (epoch, counter);
+
+ALTER TABLE ONLY public.tenant_security
+    ADD CONSTRAINT tenant_security_pkey PRIMARY KEY (tenant_id);
 
 ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenant_slug_is_unique UNIQUE (slug);
@@ -906,13 +999,15 @@ CREATE INDEX audit_events_by_time ON public.audit_events USING btree (tenant_id,
 
 CREATE INDEX audit_events_of_actor ON public.audit_events USING btree (actor_id, id DESC);
 
-CREATE INDEX backups_by_file ON public.backups USING btree (file);
-
-CREATE INDEX backups_to_do ON public.backups USING btree (id) WHERE (status = ANY (ARRAY['requested'::text, 'running'::text]));
-
 CREATE INDEX bindings_by_user ON public.bindings USING btree (user_id);
 
+CREATE INDEX email_tokens_by_expiry ON public.email_tokens USING btree (expires_at);
+
+CREATE INDEX email_tokens_by_user ON public.email_tokens USING btree (user_id);
+
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
+
+CREATE UNIQUE INDEX invitation_is_the_only_open_one ON public.invitations USING btree (tenant_id, lower(email)) WHERE (accepted_at IS NULL);
 
 CREATE UNIQUE INDEX key_public_id_is_unique ON public.keys USING btree (public_id);
 
@@ -938,11 +1033,17 @@ CREATE INDEX route_targets_by_model ON public.route_targets USING btree (model_t
 
 CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id, id DESC);
 
+CREATE INDEX sign_in_challenges_by_expiry ON public.sign_in_challenges USING btree (expires_at);
+
+CREATE INDEX sign_in_failures_by_age ON public.sign_in_failures USING btree (last_at);
+
 CREATE INDEX usage_events_by_tenant ON ONLY public.usage_events USING btree (tenant_id, started_at DESC, id DESC);
 
 CREATE INDEX usage_events_default_tenant_id_started_at_id_idx ON public.usage_events_default USING btree (tenant_id, started_at DESC, id DESC);
 
 CREATE UNIQUE INDEX user_email_is_unique ON public.users USING btree (lower(email));
+
+CREATE INDEX users_by_email ON public.users USING btree (lower(email) COLLATE "C");
 
 ALTER INDEX public.usage_events_by_tenant ATTACH PARTITION public.usage_events_default_tenant_id_started_at_id_idx;
 
@@ -983,6 +1084,18 @@ ALTER TABLE ONLY public.bindings
 ALTER TABLE ONLY public.provider_credentials
     ADD CONSTRAINT credential_is_of_a_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES public.providers(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.email_tokens
+    ADD CONSTRAINT email_token_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitation_is_by_a_user FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitation_is_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.invitations
+    ADD CONSTRAINT invitation_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.join_tokens
     ADD CONSTRAINT join_token_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
 
@@ -1016,20 +1129,32 @@ ALTER TABLE ONLY public.prices
 ALTER TABLE ONLY public.providers
     ADD CONSTRAINT provider_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
+ALTER TABLE ONLY public.recovery_codes
+    ADD CONSTRAINT recovery_code_is_of_a_factor FOREIGN KEY (user_id) REFERENCES public.second_factors(user_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_token_is_of_a_session FOREIGN KEY (session_id) REFERENCES public.sessions(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.routes
     ADD CONSTRAINT route_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
+ALTER TABLE ONLY public.second_factors
+    ADD CONSTRAINT second_factor_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT session_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenge_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.route_targets
     ADD CONSTRAINT target_is_of_a_route FOREIGN KEY (tenant_id, route_id) REFERENCES public.routes(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.route_targets
     ADD CONSTRAINT target_model_exists FOREIGN KEY (model_tenant_id, model_id) REFERENCES public.models(tenant_id, id);
+
+ALTER TABLE ONLY public.tenant_security
+    ADD CONSTRAINT tenant_security_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.usage_batches
     ADD CONSTRAINT usage_batch_is_of_a_stream FOREIGN KEY (node_id, outbox_epoch) REFERENCES public.usage_streams(node_id, outbox_epoch);
@@ -1042,6 +1167,10 @@ ALTER TABLE public.audit_events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.audit_heads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
 
@@ -1071,6 +1200,10 @@ CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELEC
 
 CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.idempotency_keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.invitations USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
@@ -1091,6 +1224,8 @@ CREATE POLICY tenant_isolation ON public.routes USING ((tenant_id = ( SELECT pub
 
 CREATE POLICY tenant_isolation ON public.snapshot_changes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.tenant_security USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.tenants USING ((id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.usage_days USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
@@ -1102,6 +1237,8 @@ CREATE POLICY tenant_isolation ON public.usage_hours USING ((tenant_id = ( SELEC
 CREATE POLICY tenant_isolation ON public.usage_minutes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.workspaces USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+ALTER TABLE public.tenant_security ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
 
@@ -1125,12 +1262,22 @@ GRANT ALL ON FUNCTION public.create_usage_partition(day date) TO eclusa_ingest;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_heads TO eclusa_app;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE public.backups TO eclusa_app;
-
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bindings TO eclusa_app;
 GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.email_tokens TO eclusa_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT(holds_secret) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT(created_at) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invitations TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.join_tokens TO eclusa_app;
 GRANT SELECT,UPDATE ON TABLE public.join_tokens TO eclusa_publisher;
@@ -1174,6 +1321,10 @@ GRANT SELECT(provider_id) ON TABLE public.provider_credentials TO eclusa_reports
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.providers TO eclusa_app;
 GRANT SELECT ON TABLE public.providers TO eclusa_publisher;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.recovery_codes TO eclusa_app;
+
+GRANT SELECT(user_id) ON TABLE public.recovery_codes TO eclusa_reports;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_tokens TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.route_targets TO eclusa_app;
@@ -1182,8 +1333,20 @@ GRANT SELECT ON TABLE public.route_targets TO eclusa_publisher;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.routes TO eclusa_app;
 GRANT SELECT ON TABLE public.routes TO eclusa_publisher;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.second_factors TO eclusa_app;
+
+GRANT SELECT(user_id) ON TABLE public.second_factors TO eclusa_reports;
+
+GRANT SELECT(confirmed_at) ON TABLE public.second_factors TO eclusa_reports;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sessions TO eclusa_app;
 GRANT SELECT ON TABLE public.sessions TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.sign_in_challenges TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_in_failures TO eclusa_app;
+
+GRANT SELECT,UPDATE ON TABLE public.sign_up_settings TO eclusa_app;
 
 GRANT INSERT ON TABLE public.snapshot_changes TO eclusa_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.snapshot_changes TO eclusa_publisher;
@@ -1195,6 +1358,9 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.snapshot_state TO eclusa_publisher;
 
 GRANT SELECT ON TABLE public.snapshot_versions TO eclusa_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.snapshot_versions TO eclusa_publisher;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.tenant_security TO eclusa_app;
+GRANT SELECT ON TABLE public.tenant_security TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO eclusa_app;
 GRANT SELECT ON TABLE public.tenants TO eclusa_publisher;
@@ -1228,6 +1394,10 @@ GRANT SELECT(email) ON TABLE public.users TO eclusa_reports;
 GRANT SELECT(name) ON TABLE public.users TO eclusa_reports;
 
 GRANT SELECT(status) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT(locale) ON TABLE public.users TO eclusa_reports;
+
+GRANT SELECT(email_verified_at) ON TABLE public.users TO eclusa_reports;
 
 GRANT SELECT(created_at) ON TABLE public.users TO eclusa_reports;
 

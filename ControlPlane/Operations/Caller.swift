@@ -1,4 +1,5 @@
 package import Domain
+import Store
 
 /// Where a request came from: for the audit log and for throttling, never for authorisation.
 package struct RequestOrigin: Sendable, Hashable {
@@ -20,12 +21,22 @@ package struct Caller: Sendable, Hashable {
     package let user: UserID
     package let session: SessionID
     package let authority: Authority
+    /// Tenants (and the platform, as its own row) that ask for a second factor the user does not have. Their
+    /// roles are not in `authority`.
+    let barred: Set<TenantID>
     package let origin: RequestOrigin
 
-    package init(user: UserID, session: SessionID, authority: Authority, origin: RequestOrigin) {
+    package init(
+        user: UserID, session: SessionID, authority: Authority, barred: Set<TenantID> = [],
+        origin: RequestOrigin
+    ) {
         self.user = user
         self.session = session
-        self.authority = authority
+        self.authority =
+            barred.isEmpty
+            ? authority
+            : Authority(authority.bindings.filter { !barred.contains($0.scope.tenant ?? .platform) })
+        self.barred = barred
         self.origin = origin
     }
 
@@ -34,6 +45,8 @@ package struct Caller: Sendable, Hashable {
     func demand(_ permission: Permission, in scope: Scope) throws(OperationError) {
         switch authorise(authority, permission, in: scope) {
         case .allowed: return
+        case _ where barred.contains(scope.tenant ?? .platform) || barred.contains(.platform):
+            throw OperationError(.secondFactorRequired)
         case .forbidden: throw .forbidden(permission)
         case .hidden: throw .notFound
         }

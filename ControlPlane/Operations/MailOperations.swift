@@ -16,15 +16,30 @@ struct MailDraft {
 
 extension OperationEnvironment {
     /// Queues a message in the caller's transaction: it is sent if, and only if, that commits.
-    func queue(_ draft: MailDraft, _ connection: PostgresConnection) async throws {
+    /// A decoy is written like any other, and never sent.
+    func queue(_ draft: MailDraft, isDecoy: Bool = false, _ connection: PostgresConnection) async throws {
         let now = clock.now()
         let mail = Mail(
             id: MailID(at: now), recipient: draft.recipient, kind: draft.kind, nextAttemptAt: now,
             giveUpAt: draft.giveUpAt, createdAt: now)
         let content: JSONValue = ["subject": .string(draft.subject), "text": .string(draft.text)]
         let sealed = keys.identity.seal(Secret(content.bytes), for: IdentityVault.place(of: mail.id))
-        try await MailStore.enqueue(mail, sealed: sealed, connection)
+        try await MailStore.enqueue(
+            mail, sealed: sealed, decoy: isDecoy ? "nobody has this address" : nil, connection)
     }
+
+    /// Tells a user what was done to their account.
+    func queueNotice(
+        _ message: (subject: String, text: String), to user: User, _ connection: PostgresConnection
+    ) async throws {
+        try await queue(
+            MailDraft(
+                kind: .securityNotice, recipient: user.email, subject: message.subject, text: message.text,
+                giveUpAt: clock.now().advanced(bySeconds: Self.noticeSeconds)), connection)
+    }
+
+    /// How long a notice is worth sending.
+    private static var noticeSeconds: Int64 { 3 * 86_400 }
 }
 
 /// Messages to people, without their texts.

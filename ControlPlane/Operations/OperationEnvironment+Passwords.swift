@@ -1,5 +1,8 @@
 import Cryptography
+import Domain
 import EventLoops
+import PostgresDriver
+import Store
 
 extension OperationEnvironment {
     /// Hashes on the pool; `overloaded` when too many wait already.
@@ -17,6 +20,23 @@ extension OperationEnvironment {
         let hash = stored ?? decoy
         let fits = try await pooled { hash.verifies(password) }
         return fits && stored != nil
+    }
+
+    /// Passes when this is the caller's password: it is they who ask, and not somebody at their unlocked
+    /// machine. Counted like a sign-in.
+    func verifyPassword(_ password: Secret, of caller: Caller) async throws(OperationError) -> User {
+        let throttle = SignInThrottle("password", account: caller.user.description, from: caller.origin)
+        try await throttle.attempt(self)
+        let known = try await view { connection in
+            let user = try found(try await UserStore.find(caller.user, connection))
+            return try found(try await UserStore.credentials(email: user.email, connection))
+        }
+        let stored = known.passwordHash.flatMap { PasswordHash(text: $0) }
+        guard try await verify(password, stored) else { throw OperationError(.invalidCredentials) }
+        do {
+            try await database.withTransaction { try await throttle.succeeded($0) }
+        } catch { throw OperationError(error) }
+        return known.user
     }
 
     private func pooled<Value: Sendable>(

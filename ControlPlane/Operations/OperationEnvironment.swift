@@ -14,7 +14,10 @@ package struct OperationEnvironment {
     let passwordCost: PasswordHash.Cost
     /// Checked for unknown users, so that they take as long as known ones.
     let decoy: PasswordHash
+    let passwords: PasswordPolicy
     let nodeURL: String
+    /// Where people reach the control plane, without a slash at its end.
+    let publicURL: String
     let log: Log
     let egressRefusal: (BaseURL) -> String?
     /// Whether this installation makes backups that are asked for.
@@ -25,7 +28,6 @@ package struct OperationEnvironment {
 
     /// What changes while requests are served; one a loop.
     private final class State {
-        var throttle = SignInThrottle()
         var refusals = TokenBuckets<UserID>(
             perSecond: AuditOperations.refusalsPerSecond, burst: AuditOperations.refusalBurst)
     }
@@ -33,12 +35,14 @@ package struct OperationEnvironment {
     /// - `hashing`: passwords are hashed there; full means 503.
     /// - `nodeURL`: where nodes reach the control plane; goes into join bundles.
     /// - `passwordCost`: of new hashes; older ones are made anew at the next sign-in.
+    /// - `publicURL`: what links in messages to people begin with.
     /// - `egressRefusal`: why providers may not be at an address; nil when they may.
     /// - `probe`: asks a provider for its list of models, through the egress policy and within its time.
     /// - `changed`: called after every committed write; wakes the publisher.
     package init(
         database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
-        passwordCost: PasswordHash.Cost = .standard, nodeURL: String, keepsBackups: Bool = false, log: Log,
+        passwordCost: PasswordHash.Cost = .standard, passwords: PasswordPolicy = PasswordPolicy(),
+        nodeURL: String, publicURL: String = "http://127.0.0.1:7070", keepsBackups: Bool = false, log: Log,
         egressRefusal: @escaping (BaseURL) -> String? = { _ in nil },
         probe: @escaping (ProviderProbe) async -> ProviderProbe.Answer = { _ in .unreachable("no client") },
         changed: @escaping () -> Void
@@ -49,7 +53,9 @@ package struct OperationEnvironment {
         self.hashing = hashing
         self.passwordCost = passwordCost
         decoy = try PasswordHash.decoy(cost: passwordCost)
+        self.passwords = passwords
         self.nodeURL = nodeURL
+        self.publicURL = publicURL.last == "/" ? String(publicURL.dropLast()) : publicURL
         self.keepsBackups = keepsBackups
         self.log = log
         self.egressRefusal = egressRefusal
@@ -57,10 +63,6 @@ package struct OperationEnvironment {
         self.changed = changed
     }
 
-    var throttle: SignInThrottle {
-        get { state.throttle }
-        nonmutating _modify { yield &state.throttle }
-    }
 
     func mayRecordRefusal(of user: UserID, at now: Timestamp) -> Bool {
         state.refusals.take(user, at: now) == nil

@@ -31,6 +31,8 @@ extension OperationError {
         Constraint.tenantSlugIsUnique: .taken("/slug"),
         Constraint.workspaceSlugIsUnique: .taken("/slug"),
         Constraint.userEmailIsUnique: .taken("/email"),
+        Constraint.invitationIsTheOnlyOpenOne: .taken("/email"),
+        Constraint.invitationWorkspaceExists: .missing("/workspace", "a workspace of this tenant"),
         Constraint.providerNameIsUnique: .taken("/name"),
         Constraint.modelNameIsUnique: .taken("/name"),
         Constraint.routeNameIsUnique: .taken("/name"),

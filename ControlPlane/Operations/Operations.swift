@@ -9,6 +9,9 @@ package struct Operations {
     package var workspaces: WorkspaceOperations { WorkspaceOperations(environment: environment) }
     package var users: UserOperations { UserOperations(environment: environment) }
     package var sessions: SessionOperations { SessionOperations(environment: environment) }
+    package var invitations: InvitationOperations { InvitationOperations(environment: environment) }
+    package var secondFactors: SecondFactorOperations { SecondFactorOperations(environment: environment) }
+    package var signUps: SignUpOperations { SignUpOperations(environment: environment) }
     package var providers: ProviderOperations { ProviderOperations(environment: environment) }
     package var providerCredentials: ProviderCredentialOperations {
         ProviderCredentialOperations(environment: environment)

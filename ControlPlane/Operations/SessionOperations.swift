@@ -38,33 +38,41 @@ package struct SessionOperations {
 
     // MARK: Signing in
 
-    /// Signs in with a password. Whether the address is unknown, the user disabled or the password wrong, the
-    /// answer and the work are the same.
+    /// Signs in with a password: a session, or the question for a code. Whether the address is unknown, the
+    /// user disabled or the password wrong, the answer and the work are the same.
     package func create(
         email: String, password: Secret, from origin: RequestOrigin
-    ) async throws(OperationError) -> SignIn {
-        let now = environment.clock.now()
-        let account = email.lowercased()
-        if let seconds = environment.throttle.wait(email: account, address: origin.address, now: now) {
-            throw OperationError(.rateLimited, retryAfterSeconds: seconds)
-        }
+    ) async throws(OperationError) -> SignInStep {
+        let throttle = SignInThrottle("sign-in", account: email, from: origin)
+        try await throttle.attempt(environment)
         let known = try await environment.view { connection in
             try await UserStore.credentials(email: email, connection)
         }
         let stored = known?.passwordHash.flatMap { PasswordHash(text: $0) }
-        let isRight = try await environment.verify(password, stored)
+        let isRight: Bool
+        do throws(OperationError) {
+            isRight = try await environment.verify(password, stored)
+        } catch {
+            await throttle.takeBack(environment)
+            throw error
+        }
         guard isRight, let known, let stored, known.user.status == .active else {
-            environment.throttle.failed(email: account, address: origin.address, now: now)
             throw OperationError(.invalidCredentials)
         }
-        environment.throttle.succeeded(email: account, address: origin.address)
         let renewed =
             stored.needsRehash(for: environment.passwordCost) ? try await environment.hash(password) : nil
-        return try await begin(known.user, rehash: renewed.map { (stored.text, $0.text) }, from: origin)
+        return try await enter(known.user, from: origin) { connection in
+            if let renewed {
+                try await UserStore.rehash(
+                    from: stored.text, to: renewed.text, of: known.user.id, connection)
+            }
+            try await throttle.succeeded(connection)
+        }
     }
 
-    private func begin(
-        _ user: User, rehash: (old: String, new: String)?, from origin: RequestOrigin
+    /// A session for a user who has shown everything there is to show; `also` runs in the same transaction.
+    func begin(
+        _ user: User, from origin: RequestOrigin, also: (PostgresConnection) async throws -> Void
     ) async throws(OperationError) -> SignIn {
         let now = environment.clock.now()
         let token = RefreshToken()
@@ -74,9 +82,7 @@ package struct SessionOperations {
             expires: now.advanced(bySeconds: Self.lifetimeSeconds))
         let actor = AuditActor(user: user.id, origin: origin)
         _ = try await environment.write("sessions.create", in: .platform, by: actor) { connection in
-            if let rehash {
-                try await UserStore.rehash(from: rehash.old, to: rehash.new, of: user.id, connection)
-            }
+            try await also(connection)
             try await SessionStore.create(session, token: token.digest, connection)
             return Recorded(session.id, AuditSubject("session", session.id))
         }
@@ -137,12 +143,12 @@ package struct SessionOperations {
         let now = environment.clock.now()
         let (user, session) = try environment.keys.accessTokens.verify(accessToken, now: now)
         return try await environment.viewAcrossTenants { connection in
-            guard let live = try await SessionStore.findLive(session, at: now, connection), live.user == user
-            else {
-                throw OperationError.unauthenticated
-            }
+            guard let (live, barred) = try await SessionStore.findLiveAndBarred(session, at: now, connection),
+                live.user == user
+            else { throw OperationError.unauthenticated }
             let authority = try await BindingStore.authority(of: user, connection)
-            return Caller(user: user, session: session, authority: authority, origin: origin)
+            return Caller(
+                user: user, session: session, authority: authority, barred: barred, origin: origin)
         }
     }
 
@@ -156,26 +162,25 @@ package struct SessionOperations {
         }
     }
 
-    /// Changes the caller's own password; every session ends, this one too.
+    /// Changes the caller's own password; every other session ends.
     package func changePassword(
         from current: Secret, to new: Secret, by caller: Caller
     ) async throws(OperationError) {
-        let text = new.withBytes { String(decoding: $0, as: UTF8.self) }
-        if let problem = User.problem(password: text) {
-            throw .invalid([ValidationError("/new_password", problem.code, problem.message)])
+        let user = try await environment.view { connection in
+            try found(try await UserStore.find(caller.user, connection))
         }
-        let known = try await environment.view { connection in
-            let user = try found(try await UserStore.find(caller.user, connection))
-            return try await UserStore.credentials(email: user.email, connection)
-        }
-        let stored = known?.passwordHash.flatMap { PasswordHash(text: $0) }
-        guard try await environment.verify(current, stored) else { throw OperationError(.invalidCredentials) }
+        let problem = environment.passwords.problem(new, email: user.email, at: "/new_password")
+        try check([problem].compactMap(\.self))
+        _ = try await environment.verifyPassword(current, of: caller)
         let hash = try await environment.hash(new)
         _ = try await environment.write("users.change-password", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
             _ = try await UserStore.setPassword(hash: hash.text, of: caller.user, at: now, connection)
-            _ = try await SessionStore.revokeAll(of: caller.user, at: now, connection)
+            _ = try await SessionStore.revokeAll(
+                of: caller.user, except: caller.session, at: now, connection)
+            let notice = environment.texts(user.locale).passwordChanged()
+            try await environment.queueNotice(notice, to: user, connection)
             return Recorded(caller.user, AuditSubject("user", caller.user))
         }
     }

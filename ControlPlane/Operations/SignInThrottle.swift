@@ -1,73 +1,55 @@
+import Cryptography
 import Domain
+import PostgresDriver
+import Store
 
-/// Slows guessing down: after some failed sign-ins of one account from one address, or of one address alone,
-/// the next try has to wait, twice as long each time. Pure; bounded; per loop.
+/// Slows guessing down: tries of one account from one address, and of one address alone, are counted in
+/// Postgres for all loops and control planes together. A try is counted before anything is looked at, so that
+/// tries at once are all counted; a right one is taken back.
 struct SignInThrottle {
-    struct Subject: Hashable {
-        /// Lowercased; empty: the address as such.
-        let email: String
-        let address: String
+    /// Tries that cost nothing: people mistype.
+    static let freeTriesPerAccount = 5
+    static let freeTriesPerAddress = 50
+
+    private let account: SHA256Digest
+    private let address: SHA256Digest
+
+    /// - `purpose`: what is tried, so that asking for a message does not count as guessing a password.
+    init(_ purpose: String, account: String, from origin: RequestOrigin) {
+        self.account = sha256("\(purpose)\n\(account.lowercased())\n\(origin.address)")
+        address = sha256("\(purpose)\n\n\(origin.address)")
     }
 
-    private struct Failures {
-        var count: Int
-        var blockedUntil: Timestamp
-        var last: Timestamp
-    }
-
-    /// Failures that cost nothing: people mistype.
-    static let freeFailuresPerAccount = 5
-    static let freeFailuresPerAddress = 50
-    static let longestWaitSeconds: Int64 = 300
-    /// After so long without a failure a subject starts afresh.
-    static let forgetAfterSeconds: Int64 = 900
-    static let maximumSubjects = 10_000
-
-    private var failures: [Subject: Failures] = [:]
-
-    var subjectCount: Int { failures.count }
-
-    /// How many seconds a try from here has to wait; nil: it may go on.
-    func wait(email: String, address: String, now: Timestamp) -> Int? {
-        let until = subjects(email, address).compactMap { failures[$0.subject]?.blockedUntil }.max()
-        guard let until, until > now else { return nil }
-        return Int((until.microseconds(since: now) + 999_999) / 1_000_000)
-    }
-
-    mutating func failed(email: String, address: String, now: Timestamp) {
-        for (subject, free) in subjects(email, address) {
-            var entry = failures[subject] ?? Failures(count: 0, blockedUntil: .epoch, last: now)
-            if now.microseconds(since: entry.last) > Self.forgetAfterSeconds * 1_000_000 { entry.count = 0 }
-            entry.count += 1
-            entry.last = now
-            let excess = entry.count - free
-            if excess > 0 {
-                let seconds = min(Self.longestWaitSeconds, 1 << Int64(min(excess - 1, 20)))
-                entry.blockedUntil = now.advanced(bySeconds: seconds)
-            }
-            if failures[subject] == nil && failures.count >= Self.maximumSubjects { makeRoom(now) }
-            failures[subject] = entry
-        }
-    }
-
-    /// A right password clears the account, not the address: one's own account must not buy tries at others'.
-    mutating func succeeded(email: String, address: String) {
-        failures[Subject(email: email, address: address)] = nil
-    }
-
-    private func subjects(_ email: String, _ address: String) -> [(subject: Subject, free: Int)] {
-        [
-            (Subject(email: email, address: address), Self.freeFailuresPerAccount),
-            (Subject(email: "", address: address), Self.freeFailuresPerAddress),
+    /// Counts a try; throws `rate_limited` when it may not go on.
+    func attempt(_ environment: OperationEnvironment) async throws(OperationError) {
+        let now = environment.clock.now()
+        let subjects = [
+            SignInFailureStore.Subject(digest: account, free: Self.freeTriesPerAccount),
+            SignInFailureStore.Subject(digest: address, free: Self.freeTriesPerAddress),
         ]
+        let until: Timestamp?
+        do {
+            until = try await environment.database.withConnection { connection in
+                try await SignInFailureStore.attempt(subjects, at: now, connection)
+            }
+        } catch { throw OperationError(error) }
+        guard let until else { return }
+        let seconds = max(1, Int((until.microseconds(since: now) + 999_999) / 1_000_000))
+        throw OperationError(.rateLimited, retryAfterSeconds: seconds)
     }
 
-    /// Drops what has been forgotten anyway, or else the half that failed longest ago.
-    private mutating func makeRoom(_ now: Timestamp) {
-        let oldest = now.advanced(bySeconds: -Self.forgetAfterSeconds)
-        failures = failures.filter { $0.value.last > oldest }
-        guard failures.count >= Self.maximumSubjects else { return }
-        let median = failures.values.map(\.last).sorted()[failures.count / 2]
-        failures = failures.filter { $0.value.last > median }
+    /// The try was right: the account is cleared, the address loses this one try alone. One's own account
+    /// must not buy tries at others'.
+    func succeeded(_ connection: PostgresConnection) async throws {
+        try await SignInFailureStore.clear(account, connection)
+        try await SignInFailureStore.takeBack(address, connection)
+    }
+
+    /// The try was never looked at, because there was too much to do.
+    func takeBack(_ environment: OperationEnvironment) async {
+        _ = try? await environment.database.withConnection { connection in
+            try await SignInFailureStore.takeBack(account, connection)
+            try await SignInFailureStore.takeBack(address, connection)
+        }
     }
 }

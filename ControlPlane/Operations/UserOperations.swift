@@ -42,12 +42,6 @@ package struct Profile: Sendable {
 package struct UserOperations {
     let environment: OperationEnvironment
 
-    package func list(_ page: PageRequest, by caller: Caller) async throws(OperationError) -> ListPage<User> {
-        try await environment.read(.usersRead, in: .platform, by: caller) { connection in
-            ListPage(try await UserStore.list(page.of(User.self), connection))
-        }
-    }
-
     package func get(_ id: UserID, by caller: Caller) async throws(OperationError) -> Profile {
         try caller.demand(.usersRead, in: .platform)
         return try await environment.viewAcrossTenants { connection in
@@ -65,7 +59,7 @@ package struct UserOperations {
     /// Makes a user with a first password and roles. Nobody gives a role with permissions they lack.
     package func create(_ new: NewUser, by caller: Caller) async throws(OperationError) -> Profile {
         try caller.demand(.usersCreate, in: .platform)
-        try check(Self.problems(new))
+        try check(problems(new))
         let bindings = try scopes(of: new.bindings, by: caller)
         let hash = try await environment.hash(new.password)
         let now = environment.clock.now()
@@ -79,22 +73,6 @@ package struct UserOperations {
         return Profile(user: changed.value, authority: Authority(bindings))
     }
 
-    /// Disables a user: sessions end at once and no new one begins. Nobody disables themselves.
-    package func disable(_ id: UserID, by caller: Caller) async throws(OperationError) -> User {
-        try caller.demand(.usersUpdate, in: .platform)
-        if id == caller.user { throw OperationError(.conflict, detail: "Nobody can disable themselves.") }
-        return try await environment.write("users.disable", .usersUpdate, in: .platform, by: caller) {
-            connection in
-            var user = try found(try await UserStore.find(id, connection))
-            let now = environment.clock.now()
-            user.status = .disabled
-            user.updatedAt = now
-            let disabled = try found(try await UserStore.update(user, connection))
-            _ = try await SessionStore.revokeAll(of: id, at: now, connection)
-            return Recorded(disabled, AuditSubject("user", id, ["email": .string(user.email)]))
-        }.value
-    }
-
     /// Makes the first administrator of the platform when there is no user yet; nil when there is one. The
     /// system's own doing: nobody can sign in before it.
     package func createFirstAdministrator(
@@ -102,7 +80,7 @@ package struct UserOperations {
     ) async throws(OperationError) -> User? {
         let role = NewBinding(role: .platformAdmin)
         let new = NewUser(email: email, name: "Administrator", password: password, bindings: [role])
-        try check(Self.problems(new))
+        try check(problems(new))
         guard try await hasNoUser() else { return nil }
         let hash = try await environment.hash(password)
         let now = environment.clock.now()
@@ -133,15 +111,15 @@ package struct UserOperations {
 
     // MARK: Parts
 
-    private static func profile(_ id: UserID, _ connection: PostgresConnection) async throws -> Profile {
+    static func profile(_ id: UserID, _ connection: PostgresConnection) async throws -> Profile {
         let user = try found(try await UserStore.find(id, connection))
         return Profile(user: user, authority: try await BindingStore.authority(of: id, connection))
     }
 
-    private static func problems(_ new: NewUser) -> [ValidationError] {
-        let password = new.password.withBytes { String(decoding: $0, as: UTF8.self) }
-        return User.problems(email: new.email, name: new.name)
-            + [User.problem(password: password)].compactMap(\.self)
+    private func problems(_ new: NewUser) -> [ValidationError] {
+        User.problems(email: new.email, name: new.name)
+            + [environment.passwords.problem(new.password, email: new.email, at: "/password")].compactMap(
+                \.self)
     }
 
     private func scopes(

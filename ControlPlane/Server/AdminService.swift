@@ -16,6 +16,7 @@ struct SharedParts: Sendable {
     let clock: WallClock
     let keys: PlatformKeys
     let hashing: BlockingPool
+    let passwords: PasswordPolicy
     let egress: EgressPolicy
     /// Looks names up for calls to providers.
     let resolver: BlockingPool
@@ -49,7 +50,8 @@ final class AdminService {
         let prober = ProviderProber(shared, loop: loop)
         let environment = try OperationEnvironment(
             database: database, clock: shared.clock, keys: shared.keys, hashing: shared.hashing,
-            nodeURL: shared.values[ControlSettings.nodePublicURL],
+            passwords: shared.passwords, nodeURL: shared.values[ControlSettings.nodePublicURL],
+            publicURL: shared.values[ControlSettings.publicURL],
             keepsBackups: shared.values[ControlSettings.backupFolder] != nil, log: shared.log,
             egressRefusal: { shared.refusal($0) },
             probe: { await prober.ask($0) }, changed: changed)

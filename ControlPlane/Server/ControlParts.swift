@@ -25,6 +25,7 @@ struct ControlParts {
         let masterKey = try StartUp.masterKey(values)
         let egress = try StartUp.egressPolicy(values)
         try StartUp.checkNodeURL(values)
+        let passwords = try StartUp.passwordPolicy(values)
         let metrics = MetricsRegistry()
         metrics.addProcessMetrics()
 
@@ -47,8 +48,8 @@ struct ControlParts {
             BlockingPool(threads: values[ControlSettings.passwordThreads], queueLimit: 64, name: "passwords")
         }
         let shared = SharedParts(
-            values: values, clock: clock, keys: keys, hashing: hashing, egress: egress, resolver: resolver,
-            metrics: metrics,
+            values: values, clock: clock, keys: keys, hashing: hashing, passwords: passwords, egress: egress,
+            resolver: resolver, metrics: metrics,
             limits: RequestLimits(
                 perAddress: values[ControlSettings.addressRate], perUser: values[ControlSettings.userRate],
                 clock: clock),

@@ -1,6 +1,7 @@
 import API
 import Cryptography
 import Mail
+import Operations
 import SMTP
 import Settings
 import Telemetry
@@ -116,6 +117,12 @@ enum ControlSettings {
     static let passwordThreads = Setting.integer(
         "password-threads", default: 2, in: 1...64,
         help: "Threads that hash passwords; each takes 19 MiB while it does.")
+    static let passwordMinimum = Setting.integer(
+        "password-minimum-bytes", default: 12, in: 12...128, help: "The least length of new passwords.")
+    static let passwordBreachList = Setting<String?>.optionalText(
+        "password-breach-list", as: "PATH",
+        help: "A file of passwords nobody may take: one a line, as text or as SHA-1 in hexadecimal with or "
+            + "without :count behind it. Read at start; at most \(BreachList.maximumEntries) lines count.")
     static let allowEgress = Setting<[String]>.list(
         "allow-egress", as: "DESTINATION",
         help: "Destinations providers may have although they are not https on port 443 of a public address: "
@@ -138,6 +145,7 @@ enum ControlSettings {
                 "Database and keys", [databaseURL, databaseConnections, masterKey, previousMasterKey]),
             SettingGroup(
                 "Listeners", [adminListenAddress, nodeListenAddress, nodePublicURL, nodeServerNames]),
+            SettingGroup("Passwords", [passwordThreads, passwordMinimum, passwordBreachList]),
             SettingGroup("First start", [bootstrapEmail, bootstrapPassword]),
             SettingGroup(
                 "Messages to people",
@@ -148,7 +156,7 @@ enum ControlSettings {
             SettingGroup(
                 "Backups",
                 [backupFolder, backupKey, backupEvery, backupDays, backupWeeks, backupCheckEvery]),
-            SettingGroup("Running", [loops, passwordThreads, allowEgress, drain, logLevel]),
+            SettingGroup("Running", [loops, allowEgress, drain, logLevel]),
         ],
         rules: [bootstrapIsWhole, mailIsWhole, backupIsWhole, originsAreExact])
 

@@ -48,6 +48,9 @@ final class Housekeeping {
                     finishedBefore: now.advanced(bySeconds: -Self.finishedMailsSeconds), connection)
                 _ = try await IdempotencyStore.purge(
                     at: now, secretsBefore: now.advanced(bySeconds: -Self.shownSecretsSeconds), connection)
+                _ = try await SignInFailureStore.purge(at: now, connection)
+                _ = try await SignInChallengeStore.purge(at: now, connection)
+                _ = try await EmailTokenStore.purge(at: now, connection)
             }
         } catch {
             log.warning("housekeeping failed; it runs again in an hour", ["error": LogValue(error)])

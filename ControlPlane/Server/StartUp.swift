@@ -2,6 +2,7 @@ import API
 import Cryptography
 import Domain
 import EventLoops
+import Glibc
 import HTTPWire
 import Lifecycle
 import Operations
@@ -47,6 +48,32 @@ enum StartUp {
                 values[ControlSettings.allowEgress], http: true)
         } catch {
             throw StartFailure(.configuration, "--allow-egress: \(error)")
+        }
+    }
+
+    /// Reads the list of breached passwords, if one is given.
+    static func passwordPolicy(_ values: SettingsValues) throws(StartFailure) -> PasswordPolicy {
+        let minimum = values[ControlSettings.passwordMinimum]
+        guard let path = values[ControlSettings.passwordBreachList] else {
+            return PasswordPolicy(minimumBytes: minimum)
+        }
+        guard let text = contents(of: path) else {
+            throw StartFailure(
+                .configuration,
+                "--password-breach-list: cannot read \(path): errno \(errno); correct the path or the "
+                    + "file's permissions")
+        }
+        return PasswordPolicy(minimumBytes: minimum, breached: BreachList(text: text))
+    }
+
+    private static func contents(of path: String) -> [UInt8]? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        guard fseek(file, 0, SEEK_END) == 0 else { return nil }
+        let count = ftell(file)
+        guard count >= 0, fseek(file, 0, SEEK_SET) == 0 else { return nil }
+        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            initialized = fread(buffer.baseAddress, 1, count, file)
         }
     }
 

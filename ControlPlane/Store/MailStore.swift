@@ -10,17 +10,22 @@ package enum MailStore {
         """
     private static let maximumReasonBytes = 500
 
-    /// Queues a message; the senders hear of it when the transaction commits.
+    /// Queues a message; the senders hear of it when the transaction commits. With `decoy`, a reason, the
+    /// same is written and the message is over at once: nobody is to see from outside that there is none.
     package static func enqueue(
-        _ mail: Mail, sealed: [UInt8], _ connection: PostgresConnection
+        _ mail: Mail, sealed: [UInt8], decoy: String? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) {
+        let isDecoy = decoy != nil
         try await connection.execute(
             """
             with notified as (select pg_notify('eclusa_mail', ''))
             insert into mails (id, recipient, kind, sealed, status, attempts, next_attempt_at, give_up_at,
-                               reason, created_at)
-            select \(mail.id), \(mail.recipient), \(mail.kind.rawValue), \(sealed), 'waiting', 0,
-                   \(mail.nextAttemptAt), \(mail.giveUpAt), '', \(mail.createdAt)
+                               reason, created_at, finished_at)
+            select \(mail.id), \(mail.recipient), \(mail.kind.rawValue),
+                   case when not \(isDecoy) then \(sealed) end,
+                   case when \(isDecoy) then 'failed' else 'waiting' end, 0, \(mail.nextAttemptAt),
+                   \(mail.giveUpAt), \(decoy ?? ""), \(mail.createdAt),
+                   case when \(isDecoy) then \(mail.createdAt) end
               from notified
             """)
     }

@@ -2,32 +2,6 @@ package import Cryptography
 package import Domain
 package import PostgresDriver
 
-/// One sign-in on one device: the family of all refresh tokens that followed from it.
-package struct Session: Hashable, Sendable {
-    package let id: SessionID
-    package let user: UserID
-    package let userAgent: String
-    package let address: String
-    package let createdAt: Timestamp
-    package let lastSeenAt: Timestamp
-    package let expires: Timestamp
-    package let revoked: Timestamp?
-
-    package init(
-        id: SessionID, user: UserID, userAgent: String, address: String, createdAt: Timestamp,
-        lastSeenAt: Timestamp, expires: Timestamp, revoked: Timestamp? = nil
-    ) {
-        self.id = id
-        self.user = user
-        self.userAgent = userAgent
-        self.address = address
-        self.createdAt = createdAt
-        self.lastSeenAt = lastSeenAt
-        self.expires = expires
-        self.revoked = revoked
-    }
-}
-
 /// Sessions and their refresh tokens, which are stored as SHA-256.
 package enum SessionStore {
     private static let columns: SQL =
@@ -108,6 +82,27 @@ package enum SessionStore {
                and exists (select from users where id = sessions.user_id and status = 'active')
             """)
         return try rows.first.map(read)
+    }
+
+    /// As `findLive`, with the tenants of the user's that ask for a second factor they do not have.
+    package static func findLiveAndBarred(
+        _ id: SessionID, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> (session: Session, barred: Set<TenantID>)? {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns),
+                   array(select tenant_id
+                           from members join tenant_security using (tenant_id)
+                          where members.user_id = sessions.user_id and requires_second_factor
+                            and not exists (select from second_factors
+                                             where user_id = sessions.user_id
+                                               and confirmed_at is not null))
+              from sessions
+             where id = \(id) and revoked_at is null and expires_at > \(now)
+               and exists (select from users where id = sessions.user_id and status = 'active')
+            """)
+        guard let row = rows.first else { return nil }
+        return (try read(row), Set(try row.uuidArray(8).map { TenantID($0) }))
     }
 
     /// A user's sessions that are neither revoked nor expired, newest first.

@@ -92,6 +92,8 @@ package enum Constraint {
     package static let workspaceSlugIsUnique = "workspace_slug_is_unique"
     package static let workspaceHasKeys = "key_belongs_to_a_workspace"
     package static let userEmailIsUnique = "user_email_is_unique"
+    package static let invitationIsTheOnlyOpenOne = "invitation_is_the_only_open_one"
+    package static let invitationWorkspaceExists = "invitation_workspace_exists"
     package static let bindingIsGivenOnce = "binding_is_given_once"
     package static let bindingWorkspaceExists = "binding_workspace_exists"
     package static let providerNameIsUnique = "provider_name_is_unique"

@@ -3,7 +3,8 @@ package import PostgresDriver
 
 /// People who sign in; platform-wide. Membership and roles are in `BindingStore`.
 package enum UserStore {
-    private static let columns: SQL = "id, email, name, status, created_at, updated_at"
+    static let columns: SQL =
+        "id, email, name, status, created_at, updated_at, locale, email_verified_at"
 
     /// `passwordHash` in PHC form, or nil for a user who cannot sign in with a password yet.
     package static func create(
@@ -11,10 +12,11 @@ package enum UserStore {
     ) async throws(PostgresError) {
         try await connection.execute(
             """
-            insert into users (id, email, name, password_hash, password_changed_at, status,
-                               created_at, updated_at)
+            insert into users (id, email, name, password_hash, password_changed_at, status, locale,
+                               email_verified_at, created_at, updated_at)
             values (\(user.id), \(user.email), \(user.name), \(passwordHash), \(user.createdAt),
-                    \(user.status.rawValue), \(user.createdAt), \(user.updatedAt))
+                    \(user.status.rawValue), \(user.locale.rawValue), \(user.emailVerifiedAt),
+                    \(user.createdAt), \(user.updatedAt))
             """)
     }
 
@@ -49,7 +51,7 @@ package enum UserStore {
              where lower(email) = lower(\(email))
             """)
         guard let row = rows.first else { return nil }
-        return Credentials(user: try read(row), passwordHash: try row.optionalText(6))
+        return Credentials(user: try read(row), passwordHash: try row.optionalText(8))
     }
 
     package static func list(
@@ -83,7 +85,7 @@ package enum UserStore {
         return page.listing(try rows.read(read), \.id)
     }
 
-    /// Writes e-mail, name and status. nil: no such user, or (with `expecting`) changed since then.
+    /// Writes e-mail, name, status and language. nil: no such user, or (with `expecting`) changed since then.
     package static func update(
         _ user: User, expecting: Timestamp? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> User? {
@@ -91,7 +93,7 @@ package enum UserStore {
             """
             update users
                set email = \(user.email), name = \(user.name), status = \(user.status.rawValue),
-                   updated_at = \(user.updatedAt)
+                   locale = \(user.locale.rawValue), updated_at = \(user.updatedAt)
              where id = \(user.id)
                and updated_at = coalesce(\(expecting), updated_at)
             returning \(fragment: columns)
@@ -135,10 +137,12 @@ package enum UserStore {
         try await connection.execute("delete from users where id = \(id)") == 1
     }
 
-    private static func read(_ row: Row) throws(PostgresError) -> User {
+    static func read(_ row: Row) throws(PostgresError) -> User {
         User(
             id: try row.id(0), email: try row.text(1), name: try row.text(2),
-            status: try row.value(3, User.Status.init(rawValue:)), createdAt: try row.timestamp(4),
+            status: try row.value(3, User.Status.init(rawValue:)),
+            locale: try row.value(6, Language.init(rawValue:)),
+            emailVerifiedAt: try row.optionalTimestamp(7), createdAt: try row.timestamp(4),
             updatedAt: try row.timestamp(5))
     }
 }

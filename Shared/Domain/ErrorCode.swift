@@ -112,6 +112,12 @@ extension ErrorCode {
         "unauthenticated", 401, .caller, .admin, "Sign in: the request has no valid access token.")
     package static let invalidCredentials = ErrorCode(
         "invalid_credentials", 401, .caller, .admin, "The e-mail address or the password is wrong.")
+    package static let linkInvalid = ErrorCode(
+        "link_invalid", 400, .caller, .admin,
+        "This link is wrong, was used, or has expired; ask for a new one.")
+    package static let secondFactorRequired = ErrorCode(
+        "second_factor_required", 403, .caller, .admin,
+        "This place asks for a second factor: enrol one, and come back.")
     package static let tokenExpired = ErrorCode(
         "token_expired", 401, .caller, .admin, "The access token has expired; refresh it or sign in again.")
     package static let forbidden = ErrorCode(
@@ -132,8 +138,9 @@ extension ErrorCode {
         "rate_limited", 429, retryable: true, .caller, .both, "Too many requests; see Retry-After.")
 
     private static let admin = [
-        unauthenticated, invalidCredentials, tokenExpired, forbidden, conflict, inUse, alreadyRevoked,
-        idempotencyMismatch, secretAlreadyShown, preconditionFailed, rateLimited,
+        unauthenticated, invalidCredentials, linkInvalid, secondFactorRequired, tokenExpired, forbidden,
+        conflict, inUse, alreadyRevoked, idempotencyMismatch, secretAlreadyShown, preconditionFailed,
+        rateLimited,
     ]
 }
 

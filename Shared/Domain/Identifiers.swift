@@ -11,6 +11,7 @@ package typealias NodeID = ID<Node>
 package typealias JoinTokenID = ID<JoinToken>
 package typealias SessionID = ID<SessionNoun>
 package typealias BindingID = ID<BindingNoun>
+package typealias InvitationID = ID<Invitation>
 package typealias MailID = ID<Mail>
 package typealias BackupID = ID<BackupNoun>
 package typealias AuditEventID = ID<AuditEventNoun>
@@ -29,6 +30,7 @@ extension Route: Identified { package static var idPrefix: StaticString { "route
 extension Key: Identified { package static var idPrefix: StaticString { "key" } }
 extension Node: Identified { package static var idPrefix: StaticString { "node" } }
 extension JoinToken: Identified { package static var idPrefix: StaticString { "join" } }
+extension Invitation: Identified { package static var idPrefix: StaticString { "inv" } }
 extension Mail: Identified { package static var idPrefix: StaticString { "mail" } }
 
 /// A sign-in session of the control plane.

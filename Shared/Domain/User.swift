@@ -1,3 +1,9 @@
+/// The languages people are written to in.
+package enum Language: String, Sendable, CaseIterable {
+    case english = "en"
+    case brazilianPortuguese = "pt-BR"
+}
+
 /// A person who signs in to the control plane; a member of any number of tenants. Holds no password material.
 package struct User: Hashable, Sendable {
     package enum Status: String, Sendable, CaseIterable {
@@ -10,40 +16,31 @@ package struct User: Hashable, Sendable {
     package var email: String
     package var name: String
     package var status: Status
+    package var locale: Language
+    /// When the mailbox was proven to be theirs; nil: never.
+    package var emailVerifiedAt: Timestamp?
     package let createdAt: Timestamp
     package var updatedAt: Timestamp
 
     package init(
-        id: UserID, email: String, name: String, status: Status = .active, createdAt: Timestamp,
-        updatedAt: Timestamp
+        id: UserID, email: String, name: String, status: Status = .active, locale: Language = .english,
+        emailVerifiedAt: Timestamp? = nil, createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.email = email
         self.name = name
         self.status = status
+        self.locale = locale
+        self.emailVerifiedAt = emailVerifiedAt
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }
 
-    /// Passwords: 12 to 128 bytes, no other rule; length is what helps.
+    /// Passwords: 12 to 128 bytes; length is what helps.
     package static let passwordLengths = 12...128
 
     package static func problems(email: String, name: String) -> [ValidationError] {
         [TextRule.email.check(email, at: "/email"), TextRule.displayName.check(name, at: "/name")].compactMap(
             \.self)
-    }
-
-    /// What is wrong with a new password, at `/password`; the message never quotes it.
-    package static func problem(password: String) -> ValidationError? {
-        let count = password.utf8.count
-        if count < passwordLengths.lowerBound {
-            return ValidationError(
-                "/password", .tooShort, "must have at least \(passwordLengths.lowerBound) bytes")
-        }
-        if count > passwordLengths.upperBound {
-            return ValidationError(
-                "/password", .tooLong, "must have at most \(passwordLengths.upperBound) bytes")
-        }
-        return nil
     }
 }

@@ -41,8 +41,13 @@ struct CatalogueTests {
         let base = "/api/v1/tenants/\(world.acme.tenant)"
         let json: HeaderFields = ["content-type": "application/json"]
         let sessions = "/api/v1/sessions"
+        let asked = "/api/v1/tenants/\(world.other.tenant)"
+        _ = try await server.send(
+            .patch, "\(asked)/security", token: world.admin, body: ["require_second_factor": true])
         var replies = [
             try await server.send(.get, "/api/v1/me"),
+            try await server.send(.get, "\(asked)/keys", token: world.stranger),
+            try await server.send(.post, "/api/v1/email-verifications", body: ["token": "eml_wrong"]),
             try await server.send(
                 .post, "/api/v1/tenants", token: world.tokens["viewer"], body: ["slug": "a", "name": "A"]),
             try await server.send(.get, "/nowhere"),

@@ -144,6 +144,11 @@ struct RouteProbe {
             let owner = isShared ? nil : TenantID(world.acme.tenant)
             return try #require(try await server.audit(of: owner).last).id.description
         case .backup: return try await world.make("/api/v1/backups", [:])
+        case .session: return try await session()
+        case .invitation:
+            return try await world.make(
+                "/api/v1/tenants/\(world.acme.tenant)/invitations",
+                ["email": .string("\(world.fresh("guest"))@example.com"), "roles": ["viewer"]])
         case .change: return "change_0000000000000001"
         default:
             Issue.record("no id for \(parameter.name)")
@@ -155,6 +160,14 @@ struct RouteProbe {
     private func provider(_ isShared: Bool) async throws -> String {
         let base = isShared ? "/api/v1" : "/api/v1/tenants/\(world.acme.tenant)"
         return try await world.make("\(base)/providers", World.provider(world.fresh("spare")))
+    }
+
+    /// A session of the administrator's that nobody needs.
+    private func session() async throws -> String {
+        let reply = try await server.send(
+            .post, "/api/v1/sessions",
+            body: ["email": .string(AdminServer.adminEmail), "password": .string(AdminServer.adminPassword)])
+        return reply.string("session")
     }
 
     /// A body that is right for the route.
@@ -178,6 +191,22 @@ struct RouteProbe {
         case "KeyChange": return ["tags": ["team:red"]]
         case "KeyRotation": return [:]
         case "KeyRevocation": return ["keys": [.string(KeyID(at: server.clock.now).description)]]
+        case "SecondFactorCode": return ["code": "000000"]
+        case "SecondStep": return ["challenge": "ech_wrong", "code": "000000"]
+        case "NewSecondFactor": return ["current_password": "x"]
+        case "TenantSecurityChange": return ["require_second_factor": false]
+        case "UserChange": return ["name": "Name"]
+        case "SessionEnd": return [:]
+        case "NewInvitation":
+            return ["email": .string("\(world.fresh("guest"))@example.com"), "roles": ["viewer"]]
+        case "InvitationAcceptance":
+            return ["token": "einv_wrong", "name": "Guest", "password": "a long enough password"]
+        case "NewSignUp":
+            return ["email": .string("\(world.fresh("guest"))@example.com"), "name": "Guest"]
+        case "PasswordChoice": return ["token": "eml_wrong", "password": "a long enough password"]
+        case "LinkToken": return ["token": "eml_wrong"]
+        case "NewPasswordReset": return ["email": "nobody@example.com"]
+        case "SignUpSettingsChange": return ["open": true]
         case "NewKey": return ["workspace": .string(world.acme.workspace), "name": "app"]
         case "NewJoinToken": return ["node_name": .string(world.fresh("node"))]
         case "NewUser":

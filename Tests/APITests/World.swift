@@ -43,6 +43,8 @@ final class World {
         shared.provider = try await make("/api/v1/providers", Self.provider("shared"))
         shared.model = try await make(
             "/api/v1/models", ["provider": .string(shared.provider), "name": "shared-model"])
+        // Closed, that route would forbid everybody.
+        _ = try await server.send(.patch, "/api/v1/sign-up-settings", token: admin, body: ["open": true])
         let acmeID = try #require(TenantID(acme.tenant)), otherID = try #require(TenantID(other.tenant))
         for role in Role.builtIn {
             tokens[role.name] = try await token(role, role.isPlatformRole ? .platform : .tenant(acmeID))

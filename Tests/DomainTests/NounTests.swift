@@ -68,12 +68,16 @@ struct NounTests {
         #expect(Node.problems(name: "node-1", region: "São").map(\.pointer) == ["/region"])
     }
 
-    @Test("passwords are ruled by length alone")
-    func passwords() {
-        #expect(User.problem(password: String(repeating: "x", count: 11))?.code == .tooShort)
-        #expect(User.problem(password: String(repeating: "x", count: 12)) == nil)
-        #expect(User.problem(password: String(repeating: "x", count: 128)) == nil)
-        #expect(User.problem(password: String(repeating: "x", count: 129))?.code == .tooLong)
+    @Test("signing up is closed until it is opened, and then for the domains alone that are named")
+    func signUp() {
+        var settings = SignUpSettings(isOpen: false, allowedDomains: [], updatedAt: .epoch)
+        #expect(!settings.allows(email: "ana@example.com"))
+        settings.isOpen = true
+        #expect(settings.allows(email: "ana@example.com"))
+        settings.allowedDomains = ["example.com"]
+        #expect(settings.allows(email: "ana@EXAMPLE.com"))
+        #expect(!settings.allows(email: "ana@sub.example.com"))
+        #expect(!settings.allows(email: "ana@notexample.com"))
     }
 
     @Test(

@@ -15,7 +15,9 @@ struct DatabaseRoleTests {
         audit_heads: app=arw
         backups: app=arw
         bindings: app=arwd reports=r
+        email_tokens: app=ard
         idempotency_keys: app=arwd
+        invitations: app=arwd
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
@@ -27,19 +29,28 @@ struct DatabaseRoleTests {
         nodes: app=rw publisher=arw
         platform_secrets: app=arwd publisher=r
         prices: app=arwd publisher=r
-        provider_credentials: app=arwd publisher=rw
         provider_credentials.provider_id: reports=r
         provider_credentials.tenant_id: reports=r
+        provider_credentials: app=arwd publisher=rw
         provider_tests: app=arwd
         providers: app=arwd publisher=r
+        recovery_codes.user_id: reports=r
+        recovery_codes: app=ard
         refresh_tokens: app=arwd
         route_targets: app=arwd publisher=r
         routes: app=arwd publisher=r
+        second_factors.confirmed_at: reports=r
+        second_factors.user_id: reports=r
+        second_factors: app=arwd
         sessions: app=arwd reports=r
+        sign_in_challenges: app=ard
+        sign_in_failures: app=arwd
+        sign_up_settings: app=rw
         snapshot_changes: app=a publisher=ard
         snapshot_objects: publisher=ard
         snapshot_state: app=r publisher=arw
         snapshot_versions: app=r publisher=ard
+        tenant_security: app=arw reports=r
         tenants: app=arwd publisher=r reports=r
         usage_batches: ingest=ar
         usage_days: app=r ingest=arw reports=r
@@ -47,13 +58,15 @@ struct DatabaseRoleTests {
         usage_hours: app=r ingest=arw reports=r
         usage_minutes: app=r ingest=arw reports=r
         usage_streams: ingest=arw
-        users: app=arwd
         users.created_at: reports=r
         users.email: reports=r
+        users.email_verified_at: reports=r
         users.id: reports=r
+        users.locale: reports=r
         users.name: reports=r
         users.status: reports=r
         users.updated_at: reports=r
+        users: app=arwd
         workspaces: app=arwd publisher=r reports=r
         function create_usage_partition: ingest=X
         """

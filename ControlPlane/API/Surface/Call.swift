@@ -51,6 +51,8 @@ package struct Call {
     package var tenant: TenantID { get throws(OperationError) { try id(.tenant) } }
     package var workspace: WorkspaceID { get throws(OperationError) { try id(.workspace) } }
     package var user: UserID { get throws(OperationError) { try id(.user) } }
+    package var session: SessionID { get throws(OperationError) { try id(.session) } }
+    package var invitation: InvitationID { get throws(OperationError) { try id(.invitation) } }
     package var provider: ProviderID { get throws(OperationError) { try id(.provider) } }
     package var credential: CredentialID { get throws(OperationError) { try id(.credential) } }
     package var model: ModelID { get throws(OperationError) { try id(.model) } }
@@ -82,6 +84,9 @@ package struct PathParameter: Sendable, Hashable {
     package static let tenant = PathParameter(name: "tenant", summary: "The tenant.", prefix: "tenant")
     package static let workspace = PathParameter(name: "workspace", summary: "The workspace.", prefix: "ws")
     package static let user = PathParameter(name: "user", summary: "The user.", prefix: "user")
+    package static let session = PathParameter(name: "session", summary: "The session.", prefix: "sess")
+    package static let invitation = PathParameter(
+        name: "invitation", summary: "The invitation.", prefix: "inv")
     package static let provider = PathParameter(name: "provider", summary: "The provider.", prefix: "prov")
     package static let credential = PathParameter(
         name: "credential", summary: "The credential.", prefix: "cred")
@@ -98,8 +103,8 @@ package struct PathParameter: Sendable, Hashable {
         name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
 
     package static let all = [
-        tenant, workspace, user, provider, credential, model, route, key, node, joinToken, auditEvent,
-        backup, change,
+        tenant, workspace, user, session, invitation, provider, credential, model, route, key, node, joinToken,
+        auditEvent, backup, change,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }
