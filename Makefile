@@ -54,6 +54,11 @@ lint: install ## format lint
 format: ## format the Swift sources in place
 	@swift format --in-place --parallel --recursive $$(git ls-files '*.swift')
 
+SEEDS ?= 200
+simulate: install-test ## the seeded simulation of both planes, in release: make simulate SEEDS=20000
+	swift build -c release --build-tests $(CHECKED) -Xswiftc -enable-testing
+	ECLUSA_SEEDS=$(SEEDS) swift test -c release --skip-build --disable-xctest -Xswiftc -enable-testing --filter Simulation
+
 unit: install-test ## unit, contract, database and tidy tests, with the coverage gate
 	swift build --build-tests $(CHECKED) --enable-code-coverage
 	swift test --skip-build --parallel --enable-code-coverage --disable-xctest

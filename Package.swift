@@ -180,6 +180,7 @@ let package = Package(
         tests("CryptographyTests", ["Cryptography", "JSONText", "TestSupport"]),
         tests("ContractTests", ["Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("PolicyTests", ["Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
+        tests("Simulation", ["Policy", "Contract", "Domain", "TestSupport"]),
         tests("EventLoopsTests", ["EventLoops", "TestSupport"]),
         tests(
             "TransportTests",

@@ -18,6 +18,8 @@ package typealias AuditEventID = ID<AuditEventNoun>
 package typealias UsageEventID = ID<UsageEventNoun>
 package typealias CredentialID = ID<ProviderCredential>
 package typealias FleetKeyID = ID<FleetKeyNoun>
+package typealias LimitID = ID<Limit>
+package typealias GrantID = ID<GrantNoun>
 
 extension Tenant: Identified { package static var idPrefix: StaticString { "tenant" } }
 extension Workspace: Identified { package static var idPrefix: StaticString { "ws" } }
@@ -32,6 +34,7 @@ extension Node: Identified { package static var idPrefix: StaticString { "node" 
 extension JoinToken: Identified { package static var idPrefix: StaticString { "join" } }
 extension Invitation: Identified { package static var idPrefix: StaticString { "inv" } }
 extension Mail: Identified { package static var idPrefix: StaticString { "mail" } }
+extension Limit: Identified { package static var idPrefix: StaticString { "limit" } }
 
 /// A sign-in session of the control plane.
 package enum SessionNoun: Identified { package static var idPrefix: StaticString { "sess" } }
@@ -45,3 +48,5 @@ package enum BackupNoun: Identified { package static var idPrefix: StaticString 
 package enum UsageEventNoun: Identified { package static var idPrefix: StaticString { "use" } }
 /// A symmetric key that seals provider credentials for every node of the fleet.
 package enum FleetKeyNoun: Identified { package static var idPrefix: StaticString { "fleet" } }
+/// What one node was lent of a limit.
+package enum GrantNoun: Identified { package static var idPrefix: StaticString { "grant" } }

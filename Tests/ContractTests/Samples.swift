@@ -51,6 +51,27 @@ struct Sample: Sendable, CustomTestStringConvertible {
             Sample(StreamFrame(manifest: envelope, keySets: [envelope, envelope])), Sample(event(7)),
             Sample(BatchAnswer.acknowledged(sequence: 5)), Sample(BatchAnswer.gap(needed: 6)),
             Sample(BatchAnswer.conflict(sequence: 7)),
+        ] + grants
+    }()
+
+    private static let grants: [Sample] = {
+        let account = GrantAccount(
+            tenant: TenantID(high: 1, low: 2), limit: LimitID(high: 3, low: 4), partHigh: 5, partLow: 6)
+        let grant = Grant(
+            id: GrantID(high: 7, low: 8), node: NodeID(high: 9, low: 10), account: account,
+            window: LimitWindow(start: time, end: time.advanced(bySeconds: 60)), epoch: 2, serial: 3, lent: 4)
+        let statement = SignedEnvelope(
+            payloadType: Grant.payloadType, payload: grant.encoded, signedBy: [Ed25519PrivateKey()])
+        let position = GrantPosition(
+            grant: grant.id, account: account, within: time, serial: 1, lent: 2, spent: 3, held: 4, need: 5,
+            hold: 6, demand: 7, isClosed: true, statement: statement)
+        let reply = GrantReply(
+            grant: grant.id, account: account, statement: statement, target: 1, amount: 2, usedElsewhere: 3,
+            isAlone: true, wantsStatement: true, isClosed: true)
+        return [
+            Sample(account), Sample(grant), Sample(position), Sample(reply),
+            Sample(GrantRequest(sequence: 8, round: 9, positions: [position])),
+            Sample(GrantAnswer(now: time, sequence: 8, replies: [reply])),
         ]
     }()
 

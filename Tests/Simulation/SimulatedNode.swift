@@ -1,0 +1,75 @@
+import Contract
+import Domain
+import TestSupport
+
+@testable import Policy
+
+/// A node of the simulation: the real holder, a disk, and calls under way.
+struct SimulatedNode {
+    struct Call {
+        let claims: [LimitClaim]
+        var holds: [LimitHold]
+        let endsAt: Int64
+        let cost: Int64
+        /// The worst case of its budgets: what a provider may have billed of a call that was killed.
+        let worst: Int64
+    }
+
+    struct Waiting {
+        let claims: [LimitClaim]
+        let wait: LimitWait
+        let givesUpAt: Int64
+        let cost: Int64
+    }
+
+    /// One durable usage event.
+    struct Event: Hashable {
+        let grants: [GrantID]
+        let cost: Int64
+    }
+
+    /// What survives a kill.
+    struct Disk {
+        var grants: [GrantID: SavedGrant] = [:]
+        var batches: [(sequence: Int64, events: [Event])] = []
+        var open: [Event] = []
+        var nextSequence: Int64 = 1
+        var outboxEpoch: UInt64
+    }
+
+    let id: NodeID
+    var holder: GrantHolder
+    var disk: Disk
+    var calls: [Call] = []
+    var waiting: [Waiting] = []
+    var request: (message: GrantRequest, sentAt: Int64)?
+    var isAlive = true
+    /// What this node sends is lost; what is sent to it is lost.
+    var isCutOut = false
+    var isCutIn = false
+    var nextExchangeAt: Int64 = 0
+    var nextUploadAt: Int64 = 0
+    /// The node's own wall clock is off by so much.
+    var clockError: Int64 = 0
+
+    init(_ id: NodeID, at now: Int64, using generator: inout SeededGenerator) {
+        self.id = id
+        disk = Disk(outboxEpoch: generator.next())
+        holder = GrantHolder(sequence: 0, at: now, identifiers: SeededGenerator(seed: generator.next()))
+    }
+
+    mutating func apply(_ changes: GrantChanges) {
+        for save in changes.saves {
+            var save = save
+            // Spending is the writer's: it grew with the events.
+            save.spent = disk.grants[save.id]?.spent ?? 0
+            disk.grants[save.id] = save
+        }
+        for id in changes.deletes { disk.grants[id] = nil }
+    }
+
+    mutating func record(_ event: Event) {
+        disk.open.append(event)
+        for grant in event.grants { disk.grants[grant]?.spent += event.cost }
+    }
+}

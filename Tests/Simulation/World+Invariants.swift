@@ -1,0 +1,108 @@
+import Contract
+import Domain
+
+@testable import Policy
+
+extension World {
+    mutating func check() {
+        checkBooks()
+        checkNodes()
+        checkRate()
+        checkSlots()
+    }
+
+    private mutating func violate(_ text: String) { violations.append("\(text) at \(now)") }
+
+    /// No amount is lent twice.
+    private mutating func checkBooks() {
+        // The books of a restored control plane say more than is true until every node has spoken.
+        if hasRestored { return }
+        for account in control.state.accounts.values {
+            let open = account.loans.reduce(0) { $0 + account.open($1) }
+            if open > account.amount {
+                violate("\(account.kind): \(open) of \(account.amount) is lent: \(account.loans)")
+            }
+        }
+    }
+
+    /// No budget is spent above its limit, counting calls under way at their worst.
+    private mutating func checkNodes() {
+        var spent = billed
+        for node in nodes {
+            for call in node.calls where call.worst > 0 {
+                if let window = window(of: call) { spent[window, default: 0] += call.worst }
+            }
+            for account in node.holder.accounts.compactMap(\.self) {
+                guard let grant = account.current, account.terms.kind == .budget else { continue }
+                let used = grant.held + grant.spent + grant.withheld
+                if used > grant.lent { violate("a node uses \(used) of \(grant.lent) lent") }
+            }
+        }
+        // Both the node's disk and the control plane's books were lost: nobody knows what was spent.
+        if hasLostDisk && hasRestored { return }
+        for amount in spent.values where amount > budget.terms.amount {
+            violate("\(amount) of \(budget.terms.amount) is spent")
+        }
+    }
+
+    /// In no minute more than the limit and one burst; a node may always have one call.
+    private mutating func checkRate() {
+        admissions.removeAll { $0 < now - 60_000_000_000 }
+        let allowed = Int(rate.terms.amount) + Int(rate.terms.amount) / 6 + 2 * nodes.count
+        if admissions.count > allowed { violate("\(admissions.count) calls a minute of \(allowed)") }
+        let shares = nodes.reduce(Int64(0)) { sum, node in
+            guard node.isAlive, let slot = node.holder.slots[rate.account] else { return sum }
+            return sum + (node.holder.accounts[slot]?.current?.lent ?? 0)
+        }
+        if hasLostDisk && hasRestored { return }
+        if shares > rate.terms.amount { violate("shares of \(shares) in \(rate.terms.amount)") }
+    }
+
+    private mutating func checkSlots() {
+        let calls = nodes.reduce(0) { sum, node in
+            sum + node.calls.filter { $0.claims.contains { $0.terms.kind == .concurrency } }.count
+        }
+        if calls > Int(slots.terms.amount) { violate("\(calls) calls in \(slots.terms.amount) slots") }
+    }
+
+    /// Everything is repaired; in the end the control plane knows of every answered call, once.
+    mutating func heal() {
+        isHealing = true
+        control.isDown = false
+        for index in nodes.indices {
+            nodes[index].isCutIn = false
+            nodes[index].isCutOut = false
+            start(index)
+        }
+        for round in 0..<20_000 {
+            if round > 400, nodes.allSatisfy({ $0.disk.batches.isEmpty && $0.disk.open.isEmpty }) { break }
+            now += 50_000_000
+            deliver()
+            for index in nodes.indices {
+                let ended = nodes[index].calls
+                nodes[index].calls = ended.map {
+                    SimulatedNode.Call(
+                        claims: $0.claims, holds: $0.holds, endsAt: 0, cost: $0.cost, worst: $0.worst)
+                }
+                finishCalls(index)
+                exchange(index)
+                upload(index)
+            }
+        }
+        if !hasLostUsage {
+            if control.state.events != answered || control.state.settled != answeredCost {
+                violate(
+                    "\(control.state.events) calls of \(control.state.settled) are booked, "
+                        + "\(answered) of \(answeredCost) were answered")
+            }
+        }
+        checkIdle()
+    }
+
+    /// Money that nobody holds can be spent: after the repair a call finds what is left.
+    private mutating func checkIdle() {
+        for node in nodes where !node.waiting.isEmpty {
+            for call in node.waiting where call.givesUpAt > now { violate("a call waits for nothing") }
+        }
+    }
+}
