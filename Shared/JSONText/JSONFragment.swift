@@ -36,6 +36,15 @@ package struct JSONFragment {
         self.init(document: document, range: range, hasEscapes: hasEscapes)
     }
 
+    /// Checks the value of a member of the object that is the document; the offset is its first byte. What is
+    /// around it is the caller's business.
+    package init(memberValueAt start: Int, in document: UnsafeRawBufferPointer) throws(JSONError) {
+        var scanner = JSONScanner(document, from: start, to: document.count)
+        guard scanner.skipValue(depth: 1) else { throw scanner.error }
+        self.init(
+            document: document, range: start..<scanner.position, hasEscapes: scanner.stringHasEscapes)
+    }
+
     /// The value exactly as sent.
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: document[range]) }
 

@@ -20,6 +20,10 @@ struct OpenAIChatStreamTests {
     }
     static let report = #"{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}"#
     static let usage = #"data: {"id":"c","choices":[],"usage":\#(report)}"# + "\n\n"
+    static func usageFirst(_ input: Int) -> String {
+        #"data: {"usage":{"prompt_tokens":\#(input),"completion_tokens":3},"#
+            + #""choices":[{"finish_reason":"stop"}]}"# + "\n\n"
+    }
     static let done = "data: [DONE]\n\n"
     static let figures = ReportedUsage(usage: TokenUsage(input: 7, output: 3))
 
@@ -77,6 +81,25 @@ struct OpenAIChatStreamTests {
             input: content("a") + "data: {\"id\": oops}\n\n" + done, forwarded: content("a"),
             ending: .malformed,
             hasUsage: false, isComplete: false),
+        Case(
+            testDescription:
+                "an event that begins like the last one and breaks in its choices ends the stream",
+            input: content("a") + content("b").replacing("\"b\"", with: "\"b") + done,
+            forwarded: content("a"),
+            ending: .malformed, hasUsage: false, isComplete: false),
+        Case(
+            testDescription:
+                "an event that begins like the last one and names a member twice ends the stream",
+            input: content("a") + content("b").replacing("\"usage\":null", with: "\"id\":1") + done,
+            forwarded: content("a"), ending: .malformed, hasUsage: false, isComplete: false),
+        Case(
+            testDescription:
+                "an event that begins like the last one and goes on behind its end ends the stream",
+            input: content("a") + content("b").replacing("}\n", with: "}}\n") + done, forwarded: content("a"),
+            ending: .malformed, hasUsage: false, isComplete: false),
+        Case(
+            testDescription: "figures in front of the choices are read in every event",
+            input: usageFirst(1) + usageFirst(7) + done, forwarded: usageFirst(1) + usageFirst(7)),
         Case(
             testDescription: "a payload on two data lines is read as one",
             input: "data: {\"choices\":[],\ndata: \"usage\":\(report)}\n\n" + done, forwarded: ""),

@@ -26,6 +26,7 @@ package struct OpenAIChatStream {
 
     private let wantsUsage: Bool
     private var lines = EventLines()
+    private var start = RepeatedStart()
     /// Bytes right after those to forward that wait for the bill: a usage event, and nothing after it yet.
     private var held = 0
     private var contentEvents = 0
@@ -94,13 +95,19 @@ package struct OpenAIChatStream {
             return .ending
         }
         do throws(JSONError) {
+            if let choices = start.choices(of: data) {
+                _ = try note(choices)
+                return .content
+            }
             var members = try JSONMembers(data)
             var choices: JSONFragment?
             var report: JSONFragment?
             var error: JSONFragment?
+            var startCount = 0
             while let member = try members.next() {
                 if member.isNamed("choices") {
                     choices = member.value
+                    startCount = report == nil && error == nil ? member.value.range.lowerBound : 0
                 } else if member.isNamed("usage") {
                     report = member.value
                 } else if member.isNamed("error") {
@@ -114,6 +121,7 @@ package struct OpenAIChatStream {
             let hasReport = report.map { !$0.isNull } ?? false
             if hasReport, let figures = report.flatMap(ReportedUsage.init(openAI:)) { usage = figures }
             let hasChoices = try choices.map { choices throws(JSONError) in try note(choices) } ?? false
+            if hasChoices { start.remember(data, upTo: startCount) }
             return hasReport && !hasChoices ? .usage : .content
         } catch {
             ending = .malformed
