@@ -82,6 +82,10 @@ bench: install-bench ## the gateway against nginx on this machine, in the same m
 	swift build $(RELEASE) --product eclusa-bench
 	@exec $(BIN)/eclusa-bench $(ARGS)
 
+bench-control: install-bench ## the control plane: reads, lists over a million keys, a flood of sign-ins
+	swift build $(RELEASE) --product eclusa-bench
+	@exec $(BIN)/eclusa-bench --control 1000000 $(ARGS)
+
 bench-snapshots: install-test ## a snapshot of a million keys: publish, boot, lookup, memory, beside their goals
 	swift build $(RELEASE) --product eclusa-bench-snapshots
 	@exec $(BIN)/eclusa-bench-snapshots $(ARGS)
@@ -96,4 +100,4 @@ clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv
 
 .PHONY: help up down reset dev install install-test install-bench build release test lint format unit coverage \
-	end-to-end test-slow fuzz fuzz-slice bench bench-snapshots schema documents clean
+	end-to-end test-slow fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean

@@ -10,6 +10,7 @@ import Glibc
 
           --seconds N    length of each run (default 6)
           --rounds N     rounds; the table has their medians (default 3)
+          --control N    the control plane instead, with N keys and a tenth as many users (at least 1000)
           --help         this text
 
         Core 0 carries the proxy that is measured, core 1 the load and the provider. Trust CPU µs a call, then
@@ -19,6 +20,7 @@ import Glibc
     static func main() {
         var seconds = 6
         var rounds = 3
+        var controlKeys: Int?
         var words = CommandLine.arguments.dropFirst()
         while let word = words.popFirst() {
             switch (word, word == "--help" ? nil : words.popFirst().flatMap { Int($0) }) {
@@ -27,6 +29,7 @@ import Glibc
                 exit(0)
             case ("--seconds", let number?) where (1...600).contains(number): seconds = number
             case ("--rounds", let number?) where (1...99).contains(number): rounds = number
+            case ("--control", let number?) where (1000...10_000_000).contains(number): controlKeys = number
             default:
                 output("eclusa-bench: cannot read '\(word)'; see --help")
                 exit(64)
@@ -34,7 +37,11 @@ import Glibc
         }
         signal(SIGPIPE, SIG_IGN)
         do {
-            try Bench(seconds: seconds, rounds: rounds).run()
+            if let controlKeys {
+                try ControlBench(seconds: seconds, keys: controlKeys).run()
+            } else {
+                try Bench(seconds: seconds, rounds: rounds).run()
+            }
         } catch let failure as BenchFailure {
             output("eclusa-bench: \(failure.text)")
             exit(70)

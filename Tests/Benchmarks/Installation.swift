@@ -13,6 +13,7 @@ struct Installation {
     private let standIn: pid_t
 
     var gatewayPort: UInt16 { UInt16(8080 + offset) }
+    var adminPort: UInt16 { UInt16(7070 + offset) }
     var standInPort: UInt16 { UInt16(9100 + offset) }
 
     static func start(
@@ -77,9 +78,39 @@ struct Installation {
         }
     }
 
+    /// Starts the control plane again without its limits a user and an address: one client is all there is.
+    /// The rest of the installation sleeps from here on.
+    func restartControlWithoutLimits() throws -> Child {
+        for pid in [runner.pid, gateway.pid, standIn] { kill(pid, SIGSTOP) }
+        func words(_ file: String) -> [String] {
+            (ProcessMeter.read("/proc/\(control)/\(file)") ?? "").split(separator: "\0").map(String.init)
+        }
+        let (arguments, environment) = (words("cmdline"), words("environ"))
+        kill(control, SIGKILL)
+        pause(milliseconds: 500)
+        return try Child.start(
+            arguments + ["--user-rate", "0", "--address-rate", "0"], log: "\(folder)/control.log",
+            environment: environment.filter { !$0.hasPrefix("PATH=") })
+    }
+
+    /// What Postgres answers to a statement, as text.
+    func sql(_ text: String) throws -> String {
+        let environment = ProcessMeter.read("/proc/\(control)/environ") ?? ""
+        guard let start = environment.range(of: "ECLUSA_DATABASE_URL=") else {
+            throw BenchFailure(text: "the control plane has no database")
+        }
+        let url = String(environment[start.upperBound...].prefix { $0 != "\0" })
+        let log = "\(folder)/sql.log"
+        guard
+            try Child.run(
+                ["psql", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", url, "-c", text], log: log)
+                == 0
+        else { throw BenchFailure(text: "psql: \(ProcessMeter.read(log) ?? "")") }
+        return (ProcessMeter.read(log) ?? "").split(separator: "\n").joined(separator: " ")
+    }
+
     func stop() {
-        kill(control, SIGCONT)
-        kill(runner.pid, SIGCONT)
+        for pid in [control, gateway.pid, standIn, runner.pid] { kill(pid, SIGCONT) }
         runner.stop(SIGINT)
     }
 }

@@ -3,6 +3,8 @@ struct LoadResult {
     var answers = 0
     var events = 0
     var failures = 0
+    /// Answers of the background's requests, by status.
+    var background: [Int: Int] = [:]
     var seconds = 0.0
     /// Microseconds from the scheduled time of each call to the end of its answer, in open-loop runs.
     var latencies: [Int] = []
@@ -14,12 +16,13 @@ struct LoadResult {
     }
 }
 
-enum LoadFailure: Error { case cut, malformed, status(Int) }
+enum LoadFailure: Error { case malformed }
 
 /// Just enough HTTP to count: the head, then content-length bytes or chunks to the last one; events by blank
 /// lines.
 struct AnswerCounter {
     private(set) var isWhole = false
+    private(set) var status = 0
     private(set) var events = 0
     private var headDone = false
     private var left = -1
@@ -51,9 +54,8 @@ struct AnswerCounter {
 
     /// Looks at bytes alone: the load shares its core with the stand-in and must cost little.
     private mutating func readHead(_ head: UnsafeRawBufferPointer) throws {
-        guard head.count > 12, head[9] == 0x32, head[10] == 0x30, head[11] == 0x30 else {
-            throw LoadFailure.status(Int(String(decoding: head.dropFirst(9).prefix(3), as: UTF8.self)) ?? 0)
-        }
+        guard head.count > 12 else { throw LoadFailure.malformed }
+        status = Int(String(decoding: head.dropFirst(9).prefix(3), as: UTF8.self)) ?? 0
         left = Self.contentLength(head) ?? -1
     }
 

@@ -14,6 +14,8 @@ final class LoadEngine {
         var carried: [UInt8] = []
         var due: Int64 = 0
         var isBusy = false
+        /// Its requests are the background's, whose answers are only counted.
+        var isBackground = false
         init(_ descriptor: Int32) { self.descriptor = descriptor }
     }
 
@@ -32,6 +34,7 @@ final class LoadEngine {
     private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: 512)
     private let listener: Int32
     private var idle: [Client] = []
+    private var idleBackground: [Client] = []
     private var result = LoadResult()
     private var request: [UInt8] = []
     private var outstanding = 0
@@ -79,10 +82,19 @@ final class LoadEngine {
 
     /// `perSecond` calls a second, whether or not earlier ones have been answered: latency counts from the
     /// moment a call was due, so a stall is not hidden by the calls it delayed.
+    ///
+    /// `background` sends other requests beside these, on connections of their own, as many a second; the
+    /// number given to it counts them.
     func openLoop(
-        _ request: [UInt8], to port: UInt16, connections: Int, perSecond: Int, seconds: Int
+        _ request: [UInt8], to port: UInt16, connections: Int, perSecond: Int, seconds: Int,
+        background: (perSecond: Int, request: (Int) -> [UInt8])? = nil
     ) throws -> LoadResult {
         try begin(request, port, connections)
+        if let background {
+            idleBackground = try (0..<background.perSecond * 2).map { _ in try connect(port) }
+            for client in idleBackground { client.isBackground = true }
+        }
+        var backgroundCount = 0
         repeats = false
         let began = monotonicNow()
         let gap = Int64(1_000_000_000 / perSecond)
@@ -93,6 +105,13 @@ final class LoadEngine {
                 client.due = due
                 send(client)
                 due += gap
+            }
+            while let background, due < last, let client = idleBackground.last,
+                (monotonicNow() - began) * Int64(background.perSecond) / 1_000_000_000 > backgroundCount
+            {
+                idleBackground.removeLast()
+                backgroundCount += 1
+                send(client, background.request(backgroundCount))
             }
             turn(spins: true)
         }
@@ -109,6 +128,7 @@ final class LoadEngine {
         result.seconds = Double(monotonicNow() - began) / 1e9
         for case .client(let client) in slots { drop(client.descriptor) }
         idle.removeAll()
+        idleBackground.removeAll()
         return result
     }
 
@@ -168,7 +188,9 @@ final class LoadEngine {
 
     // MARK: The client's side
 
-    private func send(_ client: Client) {
+    private func send(_ client: Client) { send(client, request) }
+
+    private func send(_ client: Client, _ request: [UInt8]) {
         client.isBusy = true
         outstanding += 1
         let sent = request.withUnsafeBytes { loop_send(client.descriptor, $0.baseAddress, $0.count, nil, 0) }
@@ -193,11 +215,19 @@ final class LoadEngine {
             }
         } catch { return fail(client) }
         guard client.counter.isWhole else { return }
-        result.answers += 1
-        result.events += client.counter.events
+        let status = client.counter.status
+        if client.isBackground {
+            result.background[status, default: 0] += 1
+        } else if status != 200 {
+            return fail(client)
+        } else {
+            result.answers += 1
+            result.events += client.counter.events
+        }
         client.counter = AnswerCounter()
         client.isBusy = false
         outstanding -= 1
+        if client.isBackground { return idleBackground.append(client) }
         if !repeats {
             result.latencies.append(Int((monotonicNow() - client.due) / 1000))
             idle.append(client)

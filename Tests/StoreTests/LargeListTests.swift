@@ -1,0 +1,123 @@
+import Domain
+import PostgresDriver
+import Store
+import TestSupport
+import Testing
+
+/// A page in the middle of a large table must touch a page's worth of rows, found by an index: what a list
+/// costs then does not depend on what the table holds. Looks at what Postgres did, not at the text of a plan.
+@Suite("lists over large tables")
+struct LargeListTests {
+    static let rows = 20_000
+    static let limit = 50
+
+    struct World: Sendable {
+        let tenant: TenantID
+        let workspace: WorkspaceID
+        let user: UserID
+
+        /// IDs of the rows are these, by their number.
+        func id<Noun>(_ number: Int) -> ID<Noun> {
+            ID(high: 0x7000, low: 0x8000_0000_0000_0000 + UInt64(number))
+        }
+
+        func middle<Noun>() -> Page<Noun> {
+            Page(after: id(LargeListTests.rows / 2), limit: LargeListTests.limit)
+        }
+    }
+
+    struct Example: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let table: String
+        let list: @Sendable (World, PostgresConnection) async throws -> Int
+    }
+
+    static let examples = [
+        Example(testDescription: "keys of a tenant", table: "keys") { world, connection in
+            try await KeyStore.list(of: world.tenant, world.middle(), connection).items.count
+        },
+        Example(testDescription: "users", table: "users") { world, connection in
+            try await UserStore.list(world.middle(), connection).items.count
+        },
+        Example(testDescription: "members of a tenant", table: "users") { world, connection in
+            try await UserStore.members(of: world.tenant, world.middle(), connection).items.count
+        },
+        Example(testDescription: "sessions of a user", table: "sessions") { world, connection in
+            try await SessionStore.list(
+                of: world.user, at: Timestamp(microseconds: 0), world.middle(), connection
+            ).items.count
+        },
+    ]
+
+    @Test("a page from the middle is found by an index and reads little more than itself")
+    func middlePages() async throws {
+        try await withTestDatabase { database in
+            let world = try await Self.fill(database.pool)
+            for example in Self.examples {
+                try await database.pool.withTenant(world.tenant) { connection in
+                    let before = try await Self.effort(example.table, connection)
+                    let count = try await example.list(world, connection)
+                    let after = try await Self.effort(example.table, connection)
+                    #expect(count == Self.limit, "\(example.testDescription)")
+                    #expect(after.scans == before.scans, "\(example.testDescription): reads the whole table")
+                    let read = after.rows - before.rows
+                    let name = example.testDescription
+                    #expect((1...2 * Self.limit).contains(read), "\(name): \(read) rows read")
+                }
+            }
+        }
+    }
+
+    /// Scans of the whole table and rows fetched from it, by this transaction.
+    private static func effort(
+        _ table: String, _ connection: PostgresConnection
+    ) async throws -> (scans: Int, rows: Int) {
+        let rows = try await connection.query(
+            """
+            select seq_scan, coalesce(idx_tup_fetch, 0) + seq_tup_read
+              from pg_stat_xact_user_tables where relname = \(table)
+            """)
+        let row = try #require(rows.first)
+        return (try row.int(0), try row.int(1))
+    }
+
+    private static func fill(_ pool: PostgresPool) async throws -> World {
+        try await pool.withTransaction { connection in
+            let fixture = Fixture()
+            let tenant = try await fixture.tenant("large", connection)
+            let workspace = try await fixture.workspace(of: tenant, connection)
+            let user = try await fixture.user(connection)
+            let count = Int64(rows)
+            _ = try await connection.execute(
+                """
+                insert into keys (tenant_id, id, workspace_id, name, public_id, secret_hash, endpoints,
+                                  routes, created_at, updated_at)
+                select \(tenant.id), ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+                       \(workspace.id), 'key ' || n, lpad(n::text, 16, '0'), sha256(n::text::bytea), 1, '{}',
+                       now(), now()
+                  from generate_series(1, \(count)) n
+                """)
+            _ = try await connection.execute(
+                """
+                insert into users (id, email, name, status, created_at, updated_at)
+                select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+                       'user' || n || '@example.com', 'User ' || n, 'active', now(), now()
+                  from generate_series(1, \(count)) n
+                """)
+            _ = try await connection.execute(
+                """
+                insert into members (tenant_id, user_id, created_at)
+                select \(tenant.id), id, now() from users where id <> \(user.id)
+                """)
+            _ = try await connection.execute(
+                """
+                insert into sessions (id, user_id, user_agent, address, created_at, last_seen_at, expires_at)
+                select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, \(user.id), 'test',
+                       '127.0.0.1', now(), now(), now() + interval '1 day'
+                  from generate_series(1, \(count)) n
+                """)
+            try await connection.executeScript("analyze")
+            return World(tenant: tenant.id, workspace: workspace.id, user: user.id)
+        }
+    }
+}
