@@ -4,7 +4,8 @@ package import JSONText
 package enum RouteTable {
     package static let all: [AdminRoute] =
         SystemRoutes.all + DocumentationRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
-        + WorkspaceRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
+        + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
+        + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
         + UsageRoutes.all + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + ChangeRoutes.all + EventRoutes.all + MailRoutes.all + InvitationRoutes.all + SignUpRoutes.all
         + SecondFactorRoutes.all

@@ -30,7 +30,14 @@ enum TenantRoutes {
             "Change a tenant", body: TenantChangeBody.shape, answers: .tenant
         ) { call throws(OperationError) in
             try await call.operations.tenants.update(
-                try call.tenant, name: try call.body[TenantChangeBody.name], by: try call.caller)
+                try call.tenant, try TenantChangeBody.value(call.body), by: try call.caller)
+        },
+        .write(
+            .delete, "/api/v1/tenants/{tenant}", .needs(.tenantsDelete, in: .tenant), "tenants.delete",
+            "Delete a tenant for good: its keys stop at once, its data is removed by and by", status: 202,
+            answers: .tenant
+        ) { call throws(OperationError) in
+            try await call.operations.tenants.delete(try call.tenant, by: try call.caller)
         },
         .write(
             .post, "/api/v1/tenants/{tenant}/suspend", .needs(.tenantsSuspend, in: .tenant),
@@ -70,6 +77,21 @@ enum WorkspaceRoutes {
             "Get a workspace", answers: .workspace
         ) { call throws(OperationError) in
             try await call.operations.workspaces.get(
+                try call.workspace, in: try call.tenant, by: try call.caller)
+        },
+        .write(
+            .patch, "\(base)/{workspace}", .needs(.workspacesUpdate, in: .tenant), "workspaces.update",
+            "Change a workspace", body: NamedBody.workspaceChange, answers: .workspace
+        ) { call throws(OperationError) in
+            try await call.operations.workspaces.update(
+                try call.workspace, in: try call.tenant, slug: try call.body[NamedBody.newSlug],
+                name: try call.body[NamedBody.newName], by: try call.caller)
+        },
+        .write(
+            .delete, "\(base)/{workspace}", .needs(.workspacesDelete, in: .tenant), "workspaces.delete",
+            "Delete a workspace that has no keys", answers: .workspace
+        ) { call throws(OperationError) in
+            try await call.operations.workspaces.delete(
                 try call.workspace, in: try call.tenant, by: try call.caller)
         },
     ]

@@ -11,10 +11,30 @@ extension Representation<Tenant> {
             .init("name", .text(1...200), "Name for people.") { .string($0.name) },
             .init(
                 "status", .words(Tenant.Status.allCases.map(\.rawValue)),
-                "A suspended tenant's keys do not work."
+                "Keys work while it is active; deleting is for good."
             ) {
                 .string($0.status.rawValue)
             },
+            .init("time_zone", .text(1...64), "Calendar windows and reports go by it.") {
+                .string($0.settings.timeZone)
+            },
+            .init("currency", .text(3...3), "An ISO 4217 code.") { .string($0.settings.currency) },
+            .init(
+                "retention_days", .nullable(.integer(1...36_500)), "How long usage is kept; null: for ever."
+            ) { .optional($0.settings.retentionDays) },
+            .init("region", .nullable(.text(1...63)), "Where its calls may be served; null: anywhere.") {
+                .optional($0.settings.region)
+            },
+            .init("node_group", .text(1...63), "The nodes that serve it.") {
+                .string($0.settings.nodeGroup)
+            },
+            .init("require_two_factor", .boolean, "Members must sign in with a second factor.") {
+                .boolean($0.settings.requiresTwoFactor)
+            },
+            .init(
+                "sign_up_domain", .nullable(.text(3...253)),
+                "Who has an address there may sign up; null: by invitation only."
+            ) { .optional($0.settings.signUpDomain) },
             .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
             .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
         ])
@@ -41,10 +61,48 @@ enum NamedBody {
         "name", .text(.displayName, example: "Acme Ltd"), "Name for people.")
     static let tenant = BodyShape("NewTenant", [slug, name])
     static let workspace = BodyShape("NewWorkspace", [slug, name])
+
+    static let newSlug = Field<String?>.change(
+        "slug", .text(.slug), "Short name: lowercase letters, digits and inner hyphens.")
+    static let newName = Field<String?>.change("name", .text(.displayName), "Name for people.")
+    static let workspaceChange = BodyShape("WorkspaceChange", [newSlug, newName])
 }
 
 /// The body that changes a tenant.
 enum TenantChangeBody {
-    static let name = Field<String?>.change("name", .text(.displayName), "Name for people.")
-    static let shape = BodyShape("TenantChange", [name])
+    static let timeZone = Field<String?>.change(
+        "time_zone", .anyText(1...64), "A name of the IANA database, such as America/Sao_Paulo.")
+    static let currency = Field<String?>.change("currency", .anyText(3...3), "An ISO 4217 code.")
+    static let retention = Field<Edit<Int32>>.edit(
+        "retention_days", .integer(TenantSettings.retentionDays), "How long usage is kept; null: for ever.")
+    static let region = Field<Edit<String>>.edit(
+        "region", .text(.slug),
+        "Where its calls may be served; null: anywhere. For those who run the platform.")
+    static let nodeGroup = Field<String?>.change(
+        "node_group", .text(.slug), "The nodes that serve it. For those who run the platform.")
+    static let twoFactor = Field<Bool?>.change(
+        "require_two_factor", .flag, "Members must sign in with a second factor.")
+    static let domain = Field<Edit<String>>.edit(
+        "sign_up_domain", .anyText(3...253),
+        "Who has an address there may sign up; null: by invitation only. For those who run the platform.")
+    static let shape = BodyShape(
+        "TenantChange",
+        [
+            NamedBody.newSlug, NamedBody.newName, timeZone, currency, retention, region, nodeGroup, twoFactor,
+            domain,
+        ])
+
+    static func value(_ body: BodyValues) throws(OperationError) -> TenantChange {
+        var change = TenantChange()
+        change.slug = try body[NamedBody.newSlug]
+        change.name = try body[NamedBody.newName]
+        change.timeZone = try body[timeZone]
+        change.currency = try body[currency]
+        change.retentionDays = try body[retention]
+        change.region = try body[region]
+        change.nodeGroup = try body[nodeGroup]
+        change.requiresTwoFactor = try body[twoFactor]
+        change.signUpDomain = try body[domain]
+        return change
+    }
 }

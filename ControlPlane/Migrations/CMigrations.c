@@ -67,6 +67,21 @@ static const char m0021[] = {
 static const char m0028[] = {
 #embed "0028_isolate_tenants.sql"
 };
+static const char m0029[] = {
+#embed "0029_create_groups.sql"
+};
+static const char m0030[] = {
+#embed "0030_create_roles.sql"
+};
+static const char m0031[] = {
+#embed "0031_create_service_accounts.sql"
+};
+static const char m0032[] = {
+#embed "0032_widen_bindings.sql"
+};
+static const char m0033[] = {
+#embed "0033_settle_tenants.sql"
+};
 static const char m0036[] = {
 #embed "0036_create_mails.sql"
 };
@@ -112,6 +127,11 @@ static const struct migration all[] = {
     {"0020_create_audit_events", m0020, sizeof m0020},
     {"0021_create_idempotency_keys", m0021, sizeof m0021},
     {"0028_isolate_tenants", m0028, sizeof m0028},
+    {"0029_create_groups", m0029, sizeof m0029},
+    {"0030_create_roles", m0030, sizeof m0030},
+    {"0031_create_service_accounts", m0031, sizeof m0031},
+    {"0032_widen_bindings", m0032, sizeof m0032},
+    {"0033_settle_tenants", m0033, sizeof m0033},
     {"0036_create_mails", m0036, sizeof m0036},
     {"0037_create_sign_in_failures", m0037, sizeof m0037},
     {"0038_create_invitations", m0038, sizeof m0038},

@@ -5,17 +5,21 @@ import Store
 
 /// Who did something, as the audit log keeps it.
 struct AuditActor {
-    /// nil: the system itself, or somebody who is not signed in.
-    let user: UserID?
+    /// `.system` also for somebody who is not signed in.
+    let actor: AuditEvent.Actor
     let origin: RequestOrigin
 
     init(_ caller: Caller) {
-        user = caller.user
+        actor =
+            switch caller.identity {
+            case .user(let id, _): .user(id)
+            case .serviceAccount(let id, _): .serviceAccount(id)
+            }
         origin = caller.origin
     }
 
     init(user: UserID?, origin: RequestOrigin) {
-        self.user = user
+        actor = user.map { .user($0) } ?? .system
         self.origin = origin
     }
 
@@ -80,7 +84,7 @@ extension OperationEnvironment {
         let now = clock.now()
         let event = AuditEvent(
             id: AuditEventID(at: now), tenant: scope.tenant, occurredAt: now,
-            actor: actor.user.map { .user($0) } ?? .system, action: action, target: subject.target,
+            actor: actor.actor, action: action, target: subject.target,
             details: subject.details.withoutSecrets.text, address: actor.origin.address,
             requestID: actor.origin.requestID)
         try await AuditStore.append(event, connection)
@@ -135,6 +139,7 @@ extension JSONValue {
         text.split { !($0.isASCII && ($0.isLetter || $0.isNumber)) && $0 != "_" && $0 != "-" && $0 != "." }
             .contains { word in
                 (word.hasPrefix("ek_") && word.count > 24) || word.hasPrefix("ert_")
+                    || (word.hasPrefix("est_") && word.count > 24)
                     || (word.hasPrefix("sk-") && word.count > 12)
                     || (word.hasPrefix("eyJ") && word.count > 40)
             }

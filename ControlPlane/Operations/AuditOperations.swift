@@ -11,7 +11,7 @@ package struct AuditEntry: Sendable {
     /// Whose log it stands in; nil: the platform's.
     package let tenant: TenantID?
     package let occurredAt: Timestamp
-    /// The ID of the user or node; nil: the system, or somebody who was not signed in.
+    /// The ID of the user, service account or node; nil: the system, or somebody who was not signed in.
     package let actor: String?
     package let action: String
     package let targetKind: String
@@ -31,6 +31,7 @@ package struct AuditEntry: Sendable {
         actor =
             switch event.actor {
             case .user(let id): id.description
+            case .serviceAccount(let id): id.description
             case .node(let id): id.description
             case .system: nil
             }
@@ -64,9 +65,11 @@ package struct AuditQuery: Sendable {
             if let actor {
                 let user = UserID(actor).map { PostgresUUID(high: $0.high, low: $0.low) }
                 let node = NodeID(actor).map { PostgresUUID(high: $0.high, low: $0.low) }
-                guard let id = user ?? node else {
+                let machine = ServiceAccountID(actor).map { PostgresUUID(high: $0.high, low: $0.low) }
+                guard let id = user ?? machine ?? node else {
                     throw .invalid([
-                        ValidationError("actor", .invalidFormat, "must be the ID of a user or a node")
+                        ValidationError(
+                            "actor", .invalidFormat, "must be the ID of a user, a service account or a node")
                     ])
                 }
                 filter.actor = id
@@ -133,8 +136,9 @@ package struct AuditOperations {
     package func list(
         ofCaller caller: Caller, _ page: PageRequest
     ) async throws(OperationError) -> ListPage<AuditEntry> {
-        try await environment.viewAcrossTenants { connection in
-            try await Self.activity(of: caller.user, page, connection)
+        let user = try caller.person.user
+        return try await environment.viewAcrossTenants { connection in
+            try await Self.activity(of: user, page, connection)
         }
     }
 

@@ -15,11 +15,15 @@ package struct RequestOrigin: Sendable, Hashable {
     }
 }
 
-/// Who asks for an operation: a signed-in user with what they may do at this moment. There is no ambient
-/// identity; every operation takes one.
+/// Who asks for an operation: a signed-in user or a service account, with what they may do at this moment.
+/// There is no ambient identity; every operation takes one.
 package struct Caller: Sendable, Hashable {
-    package let user: UserID
-    package let session: SessionID
+    package enum Identity: Sendable, Hashable {
+        case user(UserID, session: SessionID)
+        case serviceAccount(ServiceAccountID, token: ManagementTokenID)
+    }
+
+    package let identity: Identity
     package let authority: Authority
     /// Tenants (and the platform, as its own row) that ask for a second factor the user does not have. Their
     /// roles are not in `authority`.
@@ -30,14 +34,46 @@ package struct Caller: Sendable, Hashable {
         user: UserID, session: SessionID, authority: Authority, barred: Set<TenantID> = [],
         origin: RequestOrigin
     ) {
-        self.user = user
-        self.session = session
+        identity = .user(user, session: session)
         self.authority =
             barred.isEmpty
             ? authority
             : Authority(authority.bindings.filter { !barred.contains($0.scope.tenant ?? .platform) })
         self.barred = barred
         self.origin = origin
+    }
+
+    package init(
+        serviceAccount: ServiceAccountID, token: ManagementTokenID, authority: Authority,
+        origin: RequestOrigin
+    ) {
+        identity = .serviceAccount(serviceAccount, token: token)
+        self.authority = authority
+        barred = []
+        self.origin = origin
+    }
+
+    /// What quotas and repeated requests are counted under: the user's ID, or a service account's in its
+    /// place.
+    package var countedAs: UserID {
+        switch identity {
+        case .user(let id, _): id
+        case .serviceAccount(let id, _): UserID(high: id.high, low: id.low)
+        }
+    }
+
+    /// nil: a service account.
+    package var user: UserID? { if case .user(let id, _) = identity { id } else { nil } }
+
+    /// The user and their session, for what only people have. Throws `forbidden` for service accounts.
+    package var person: (user: UserID, session: SessionID) {
+        get throws(OperationError) {
+            guard case .user(let user, let session) = identity else {
+                throw OperationError(
+                    .forbidden, detail: "This is about a signed-in user; a service account has none of it.")
+            }
+            return (user, session)
+        }
     }
 
     /// Passes when the caller may do this there. Throws `forbidden` to those who belong there and lack the

@@ -25,8 +25,10 @@ package struct CredentialVault: Sendable {
 
     /// Deletes the data key of a tenant: what was sealed under it is unreadable from then on, also in the
     /// copies of the database that have no data key. False: it had none.
+    @discardableResult
     package func shred(_ tenant: TenantID, _ connection: PostgresConnection) async throws -> Bool {
-        try await SettingsStore.shred(Self.purpose(tenant), connection)
+        _ = try await ProviderStore.deleteCredentials(of: tenant, connection)
+        return try await SettingsStore.shred(Self.purpose(tenant), connection)
     }
 
     /// The credential sealed so that it opens only as this provider's.

@@ -156,7 +156,7 @@ package struct InvitationOperations {
         let inviter = try await inviter(of: invitation)
         _ = try await environment.write("invitations.accept", in: scope, by: AuditActor(caller)) {
             connection in
-            let user = try found(try await UserStore.find(caller.user, connection))
+            let user = try found(try await UserStore.find(caller.person.user, connection))
             guard user.email.lowercased() == invitation.email.lowercased() else {
                 throw OperationError(.linkInvalid)
             }
@@ -165,7 +165,7 @@ package struct InvitationOperations {
                 user.email, of: user.id, at: environment.clock.now(), connection)
             return Recorded(user.id, Self.subject(invitation))
         }
-        return try await profile(of: caller.user)
+        return try await profile(of: caller.person.user)
     }
 
     private func open(_ text: String) async throws(OperationError) -> (Invitation, SHA256Digest) {

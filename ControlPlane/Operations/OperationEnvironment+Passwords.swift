@@ -25,10 +25,10 @@ extension OperationEnvironment {
     /// Passes when this is the caller's password: it is they who ask, and not somebody at their unlocked
     /// machine. Counted like a sign-in.
     func verifyPassword(_ password: Secret, of caller: Caller) async throws(OperationError) -> User {
-        let throttle = SignInThrottle("password", account: caller.user.description, from: caller.origin)
+        let throttle = SignInThrottle("password", account: caller.person.user.description, from: caller.origin)
         try await throttle.attempt(self)
         let known = try await view { connection in
-            let user = try found(try await UserStore.find(caller.user, connection))
+            let user = try found(try await UserStore.find(caller.person.user, connection))
             return try found(try await UserStore.credentials(email: user.email, connection))
         }
         let stored = known.passwordHash.flatMap { PasswordHash(text: $0) }

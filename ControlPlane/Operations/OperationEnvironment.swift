@@ -134,7 +134,9 @@ package struct OperationEnvironment {
         let result: Changed<Value>
         do {
             result = try await database.withTenant(scope.tenant) { connection in
-                try await Self.require(scope.tenant, connection)
+                if try await Self.require(scope.tenant, connection)?.status == .deleting {
+                    throw OperationError(.conflict, detail: "The tenant is being deleted.")
+                }
                 let done = try await body(connection)
                 // The head of the audit chain is a lock that all writes of the tenant share: take it last.
                 try await record(done.subject, action, in: scope, by: actor, connection)
@@ -147,8 +149,11 @@ package struct OperationEnvironment {
         return result
     }
 
-    private static func require(_ tenant: TenantID?, _ connection: PostgresConnection) async throws {
-        guard let tenant else { return }
-        if try await TenantStore.find(tenant, connection) == nil { throw OperationError.notFound }
+    @discardableResult
+    private static func require(
+        _ tenant: TenantID?, _ connection: PostgresConnection
+    ) async throws -> Tenant? {
+        guard let tenant else { return nil }
+        return try found(try await TenantStore.find(tenant, connection))
     }
 }

@@ -6,8 +6,16 @@ package struct Operations {
     package init(_ environment: OperationEnvironment) { self.environment = environment }
 
     package var tenants: TenantOperations { TenantOperations(environment: environment) }
+    package var tenantPurge: TenantPurge { TenantPurge(environment: environment) }
     package var workspaces: WorkspaceOperations { WorkspaceOperations(environment: environment) }
     package var users: UserOperations { UserOperations(environment: environment) }
+    package var members: MemberOperations { MemberOperations(environment: environment) }
+    package var groups: GroupOperations { GroupOperations(environment: environment) }
+    package var roles: RoleOperations { RoleOperations(environment: environment) }
+    package var bindings: BindingOperations { BindingOperations(environment: environment) }
+    package var serviceAccounts: ServiceAccountOperations {
+        ServiceAccountOperations(environment: environment)
+    }
     package var sessions: SessionOperations { SessionOperations(environment: environment) }
     package var invitations: InvitationOperations { InvitationOperations(environment: environment) }
     package var secondFactors: SecondFactorOperations { SecondFactorOperations(environment: environment) }

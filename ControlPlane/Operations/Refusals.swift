@@ -37,7 +37,7 @@ extension AuditOperations {
     /// share of the log is used up, or the log cannot be written now.
     package func record(_ refused: RefusedWrite, by caller: Caller) async -> Bool {
         let now = environment.clock.now()
-        guard environment.mayRecordRefusal(of: caller.user, at: now) else { return false }
+        guard environment.mayRecordRefusal(of: caller.countedAs, at: now) else { return false }
         let belongs = caller.authority.bindings.contains {
             $0.scope == .platform || $0.scope.tenant == refused.tenant
         }
@@ -68,7 +68,7 @@ extension AuditOperations {
     ) async throws {
         let details: JSONValue = ["refused": .string(refused.code.code), "tenant": refused.tenant.json]
         let event = AuditEvent(
-            id: AuditEventID(at: now), tenant: log, occurredAt: now, actor: .user(caller.user),
+            id: AuditEventID(at: now), tenant: log, occurredAt: now, actor: AuditActor(caller).actor,
             action: refused.action, target: AuditEvent.Target(kind: refused.kind, id: refused.target),
             details: details.text, address: caller.origin.address, requestID: caller.origin.requestID)
         try await AuditStore.append(event, connection)

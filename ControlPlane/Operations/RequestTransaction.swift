@@ -117,7 +117,7 @@ extension Operations {
         _ repetition: RequestTerms.Repetition, by caller: Caller, _ connection: PostgresConnection
     ) async throws -> KeptAnswer? {
         let now = environment.clock.now()
-        let key = IdempotencyStore.Key(caller: caller.user, text: repetition.key)
+        let key = IdempotencyStore.Key(caller: caller.countedAs, text: repetition.key)
         let claim = try await IdempotencyStore.claim(
             key, request: repetition.request, at: now, until: now.advanced(bySeconds: Self.repetitionSeconds),
             connection)
@@ -150,7 +150,7 @@ extension Operations {
         _ answer: KeptAnswer, _ repetition: RequestTerms.Repetition, _ holdsSecret: Bool, by caller: Caller,
         _ connection: PostgresConnection
     ) async throws {
-        let key = IdempotencyStore.Key(caller: caller.user, text: repetition.key)
+        let key = IdempotencyStore.Key(caller: caller.countedAs, text: repetition.key)
         var body = answer.body
         if holdsSecret {
             body = environment.keys.vault.masterKey.seal(

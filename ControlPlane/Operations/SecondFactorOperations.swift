@@ -25,7 +25,7 @@ package struct SecondFactorOperations {
 
     package func get(by caller: Caller) async throws(OperationError) -> SecondFactor {
         try await environment.viewAcrossTenants { connection in
-            try await SecondFactorStore.find(of: caller.user, connection)
+            try await SecondFactorStore.find(of: caller.person.user, connection)
         }
     }
 
@@ -55,17 +55,17 @@ package struct SecondFactorOperations {
     /// Ends the enrolment with a code of the app; from now on sign-ins ask for one.
     package func confirm(code: String, by caller: Caller) async throws(OperationError) -> RecoveryCodes {
         let codes = Self.newCodes()
-        try await check(code, of: caller.user, mustBeConfirmed: false)
+        try await check(code, of: caller.person.user, mustBeConfirmed: false)
         return try await environment.write(
             "second-factors.confirm", in: .platform, by: AuditActor(caller)
         ) { connection in
             let now = environment.clock.now()
-            guard try await SecondFactorStore.confirm(of: caller.user, at: now, connection) else {
+            guard try await SecondFactorStore.confirm(of: caller.person.user, at: now, connection) else {
                 throw OperationError(.conflict, detail: "The second factor is confirmed already.")
             }
-            try await replaceCodes(codes, of: caller.user, connection)
-            try await notify(caller.user, wasAdded: true, connection)
-            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", caller.user))
+            try await replaceCodes(codes, of: caller.person.user, connection)
+            try await notify(caller.person.user, wasAdded: true, connection)
+            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", caller.person.user))
         }.value
     }
 
@@ -74,12 +74,12 @@ package struct SecondFactorOperations {
         code: String, by caller: Caller
     ) async throws(OperationError) -> RecoveryCodes {
         let codes = Self.newCodes()
-        try await check(code, of: caller.user)
+        try await check(code, of: caller.person.user)
         return try await environment.write(
             "second-factors.regenerate-codes", in: .platform, by: AuditActor(caller)
         ) { connection in
-            try await replaceCodes(codes, of: caller.user, connection)
-            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", caller.user))
+            try await replaceCodes(codes, of: caller.person.user, connection)
+            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", caller.person.user))
         }.value
     }
 
@@ -89,15 +89,15 @@ package struct SecondFactorOperations {
         if state.isRequired {
             throw OperationError(.conflict, detail: "A tenant of yours requires a second factor.")
         }
-        try await check(code, of: caller.user)
+        try await check(code, of: caller.person.user)
         _ = try await environment.write(
             "second-factors.remove", in: .platform, by: AuditActor(caller)
         ) { connection in
-            guard try await SecondFactorStore.delete(of: caller.user, connection) else {
+            guard try await SecondFactorStore.delete(of: caller.person.user, connection) else {
                 throw OperationError.notFound
             }
-            try await notify(caller.user, wasAdded: false, connection)
-            return Recorded(caller.user, AuditSubject("user", caller.user))
+            try await notify(caller.person.user, wasAdded: false, connection)
+            return Recorded(caller.person.user, AuditSubject("user", caller.person.user))
         }
     }
 

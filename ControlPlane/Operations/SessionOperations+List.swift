@@ -11,7 +11,7 @@ extension SessionOperations {
         let now = environment.clock.now()
         return try await environment.view { connection in
             ListPage(
-                try await SessionStore.list(of: caller.user, at: now, page.of(SessionNoun.self), connection))
+                try await SessionStore.list(of: caller.person.user, at: now, page.of(SessionNoun.self), connection))
         }
     }
 
@@ -20,7 +20,7 @@ extension SessionOperations {
         _ = try await environment.write("sessions.revoke", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
-            guard try await SessionStore.revoke(id, of: caller.user, at: now, connection) else {
+            guard try await SessionStore.revoke(id, of: caller.person.user, at: now, connection) else {
                 throw OperationError.notFound
             }
             return Recorded(id, AuditSubject("session", id, ["reason": "revoked"]))
@@ -29,12 +29,12 @@ extension SessionOperations {
 
     /// Ends all of the caller's sessions but this one, or this one too.
     package func revokeAll(includingCurrent: Bool, by caller: Caller) async throws(OperationError) {
-        let kept = includingCurrent ? nil : caller.session
+        let kept = includingCurrent ? nil : caller.person.session
         _ = try await environment.write("sessions.revoke-all", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
-            let count = try await SessionStore.revokeAll(of: caller.user, except: kept, at: now, connection)
-            return Recorded(count, AuditSubject("user", caller.user, ["sessions": .number(.init(count))]))
+            let count = try await SessionStore.revokeAll(of: caller.person.user, except: kept, at: now, connection)
+            return Recorded(count, AuditSubject("user", caller.person.user, ["sessions": .number(.init(count))]))
         }
     }
 

@@ -136,10 +136,15 @@ package struct SessionOperations {
 
     // MARK: Using and ending
 
-    /// Who an access token speaks for, with what they may do at this moment.
+    /// Who an access token of a user, or a management token of a service account, speaks for, with what they
+    /// may do at this moment.
     package func authenticate(
         _ accessToken: String, from origin: RequestOrigin
     ) async throws(OperationError) -> Caller {
+        if accessToken.hasPrefix(ManagementTokenText.prefix) {
+            return try await ServiceAccountOperations(environment: environment)
+                .authenticate(accessToken, from: origin)
+        }
         let now = environment.clock.now()
         let (user, session) = try environment.keys.accessTokens.verify(accessToken, now: now)
         return try await environment.viewAcrossTenants { connection in
@@ -154,11 +159,12 @@ package struct SessionOperations {
 
     /// Signs the caller out.
     package func revokeCurrent(by caller: Caller) async throws(OperationError) {
+        let (user, session) = try caller.person
         _ = try await environment.write("sessions.revoke", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
-            _ = try await SessionStore.revoke(caller.session, of: caller.user, at: now, connection)
-            return Recorded(caller.session, AuditSubject("session", caller.session, ["reason": "signed out"]))
+            _ = try await SessionStore.revoke(session, of: user, at: now, connection)
+            return Recorded(session, AuditSubject("session", session, ["reason": "signed out"]))
         }
     }
 
@@ -166,8 +172,9 @@ package struct SessionOperations {
     package func changePassword(
         from current: Secret, to new: Secret, by caller: Caller
     ) async throws(OperationError) {
+        let me = try caller.person.user
         let user = try await environment.view { connection in
-            try found(try await UserStore.find(caller.user, connection))
+            try found(try await UserStore.find(me, connection))
         }
         let problem = environment.passwords.problem(new, email: user.email, at: "/new_password")
         try check([problem].compactMap(\.self))
@@ -176,12 +183,12 @@ package struct SessionOperations {
         _ = try await environment.write("users.change-password", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
-            _ = try await UserStore.setPassword(hash: hash.text, of: caller.user, at: now, connection)
+            _ = try await UserStore.setPassword(hash: hash.text, of: me, at: now, connection)
             _ = try await SessionStore.revokeAll(
-                of: caller.user, except: caller.session, at: now, connection)
+                of: me, except: caller.person.session, at: now, connection)
             let notice = environment.texts(user.locale).passwordChanged()
             try await environment.queueNotice(notice, to: user, connection)
-            return Recorded(caller.user, AuditSubject("user", caller.user))
+            return Recorded(me, AuditSubject("user", me))
         }
     }
 

@@ -1,6 +1,39 @@
 package import Domain
 import JSONText
+import PostgresDriver
 import Store
+
+/// What changes about a tenant; nil stays as it is.
+package struct TenantChange: Sendable {
+    package var slug: String?
+    package var name: String?
+    package var timeZone: String?
+    package var currency: String?
+    package var retentionDays: Edit<Int32> = .keep
+    package var region: Edit<String> = .keep
+    package var nodeGroup: String?
+    package var requiresTwoFactor: Bool?
+    package var signUpDomain: Edit<String> = .keep
+
+    package init() {}
+
+    /// Whether it touches what only those may change who run the platform.
+    var isOfPlatform: Bool {
+        if case .keep = region, case .keep = signUpDomain, nodeGroup == nil { false } else { true }
+    }
+
+    func apply(to tenant: inout Tenant) {
+        tenant.slug = slug ?? tenant.slug
+        tenant.name = name ?? tenant.name
+        tenant.settings.timeZone = timeZone ?? tenant.settings.timeZone
+        tenant.settings.currency = currency ?? tenant.settings.currency
+        tenant.settings.retentionDays = retentionDays.applied(to: tenant.settings.retentionDays)
+        tenant.settings.region = region.applied(to: tenant.settings.region)
+        tenant.settings.nodeGroup = nodeGroup ?? tenant.settings.nodeGroup
+        tenant.settings.requiresTwoFactor = requiresTwoFactor ?? tenant.settings.requiresTwoFactor
+        tenant.settings.signUpDomain = signUpDomain.applied(to: tenant.settings.signUpDomain)
+    }
+}
 
 /// Tenants: the isolation boundary.
 package struct TenantOperations {
@@ -14,7 +47,18 @@ package struct TenantOperations {
             let page = page.of(Tenant.self)
             return seesAll
                 ? ListPage(try await TenantStore.list(page, connection))
-                : ListPage(try await TenantStore.list(of: caller.user, page, connection))
+                : ListPage(try await Self.own(caller, page, connection))
+        }
+    }
+
+    private static func own(
+        _ caller: Caller, _ page: Page<Tenant>, _ connection: PostgresConnection
+    ) async throws -> Listing<Tenant, Tenant> {
+        switch caller.identity {
+        case .user(let user, _): try await TenantStore.list(of: user, page, connection)
+        case .serviceAccount:
+            try await TenantStore.list(
+                among: caller.authority.bindings.compactMap(\.scope.tenant), page, connection)
         }
     }
 
@@ -42,10 +86,14 @@ package struct TenantOperations {
         }
     }
 
+    /// Changes what is not nil. Where its calls are served and who may sign up is the platform's to decide.
     package func update(
-        _ id: TenantID, name: String?, by caller: Caller
+        _ id: TenantID, _ change: TenantChange, by caller: Caller
     ) async throws(OperationError) -> Changed<Tenant> {
-        try await change(id, "tenants.update", .tenantsUpdate, by: caller) { $0.name = name ?? $0.name }
+        if change.isOfPlatform { try caller.demand(.tenantsUpdate, in: .platform) }
+        return try await self.change(id, "tenants.update", .tenantsUpdate, by: caller) {
+            change.apply(to: &$0)
+        }
     }
 
     package func suspend(_ id: TenantID, by caller: Caller) async throws(OperationError) -> Changed<Tenant> {
@@ -56,6 +104,24 @@ package struct TenantOperations {
         try await change(id, "tenants.resume", .tenantsSuspend, by: caller) { $0.status = .active }
     }
 
+    /// Deletes a tenant: at once its keys stop, and its provider credentials can never be opened again, here
+    /// or in a backup without them; what else it has is removed by and by. Its audit log stays.
+    package func delete(_ id: TenantID, by caller: Caller) async throws(OperationError) -> Changed<Tenant> {
+        try await environment.write("tenants.delete", .tenantsDelete, in: .tenant(id), by: caller) {
+            connection in
+            var tenant = try found(try await TenantStore.find(id, connection))
+            let before = tenant
+            tenant.status = .deleting
+            tenant.updatedAt = environment.clock.now()
+            guard
+                let deleted = try await TenantStore.update(tenant, expecting: before.updatedAt, connection)
+            else { throw OperationError(.preconditionFailed) }
+            try await environment.keys.vault.shred(id, connection)
+            return Recorded(
+                deleted, AuditSubject("tenant", id, from: Self.details(before), to: Self.details(deleted)))
+        }
+    }
+
     private func change(
         _ id: TenantID, _ action: String, _ permission: Permission, by caller: Caller,
         _ edit: (inout Tenant) -> Void
@@ -63,8 +129,14 @@ package struct TenantOperations {
         try await environment.write(action, permission, in: .tenant(id), by: caller) { connection in
             var tenant = try found(try await TenantStore.find(id, connection))
             let before = Self.details(tenant)
+            let zone = tenant.settings.timeZone
             edit(&tenant)
-            try check(Tenant.problems(slug: tenant.slug, name: tenant.name))
+            try check(Tenant.problems(slug: tenant.slug, name: tenant.name) + tenant.settings.problems)
+            if tenant.settings.timeZone != zone,
+                try await !TenantStore.knowsTimeZone(tenant.settings.timeZone, connection)
+            {
+                throw OperationError.missing("/time_zone", "a time zone of the IANA database")
+            }
             let seen = tenant.updatedAt
             tenant.updatedAt = environment.clock.now()
             guard let changed = try await TenantStore.update(tenant, expecting: seen, connection) else {
@@ -76,7 +148,16 @@ package struct TenantOperations {
     }
 
     private static func details(_ tenant: Tenant) -> JSONValue {
-        ["name": .string(tenant.name), "status": .string(tenant.status.rawValue)]
+        [
+            "slug": .string(tenant.slug), "name": .string(tenant.name),
+            "status": .string(tenant.status.rawValue), "time_zone": .string(tenant.settings.timeZone),
+            "currency": .string(tenant.settings.currency),
+            "retention_days": tenant.settings.retentionDays.map { .number(JSONNumber(Int64($0))) } ?? .null,
+            "region": tenant.settings.region.map { .string($0) } ?? .null,
+            "node_group": .string(tenant.settings.nodeGroup),
+            "require_two_factor": .boolean(tenant.settings.requiresTwoFactor),
+            "sign_up_domain": tenant.settings.signUpDomain.map { .string($0) } ?? .null,
+        ]
     }
 }
 
@@ -118,6 +199,49 @@ package struct WorkspaceOperations {
                 workspace,
                 AuditSubject("workspace", workspace.id, ["slug": .string(slug), "name": .string(name)]))
         }
+    }
+
+    /// Changes what is not nil.
+    package func update(
+        _ id: WorkspaceID, in tenant: TenantID, slug: String?, name: String?, by caller: Caller
+    ) async throws(OperationError) -> Changed<Workspace> {
+        try caller.demandSomewhere(.workspacesUpdate, in: tenant)
+        let isAllowed = caller.may(.workspacesUpdate, in: .workspace(tenant, id))
+        return try await environment.write(
+            "workspaces.update", in: .tenant(tenant), by: AuditActor(caller)
+        ) { connection in
+            guard isAllowed else { throw OperationError.notFound }
+            let before = try found(try await WorkspaceStore.find(id, of: tenant, connection))
+            var workspace = before
+            workspace.slug = slug ?? workspace.slug
+            workspace.name = name ?? workspace.name
+            workspace.updatedAt = environment.clock.now()
+            try check(Workspace.problems(slug: workspace.slug, name: workspace.name))
+            guard
+                let changed = try await WorkspaceStore.update(
+                    workspace, expecting: before.updatedAt, connection)
+            else { throw OperationError(.preconditionFailed) }
+            return Recorded(
+                changed, AuditSubject("workspace", id, from: Self.details(before), to: Self.details(changed)))
+        }
+    }
+
+    /// `in_use` while it has keys, revoked ones too, for usage is counted under them.
+    package func delete(
+        _ id: WorkspaceID, in tenant: TenantID, by caller: Caller
+    ) async throws(OperationError) -> Changed<Workspace> {
+        try await environment.write("workspaces.delete", .workspacesDelete, in: .tenant(tenant), by: caller) {
+            connection in
+            let workspace = try found(try await WorkspaceStore.find(id, of: tenant, connection))
+            try await inUse("The workspace still has keys.") {
+                _ = try await WorkspaceStore.delete(id, of: tenant, connection)
+            }
+            return Recorded(workspace, AuditSubject("workspace", id, Self.details(workspace)))
+        }
+    }
+
+    private static func details(_ workspace: Workspace) -> JSONValue {
+        ["slug": .string(workspace.slug), "name": .string(workspace.name)]
     }
 }
 

@@ -51,8 +51,9 @@ package struct UserOperations {
 
     /// The caller themselves.
     package func profile(of caller: Caller) async throws(OperationError) -> Profile {
-        try await environment.viewAcrossTenants { connection in
-            try await Self.profile(caller.user, connection)
+        let me = try caller.person.user
+        return try await environment.viewAcrossTenants { connection in
+            try await Self.profile(me, connection)
         }
     }
 

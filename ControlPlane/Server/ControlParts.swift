@@ -81,6 +81,12 @@ struct ControlParts {
             await mail.stop()
         }
         try await startBackups(parts, shared, url)
+        let operations = first.operations
+        try await parts.start("tenant purge") {
+            TenantPurgeService(loop: loop, operations: operations, log: log)
+        } stop: { purge, _ in
+            purge.stop()
+        }
         try await parts.start("housekeeping") {
             Housekeeping(loop: loop, database: database, clock: clock, log: log)
         } stop: { housekeeping, _ in

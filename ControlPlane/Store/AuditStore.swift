@@ -5,6 +5,7 @@ package import PostgresDriver
 package struct AuditEvent: Hashable, Sendable {
     package enum Actor: Hashable, Sendable {
         case user(UserID)
+        case serviceAccount(ServiceAccountID)
         case node(NodeID)
         /// The product itself: start-up, jobs.
         case system
@@ -210,6 +211,7 @@ package enum AuditStore {
     private static func parts(of actor: AuditEvent.Actor) -> (kind: String, id: PostgresUUID?) {
         switch actor {
         case .user(let id): ("user", PostgresUUID(high: id.high, low: id.low))
+        case .serviceAccount(let id): ("service_account", PostgresUUID(high: id.high, low: id.low))
         case .node(let id): ("node", PostgresUUID(high: id.high, low: id.low))
         case .system: ("system", nil)
         }
@@ -219,6 +221,7 @@ package enum AuditStore {
         let actor: AuditEvent.Actor =
             switch try row.text(4) {
             case "user": .user(try row.id(5))
+            case "service_account": .serviceAccount(try row.id(5))
             case "node": .node(try row.id(5))
             default: .system
             }

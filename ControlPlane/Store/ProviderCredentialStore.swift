@@ -179,6 +179,13 @@ extension ProviderStore {
         return try rows.read { row throws(PostgresError) in try row.id(0) }
     }
 
+    /// All of a tenant's, and gives their number.
+    package static func deleteCredentials(
+        of tenant: TenantID, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Int {
+        try await connection.execute("delete from provider_credentials where tenant_id = \(tenant)")
+    }
+
     /// Reads sealed, hint, fleet_key_id and fleet_sealed from `first` on; nil when there is none (outer
     /// join).
     static func readCredential(_ row: Row, from first: Int) throws(PostgresError) -> StoredCredential? {

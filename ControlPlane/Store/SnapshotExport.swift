@@ -31,7 +31,7 @@ package enum SnapshotExport {
         return try rows.read { row throws(PostgresError) in
             TenantEntry(
                 id: try row.id(0),
-                isSuspended: try row.value(1, Tenant.Status.init(rawValue:)) == .suspended)
+                isSuspended: try row.value(1, Tenant.Status.init(rawValue:)) != .active)
         }
     }
 

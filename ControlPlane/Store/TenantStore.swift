@@ -3,15 +3,21 @@ package import PostgresDriver
 
 /// Tenants. The platform's own row is not one of them.
 package enum TenantStore {
-    private static let columns: SQL = "id, slug, name, status, created_at, updated_at"
+    private static let columns: SQL = """
+        id, slug, name, status, created_at, updated_at, time_zone, currency, retention_days, region,
+        node_group, require_two_factor, sign_up_domain
+        """
 
     package static func create(_ tenant: Tenant, _ connection: PostgresConnection) async throws(PostgresError)
     {
         try await connection.execute(
             """
-            insert into tenants (id, slug, name, status, created_at, updated_at)
+            insert into tenants (\(fragment: columns))
             values (\(tenant.id), \(tenant.slug), \(tenant.name), \(tenant.status.rawValue),
-                    \(tenant.createdAt), \(tenant.updatedAt))
+                    \(tenant.createdAt), \(tenant.updatedAt), \(tenant.settings.timeZone),
+                    \(tenant.settings.currency), \(tenant.settings.retentionDays), \(tenant.settings.region),
+                    \(tenant.settings.nodeGroup), \(tenant.settings.requiresTwoFactor),
+                    \(tenant.settings.signUpDomain))
             """)
     }
 
@@ -61,7 +67,31 @@ package enum TenantStore {
         return page.listing(try rows.read(read), \.id)
     }
 
-    /// Writes slug, name and status. nil: no such tenant, or (with `expecting`) changed since then.
+    /// Those of these tenants that are there.
+    package static func list(
+        among tenants: [TenantID], _ page: Page<Tenant>, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Listing<Tenant, Tenant> {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns)
+              from tenants
+             where id = any(\(tenants)) and id < \(page.bound) and id <> \(TenantID.platform)
+             order by id desc
+             limit \(page.fetchLimit)
+            """)
+        return page.listing(try rows.read(read), \.id)
+    }
+
+    /// Whether Postgres knows a time zone of this name.
+    package static func knowsTimeZone(
+        _ name: String, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Bool {
+        let rows = try await connection.query(
+            "select exists (select from pg_timezone_names where name = \(name))")
+        return try rows.first?.bool(0) ?? false
+    }
+
+    /// Writes everything but the ID. nil: no such tenant, or (with `expecting`) changed since then.
     package static func update(
         _ tenant: Tenant, expecting: Timestamp? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Tenant? {
@@ -69,7 +99,11 @@ package enum TenantStore {
             """
             update tenants
                set slug = \(tenant.slug), name = \(tenant.name), status = \(tenant.status.rawValue),
-                   updated_at = \(tenant.updatedAt)
+                   time_zone = \(tenant.settings.timeZone), currency = \(tenant.settings.currency),
+                   retention_days = \(tenant.settings.retentionDays), region = \(tenant.settings.region),
+                   node_group = \(tenant.settings.nodeGroup),
+                   require_two_factor = \(tenant.settings.requiresTwoFactor),
+                   sign_up_domain = \(tenant.settings.signUpDomain), updated_at = \(tenant.updatedAt)
              where id = \(tenant.id) and id <> \(TenantID.platform)
                and updated_at = coalesce(\(expecting), updated_at)
             returning \(fragment: columns)
@@ -77,28 +111,44 @@ package enum TenantStore {
         return try rows.first.map(read)
     }
 
-    /// Deletes a tenant with all it owns; usage and audit stay. Several statements: inside a transaction.
-    package static func delete(
+    // MARK: Deletion
+
+    /// Tenants that are going. Across tenants.
+    package static func beingDeleted(
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [TenantID] {
+        let rows = try await connection.query("select id from tenants where status = 'deleting' order by id")
+        return try rows.read { row throws(PostgresError) in try row.id(0) }
+    }
+
+    /// Deletes rows of a tenant, usage too, at most so many, and gives their number; 0: none are left. nil:
+    /// somebody else is at it. The audit log stays.
+    package static func purge(
+        _ id: TenantID, atMost count: Int64, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Int64? {
+        try await connection.query("select purge_tenant(\(id), \(count))").first?.optionalInt64(0)
+    }
+
+    /// Removes the row of a tenant that is being deleted. False: there is none.
+    package static func remove(
         _ id: TenantID, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Bool {
-        guard try await find(id, connection) != nil else { return false }
-        _ = try await connection.pipeline([
-            "delete from key_uses where tenant_id = \(id)",
-            "delete from keys where tenant_id = \(id)",
-            "delete from routes where tenant_id = \(id)",
-            "delete from providers where tenant_id = \(id)",
-            "delete from members where tenant_id = \(id)",
-            "delete from workspaces where tenant_id = \(id)",
-            "delete from tenants where id = \(id)",
-        ])
-        return true
+        try await connection.execute("delete from tenants where id = \(id) and status = 'deleting'") == 1
     }
 
     static func read(_ row: Row) throws(PostgresError) -> Tenant {
-        Tenant(
+        var settings = TenantSettings()
+        settings.timeZone = try row.text(6)
+        settings.currency = try row.text(7)
+        settings.retentionDays = try row.optionalInt64(8).map { Int32(clamping: $0) }
+        settings.region = try row.optionalText(9)
+        settings.nodeGroup = try row.text(10)
+        settings.requiresTwoFactor = try row.bool(11)
+        settings.signUpDomain = try row.optionalText(12)
+        return Tenant(
             id: try row.id(0), slug: try row.text(1), name: try row.text(2),
-            status: try row.value(3, Tenant.Status.init(rawValue:)), createdAt: try row.timestamp(4),
-            updatedAt: try row.timestamp(5))
+            status: try row.value(3, Tenant.Status.init(rawValue:)), settings: settings,
+            createdAt: try row.timestamp(4), updatedAt: try row.timestamp(5))
     }
 }
 

@@ -3,6 +3,7 @@ package import PostgresDriver
 
 /// People who sign in; platform-wide. Membership and roles are in `BindingStore`.
 package enum UserStore {
+    static let columnCount = 8
     static let columns: SQL =
         "id, email, name, status, created_at, updated_at, locale, email_verified_at"
 

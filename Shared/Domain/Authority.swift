@@ -21,17 +21,27 @@ package enum Scope: Hashable, Sendable {
         case .tenant(let tenant), .workspace(let tenant, _): tenant
         }
     }
+
+    package var workspace: WorkspaceID? {
+        if case .workspace(_, let workspace) = self { workspace } else { nil }
+    }
 }
 
 /// A named set of permissions.
 package struct Role: Hashable, Sendable {
     package let name: String
+    /// The ID of a role that a tenant made; nil: a built-in one.
+    package let custom: RoleID?
     package let permissions: Set<Permission>
 
-    package init(name: String, permissions: Set<Permission>) {
+    package init(name: String, custom: RoleID? = nil, permissions: Set<Permission>) {
         self.name = name
+        self.custom = custom
         self.permissions = permissions
     }
+
+    /// How bindings name it.
+    package var reference: RoleReference { custom.map { .custom($0) } ?? .builtIn(name) }
 
     package static let platformAdmin = Role(name: "platform-admin", permissions: Set(Permission.allCases))
     package static let platformAuditor = Role(

@@ -2,6 +2,10 @@
 package typealias TenantID = ID<Tenant>
 package typealias WorkspaceID = ID<Workspace>
 package typealias UserID = ID<User>
+package typealias GroupID = ID<Group>
+package typealias RoleID = ID<RoleNoun>
+package typealias ServiceAccountID = ID<ServiceAccount>
+package typealias ManagementTokenID = ID<ManagementTokenNoun>
 package typealias ProviderID = ID<Provider>
 package typealias ModelID = ID<Model>
 package typealias PriceID = ID<Price>
@@ -24,6 +28,8 @@ package typealias GrantID = ID<GrantNoun>
 extension Tenant: Identified { package static var idPrefix: StaticString { "tenant" } }
 extension Workspace: Identified { package static var idPrefix: StaticString { "ws" } }
 extension User: Identified { package static var idPrefix: StaticString { "user" } }
+extension Group: Identified { package static var idPrefix: StaticString { "group" } }
+extension ServiceAccount: Identified { package static var idPrefix: StaticString { "sa" } }
 extension Provider: Identified { package static var idPrefix: StaticString { "prov" } }
 extension ProviderCredential: Identified { package static var idPrefix: StaticString { "cred" } }
 extension Model: Identified { package static var idPrefix: StaticString { "model" } }
@@ -38,6 +44,10 @@ extension Limit: Identified { package static var idPrefix: StaticString { "limit
 
 /// A sign-in session of the control plane.
 package enum SessionNoun: Identified { package static var idPrefix: StaticString { "sess" } }
+/// A role that a tenant made for itself.
+package enum RoleNoun: Identified { package static var idPrefix: StaticString { "role" } }
+/// A service account's credential for the admin API.
+package enum ManagementTokenNoun: Identified { package static var idPrefix: StaticString { "mtok" } }
 /// A role given to a user in a scope.
 package enum BindingNoun: Identified { package static var idPrefix: StaticString { "bind" } }
 /// One row of the audit log.

@@ -3,6 +3,8 @@ package struct Tenant: Hashable, Sendable {
     package enum Status: String, Sendable, CaseIterable {
         case active
         case suspended
+        /// It is gone for good; what is left of it is being removed.
+        case deleting
     }
 
     package let id: TenantID
@@ -10,17 +12,19 @@ package struct Tenant: Hashable, Sendable {
     package var slug: String
     package var name: String
     package var status: Status
+    package var settings: TenantSettings
     package let createdAt: Timestamp
     package var updatedAt: Timestamp
 
     package init(
-        id: TenantID, slug: String, name: String, status: Status = .active, createdAt: Timestamp,
-        updatedAt: Timestamp
+        id: TenantID, slug: String, name: String, status: Status = .active,
+        settings: TenantSettings = TenantSettings(), createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.slug = slug
         self.name = name
         self.status = status
+        self.settings = settings
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }
@@ -29,6 +33,64 @@ package struct Tenant: Hashable, Sendable {
     package static func problems(slug: String, name: String) -> [ValidationError] {
         [TextRule.slug.check(slug, at: "/slug"), TextRule.displayName.check(name, at: "/name")].compactMap(
             \.self)
+    }
+}
+
+/// What a tenant settles for itself.
+package struct TenantSettings: Hashable, Sendable {
+    /// A name of the IANA database; calendar windows and reports go by it.
+    package var timeZone = "UTC"
+    /// An ISO 4217 code.
+    package var currency = "USD"
+    /// How long usage is kept; nil: for ever.
+    package var retentionDays: Int32?
+    /// Where its calls may be served; nil: anywhere.
+    package var region: String?
+    package var nodeGroup = "default"
+    /// Members must sign in with a second factor.
+    package var requiresTwoFactor = false
+    /// Who has an address there may sign up; nil: by invitation only. In lowercase, unique on the platform.
+    package var signUpDomain: String?
+
+    package init() {}
+
+    package static let retentionDays: ClosedRange<Int32> = 1...36_500
+
+    /// What is wrong, at the pointers of the fields. Whether the time zone and the node group exist only the
+    /// database can tell.
+    package var problems: [ValidationError] {
+        var found: [ValidationError] = []
+        if !Self.isZoneName(timeZone) {
+            found.append(
+                ValidationError(
+                    "/time_zone", .invalidFormat, "must be a zone such as America/Sao_Paulo or UTC"))
+        }
+        if currency.utf8.count != 3 || !currency.utf8.allSatisfy({ (65...90).contains($0) }) {
+            found.append(ValidationError("/currency", .invalidFormat, "must be a code such as USD"))
+        }
+        if let days = retentionDays, !Self.retentionDays.contains(days) {
+            found.append(ValidationError("/retention_days", .outOfRange, "must lie between 1 and 36500"))
+        }
+        found += [
+            region.flatMap { TextRule.slug.check($0, at: "/region") },
+            TextRule.slug.check(nodeGroup, at: "/node_group"),
+        ].compactMap(\.self)
+        if let domain = signUpDomain,
+            !BaseURL.isHostName(domain) || !domain.contains(".") || domain != domain.lowercased()
+        {
+            found.append(
+                ValidationError("/sign_up_domain", .invalidFormat, "must be a domain such as example.com"))
+        }
+        return found
+    }
+
+    private static func isZoneName(_ name: String) -> Bool {
+        name == "UTC"
+            || name.contains("/") && name.utf8.count <= 64
+                && name.utf8.allSatisfy {
+                    (65...90).contains($0) || (97...122).contains($0) || (48...57).contains($0)
+                        || Array("/_-+".utf8).contains($0)
+                }
     }
 }
 

@@ -25,7 +25,7 @@ struct AuditTests {
                 let probe = RouteProbe(route, world)
                 let isOfTenant = route.path.contains("{tenant}")
                 let path = try await probe.path()
-                let owner = isOfTenant ? TenantID(world.acme.tenant) : nil
+                let owner = isOfTenant ? TenantID(String(path.split(separator: "/")[3])) : nil
                 let before = try await server.audit(of: owner)
                 let reply = try await probe.send(token: world.admin, path: path)
                 #expect(reply.status < 300, "\(route.operationID): \(reply.text)")
@@ -33,6 +33,7 @@ struct AuditTests {
                 #expect(after.count == before.count + 1, "\(route.operationID)")
                 let event = try #require(after.first)
                 let action = route.operationID.replacing("shared-", with: "")
+                    .replacing("platform-", with: "")
                 #expect(event.action == action)
                 #expect(event.actor == .user(try #require(UserID(me))))
                 #expect(event.requestID == reply.fields["x-request-id"])

@@ -68,10 +68,14 @@ struct RouteProbe {
     /// A role that has the permission there is served; one that lacks it is forbidden.
     func decides(_ permission: Permission, _ place: Access.Place, _ role: Role) async throws {
         let token = try #require(world.tokens[role.name])
+        // Deleting needs a tenant to lose, in which the same users have the same roles.
+        let path =
+            route.operationID == "tenants.delete"
+            ? "/api/v1/tenants/\(try await world.doomed())" : try await path()
         let scope = role.isPlatformRole ? Scope.platform : .tenant(try #require(TenantID(world.acme.tenant)))
         let asked: Scope = place == .platform ? .platform : .tenant(try #require(TenantID(world.acme.tenant)))
         let authority = Authority([.init(role: role, scope: scope)])
-        let reply = try await send(token: token)
+        let reply = try await send(token: token, path: path)
         if authorise(authority, permission, in: asked) == .allowed {
             #expect(
                 reply.status == route.answer.status, "\(route.operationID) as \(role.name): \(reply.text)")
@@ -95,7 +99,7 @@ struct RouteProbe {
     }
 
     func send(token: String?, path: String? = nil) async throws -> Reply {
-        let body = try body()
+        let body = try await body()
         let target = if let path { path } else { try await self.path() }
         return try await server.send(route.method, target, token: token, body: body)
     }
@@ -113,8 +117,20 @@ struct RouteProbe {
     private func id(of parameter: PathParameter) async throws -> String {
         let isShared = !route.path.contains("{tenant}")
         switch parameter {
-        case .tenant: return world.acme.tenant
-        case .workspace: return world.acme.workspace
+        case .tenant:
+            return route.operationID == "tenants.delete" ? try await world.doomed() : world.acme.tenant
+        case .workspace:
+            return route.operationID == "workspaces.delete"
+                ? try await world.spareWorkspace() : world.acme.workspace
+        case .group:
+            return route.operationID == "groups.delete" ? try await world.group() : world.acme.group
+        case .role: return try await world.role()
+        case .binding:
+            return try await world.binding(isShared ? nil : TenantID(world.acme.tenant))
+        case .serviceAccount:
+            return route.operationID == "service-accounts.delete"
+                ? try await world.serviceAccount() : world.acme.serviceAccount
+        case .managementToken: return try await world.managementToken()
         case .provider:
             if route.operationID.hasSuffix("providers.delete") { return try await provider(isShared) }
             return isShared ? world.shared.provider : world.acme.provider
@@ -133,6 +149,7 @@ struct RouteProbe {
         case .joinToken:
             return try await world.make(
                 "/api/v1/join-tokens", ["node_name": .string(world.fresh("node"))], id: "join_token", "id")
+        case .user where route.path.contains("/members/"): return try await world.member()
         case .user:
             return try await world.make(
                 "/api/v1/users",
@@ -171,10 +188,17 @@ struct RouteProbe {
     }
 
     /// A body that is right for the route.
-    private func body() throws -> JSONValue? {
+    private func body() async throws -> JSONValue? {
         guard let shape = route.body else { return nil }
         switch shape.name {
         case "NewTenant", "NewWorkspace": return ["slug": .string(world.fresh("slug")), "name": "Name"]
+        case "WorkspaceChange": return ["name": "Default"]
+        case "NewMember": return ["user": .string(try await world.user().description)]
+        case "NewGroup", "NewServiceAccount": return ["name": .string(world.fresh("name"))]
+        case "GroupChange", "ServiceAccountChange", "RoleChange": return ["description": "Changed"]
+        case "NewRole": return ["name": .string(world.fresh("role")), "permissions": ["usage:read"]]
+        case "NewRoleBinding": return ["user": .string(try await world.member()), "role": "viewer"]
+        case "NewManagementToken": return ["name": "terraform"]
         case "TenantChange": return ["name": "Acme"]
         case "NewProvider": return World.provider(world.fresh("provider"))
         case "ProviderChange": return ["enabled": true]

@@ -20,6 +20,8 @@ final class World {
         var model = ""
         var route = ""
         var key = ""
+        var group = ""
+        var serviceAccount = ""
     }
 
     let server: AdminServer
@@ -32,6 +34,8 @@ final class World {
     private var counter = 0
     /// A token for each built-in role: of the platform's roles there, of a tenant's roles in `acme`.
     private(set) var tokens: [String: String] = [:]
+    /// Who has them.
+    private var users: [String: UserID] = [:]
     /// The owner of the other tenant.
     private(set) var stranger = ""
 
@@ -47,8 +51,13 @@ final class World {
         _ = try await server.send(.patch, "/api/v1/sign-up-settings", token: admin, body: ["open": true])
         let acmeID = try #require(TenantID(acme.tenant)), otherID = try #require(TenantID(other.tenant))
         for role in Role.builtIn {
-            tokens[role.name] = try await token(role, role.isPlatformRole ? .platform : .tenant(acmeID))
+            let user = try await user()
+            users[role.name] = user
+            tokens[role.name] = try await token(
+                of: user, role, role.isPlatformRole ? .platform : .tenant(acmeID))
         }
+        acme.group = try await group()
+        acme.serviceAccount = try await serviceAccount()
         stranger = try await token(.tenantOwner, .tenant(otherID))
     }
 
@@ -96,24 +105,108 @@ final class World {
 
     /// A user with one role, signed in without the cost of a password.
     func token(_ role: Role, _ scope: Scope) async throws -> String {
+        try await token(of: try await user(), role, scope)
+    }
+
+    private func token(of user: UserID, _ role: Role, _ scope: Scope) async throws -> String {
+        try await give(role, to: user, scope)
+        return try await signIn(user)
+    }
+
+    /// A session without a password.
+    func signIn(_ user: UserID) async throws -> String {
         let now = server.clock.now
-        let user = User(
-            id: UserID(at: now), email: "\(fresh("user"))@example.com", name: role.name, createdAt: now,
-            updatedAt: now)
         let session = Session(
-            id: SessionID(at: now), user: user.id, userAgent: "", address: "", createdAt: now,
+            id: SessionID(at: now), user: user, userAgent: "", address: "", createdAt: now,
             lastSeenAt: now,
             expires: now.advanced(bySeconds: 86_400))
         try await server.database.pool.withTransaction { connection in
-            try await UserStore.create(user, passwordHash: nil, connection)
-            try await BindingStore.create(
-                Binding(
-                    id: BindingID(at: now), user: user.id, role: role.name, scope: scope, createdBy: nil,
-                    createdAt: now), connection)
             let token = sha256(Array(session.id.description.utf8))
             try await SessionStore.create(session, token: token, connection)
         }
-        return server.keys.accessTokens.issue(user: user.id, session: session.id, now: now)
+        return server.keys.accessTokens.issue(user: user, session: session.id, now: now)
+    }
+
+    func give(_ role: Role, to user: UserID, _ scope: Scope) async throws {
+        let now = server.clock.now
+        try await server.database.pool.withTransaction { connection in
+            try await BindingStore.create(
+                Binding(
+                    id: BindingID(at: now), user: user, role: role.name, scope: scope, createdBy: nil,
+                    createdAt: now), connection)
+        }
+    }
+
+    /// A user without roles; leaves no audit row.
+    func user() async throws -> UserID {
+        let now = server.clock.now
+        let user = User(
+            id: UserID(at: now), email: "\(fresh("user"))@example.com", name: "User", createdAt: now,
+            updatedAt: now)
+        try await server.database.pool.withTransaction { connection in
+            try await UserStore.create(user, passwordHash: nil, connection)
+        }
+        return user.id
+    }
+
+    /// A member of `acme` and of its group, without roles of their own.
+    func member() async throws -> String {
+        let user = try await user()
+        let now = server.clock.now
+        let tenant = try #require(TenantID(acme.tenant)), group = try #require(GroupID(acme.group))
+        try await server.database.pool.withTransaction { connection in
+            _ = try await MemberStore.add(user, to: tenant, at: now, connection)
+            _ = try await GroupStore.add(user, to: group, of: tenant, at: now, connection)
+        }
+        return user.description
+    }
+
+    /// A tenant in which the users of all roles have these roles too.
+    func doomed() async throws -> String {
+        let id = try await make("/api/v1/tenants", ["slug": .string(fresh("doomed")), "name": "Doomed"])
+        let tenant = try #require(TenantID(id))
+        for role in Role.builtIn where !role.isPlatformRole {
+            try await give(role, to: try #require(users[role.name]), .tenant(tenant))
+        }
+        return id
+    }
+
+    private func base(_ noun: String) -> String { "/api/v1/tenants/\(acme.tenant)/\(noun)" }
+
+    func spareWorkspace() async throws -> String {
+        try await make(base("workspaces"), ["slug": .string(fresh("spare")), "name": "Spare"])
+    }
+
+    func group() async throws -> String {
+        try await make(base("groups"), ["name": .string(fresh("group"))])
+    }
+
+    func role(_ permissions: [Permission] = [.usageRead]) async throws -> String {
+        try await make(
+            base("roles"),
+            [
+                "name": .string(fresh("role")),
+                "permissions": .array(permissions.map { .string($0.rawValue) }),
+            ])
+    }
+
+    func serviceAccount() async throws -> String {
+        try await make(base("service-accounts"), ["name": .string(fresh("machine"))])
+    }
+
+    func managementToken() async throws -> String {
+        try await make(
+            base("service-accounts/\(acme.serviceAccount)/tokens"), ["name": "terraform"], id: "token", "id")
+    }
+
+    /// The role viewer of somebody who has no other.
+    func binding(_ tenant: TenantID?) async throws -> String {
+        let user = try await user()
+        let binding = Binding(
+            id: BindingID(at: server.clock.now), user: user, role: "viewer",
+            scope: tenant.map { .tenant($0) } ?? .platform, createdBy: nil, createdAt: server.clock.now)
+        try await server.database.pool.withTransaction { try await BindingStore.create(binding, $0) }
+        return binding.id.description
     }
 
     /// A node that has joined; answers its id.

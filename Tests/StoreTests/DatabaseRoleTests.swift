@@ -16,12 +16,19 @@ struct DatabaseRoleTests {
         backups: app=arw
         bindings: app=arwd reports=r
         email_tokens: app=ard
+        group_members: app=arwd reports=r
+        groups: app=arwd reports=r
         idempotency_keys: app=arwd
         invitations: app=arwd
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
         mails: app=arwd
+        management_tokens: app=arwd
+        management_tokens.id: reports=r
+        management_tokens.public_id: reports=r
+        management_tokens.service_account_id: reports=r
+        management_tokens.tenant_id: reports=r
         members: app=arwd reports=r
         models: app=arwd publisher=r
         node_groups: app=r publisher=r
@@ -37,11 +44,13 @@ struct DatabaseRoleTests {
         recovery_codes.user_id: reports=r
         recovery_codes: app=ard
         refresh_tokens: app=arwd
+        roles: app=arwd reports=r
         route_targets: app=arwd publisher=r
         routes: app=arwd publisher=r
         second_factors.confirmed_at: reports=r
         second_factors.user_id: reports=r
         second_factors: app=arwd
+        service_accounts: app=arwd reports=r
         sessions: app=arwd reports=r
         sign_in_challenges: app=ard
         sign_in_failures: app=arwd
@@ -53,10 +62,10 @@ struct DatabaseRoleTests {
         tenant_security: app=arw reports=r
         tenants: app=arwd publisher=r reports=r
         usage_batches: ingest=ar
-        usage_days: app=r ingest=arw reports=r
-        usage_events: app=r ingest=a
-        usage_hours: app=r ingest=arw reports=r
-        usage_minutes: app=r ingest=arw reports=r
+        usage_days: app=rd ingest=arw reports=r
+        usage_events: app=rd ingest=a
+        usage_hours: app=rd ingest=arw reports=r
+        usage_minutes: app=rd ingest=arw reports=r
         usage_streams: ingest=arw
         users.created_at: reports=r
         users.email: reports=r

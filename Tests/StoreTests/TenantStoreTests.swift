@@ -30,7 +30,7 @@ struct TenantStoreTests {
                 let now = Fixture().now
                 let forged = Tenant(id: .platform, slug: "mine", name: "Mine", createdAt: now, updatedAt: now)
                 let updated = try await TenantStore.update(forged, connection)
-                let deleted = try await TenantStore.delete(.platform, connection)
+                let deleted = try await TenantStore.remove(.platform, connection)
                 #expect(byID == nil && bySlug == nil && listed.items.isEmpty)
                 #expect(updated == nil && !deleted)
             }
@@ -117,11 +117,32 @@ struct TenantStoreTests {
                 }
                 return (gone, stays)
             }
-            let deleted = try await database.pool.withTransaction {
-                try await TenantStore.delete(gone.id, $0)
+            let app = database.makePool(role: .app)
+            var going = gone
+            going.status = .deleting
+            _ = try await app.withTenant(gone.id) { try await TenantStore.update(going, $0) }
+            let marked = try await app.acrossTenants { try await TenantStore.beingDeleted($0) }
+            #expect(marked == [gone.id])
+            let early = await postgresFailure {
+                try await app.withTenant(gone.id) { try await TenantStore.remove(gone.id, $0) }
             }
-            let again = try await database.pool.withTransaction { try await TenantStore.delete(gone.id, $0) }
-            #expect(deleted && !again)
+            #expect(early?.isForeignKeyViolation == true, "not before all it owns is gone")
+            // Three rows at a time: it can be stopped anywhere.
+            var parts = 0
+            while true {
+                let count = try await app.withTenant(gone.id) { connection in
+                    try await TenantStore.purge(gone.id, atMost: 3, connection)
+                }
+                guard let count, count > 0 else { break }
+                #expect(count <= 3)
+                parts += 1
+            }
+            #expect(parts > 2)
+            let removed = try await app.withTenant(gone.id) { try await TenantStore.remove(gone.id, $0) }
+            let again = try await app.withTenant(gone.id) { try await TenantStore.remove(gone.id, $0) }
+            let kept = try await app.withTenant(stays.id) { try await TenantStore.remove(stays.id, $0) }
+            await app.close()
+            #expect(removed && !again && !kept)
             try await database.pool.withConnection { connection in
                 for table: SQL in [
                     "workspaces", "providers", "models", "prices", "routes", "route_targets", "keys",

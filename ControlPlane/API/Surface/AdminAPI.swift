@@ -116,7 +116,7 @@ package final class AdminAPI {
         if case .public = route.access {
         } else {
             let known = try await operations.sessions.authenticate(try bearer(exchange), from: origin)
-            try surroundings.limits.check(user: known.user)
+            try surroundings.limits.check(user: known.countedAs)
             caller = known
         }
         var isDryRun = false

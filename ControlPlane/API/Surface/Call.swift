@@ -50,6 +50,11 @@ package struct Call {
 
     package var tenant: TenantID { get throws(OperationError) { try id(.tenant) } }
     package var workspace: WorkspaceID { get throws(OperationError) { try id(.workspace) } }
+    package var group: GroupID { get throws(OperationError) { try id(.group) } }
+    package var binding: BindingID { get throws(OperationError) { try id(.binding) } }
+    package var role: RoleID { get throws(OperationError) { try id(.role) } }
+    package var serviceAccount: ServiceAccountID { get throws(OperationError) { try id(.serviceAccount) } }
+    package var managementToken: ManagementTokenID { get throws(OperationError) { try id(.managementToken) } }
     package var user: UserID { get throws(OperationError) { try id(.user) } }
     package var session: SessionID { get throws(OperationError) { try id(.session) } }
     package var invitation: InvitationID { get throws(OperationError) { try id(.invitation) } }
@@ -87,6 +92,12 @@ package struct PathParameter: Sendable, Hashable {
     package static let session = PathParameter(name: "session", summary: "The session.", prefix: "sess")
     package static let invitation = PathParameter(
         name: "invitation", summary: "The invitation.", prefix: "inv")
+    package static let group = PathParameter(name: "group", summary: "The group.", prefix: "group")
+    package static let binding = PathParameter(name: "binding", summary: "The binding.", prefix: "bind")
+    package static let role = PathParameter(name: "role", summary: "The role.", prefix: "role")
+    package static let serviceAccount = PathParameter(
+        name: "service_account", summary: "The service account.", prefix: "sa")
+    package static let managementToken = PathParameter(name: "token", summary: "The token.", prefix: "mtok")
     package static let provider = PathParameter(name: "provider", summary: "The provider.", prefix: "prov")
     package static let credential = PathParameter(
         name: "credential", summary: "The credential.", prefix: "cred")
@@ -103,8 +114,8 @@ package struct PathParameter: Sendable, Hashable {
         name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
 
     package static let all = [
-        tenant, workspace, user, session, invitation, provider, credential, model, route, key, node, joinToken,
-        auditEvent, backup, change,
+        tenant, workspace, user, session, invitation, group, binding, role, serviceAccount, managementToken,
+        provider, credential, model, route, key, node, joinToken, auditEvent, backup, change,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }

@@ -1,0 +1,155 @@
+import Domain
+import HTTPWire
+import JSONText
+import Operations
+
+enum ServiceAccountRoutes {
+    private static let base = "/api/v1/tenants/{tenant}/service-accounts"
+    private static let one = "\(base)/{service_account}"
+
+    static let all: [AdminRoute] = accounts + tokens
+
+    private static let accounts: [AdminRoute] = [
+        .list(
+            base, .needs(.serviceAccountsRead, in: .tenant), "service-accounts.list", "List service accounts",
+            of: .serviceAccount
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.list(
+                of: try call.tenant, try call.page, by: try call.caller)
+        },
+        .write(
+            .post, base, .needs(.serviceAccountsCreate, in: .tenant), "service-accounts.create",
+            "Create a service account, without roles", body: ServiceAccountBody.shape, status: 201,
+            answers: .serviceAccount
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.create(
+                name: try call.body[GroupBody.name], description: try call.body[GroupBody.description],
+                in: try call.tenant, by: try call.caller)
+        },
+        .one(
+            .get, one, .needs(.serviceAccountsRead, in: .tenant), "service-accounts.get",
+            "Get a service account", answers: .serviceAccount
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.get(
+                try call.serviceAccount, of: try call.tenant, by: try call.caller)
+        },
+        .write(
+            .patch, one, .needs(.serviceAccountsUpdate, in: .tenant), "service-accounts.update",
+            "Change a service account, or switch it off", body: ServiceAccountBody.changeShape,
+            answers: .serviceAccount
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.update(
+                try call.serviceAccount, name: try call.body[GroupBody.newName],
+                description: try call.body[GroupBody.newDescription],
+                status: try call.body[ServiceAccountBody.status], in: try call.tenant, by: try call.caller)
+        },
+        .write(
+            .delete, one, .needs(.serviceAccountsDelete, in: .tenant), "service-accounts.delete",
+            "Delete a service account with its tokens and roles", answers: .serviceAccount
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.delete(
+                try call.serviceAccount, in: try call.tenant, by: try call.caller)
+        },
+    ]
+
+    private static let tokens: [AdminRoute] = [
+        .list(
+            "\(one)/tokens", .needs(.serviceAccountsRead, in: .tenant), "service-accounts.list-tokens",
+            "List a service account's tokens", of: .managementToken
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.tokens(
+                of: try call.serviceAccount, in: try call.tenant, try call.page, by: try call.caller)
+        },
+        .write(
+            .post, "\(one)/tokens", .needs(.serviceAccountsUpdate, in: .tenant),
+            "service-accounts.create-token", "Issue a token for the admin API; it is shown this once",
+            body: ServiceAccountBody.tokenShape, status: 201, answers: .issuedManagementToken
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.createToken(
+                of: try call.serviceAccount, name: try call.body[ServiceAccountBody.tokenName],
+                expires: try call.body[ServiceAccountBody.expires], in: try call.tenant,
+                by: try call.caller)
+        },
+        .write(
+            .post, "\(one)/tokens/{token}/revoke", .needs(.serviceAccountsUpdate, in: .tenant),
+            "service-accounts.revoke-token", "Revoke a token for good", answers: .managementToken
+        ) { call throws(OperationError) in
+            try await call.operations.serviceAccounts.revokeToken(
+                try call.managementToken, of: try call.serviceAccount, in: try call.tenant,
+                by: try call.caller)
+        },
+    ]
+}
+
+// MARK: - Shapes
+
+extension Representation<ServiceAccount> {
+    static let serviceAccount = Representation(
+        "ServiceAccount",
+        [
+            .init("id", .id(ServiceAccount.self), "Never changes.") { .text($0.id) },
+            .init("tenant", .id(Tenant.self), "Whose it is.") { .text($0.tenant) },
+            .init("name", .text(1...200), "Unique in the tenant.") { .string($0.name) },
+            .init("description", .text(0...Group.maximumDescription), "What it is for.") {
+                .string($0.description)
+            },
+            .init(
+                "status", .words(ServiceAccount.Status.allCases.map(\.rawValue)),
+                "A disabled account's tokens do not work."
+            ) { .string($0.status.rawValue) },
+            .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
+            .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
+        ])
+}
+
+extension Representation<ManagementToken> {
+    static let managementToken = Representation(
+        "ManagementToken",
+        [
+            .init("id", .id(ManagementTokenNoun.self), "Never changes.") { .text($0.id) },
+            .init("service_account", .id(ServiceAccount.self), "Whom it speaks for.") {
+                .text($0.serviceAccount)
+            },
+            .init("name", .text(1...200), "Name for people.") { .string($0.name) },
+            .init("prefix", .text(20...20), "The public part of the token's text, to tell tokens apart.") {
+                .string("\(ManagementTokenText.prefix)\($0.publicID)")
+            },
+            .init("expires_at", .nullable(.time), "When it stops working.") { .optional($0.expires) },
+            .init("revoked_at", .nullable(.time), "When it was revoked.") { .optional($0.revoked) },
+            .init("last_used_at", .nullable(.time), "When it was last used, to the minute.", isMoving: true) {
+                .optional($0.lastUsedAt)
+            },
+            .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
+        ])
+}
+
+extension Representation<IssuedManagementToken> {
+    /// The one answer that shows a token's text.
+    static let issuedManagementToken = Representation(
+        "IssuedManagementToken",
+        [
+            .init("token", Representation<ManagementToken>.managementToken.schema, "The token.") {
+                Representation<ManagementToken>.managementToken.json($0.token)
+            },
+            .init(
+                "secret", .shownOnce(ManagementTokenText.length...ManagementTokenText.length),
+                "Goes into `Authorization: Bearer`. Shown this once."
+            ) { .string($0.text.reveal()) },
+        ])
+}
+
+/// The bodies about service accounts and their tokens.
+enum ServiceAccountBody {
+    static let shape = BodyShape("NewServiceAccount", [GroupBody.name, GroupBody.description])
+    static let status = Field<ServiceAccount.Status?>.change(
+        "status", .word(), "A disabled account's tokens stop working at once.")
+    static let changeShape = BodyShape(
+        "ServiceAccountChange", [GroupBody.newName, GroupBody.newDescription, status])
+
+    static let tokenName = Field<String>.required(
+        "name", .text(.displayName, example: "terraform"), "Name for people.")
+    static let expires = Field<Timestamp?>.optional(
+        "expires_at", .time,
+        "When it stops working; missing: in \(ServiceAccountOperations.maximumTokenDays) days, the longest.")
+    static let tokenShape = BodyShape("NewManagementToken", [tokenName, expires])
+}
