@@ -68,14 +68,16 @@ let package = Package(
         program(
             "ControlPlane/Server", "ControlServer",
             [
-                "Backup", "API", "Operations", "Publishing", "Ingest", "Mail", "SMTP", "Store", "PostgresDriver",
+                "Backup", "API", "Operations", "Publishing", "Ingest", "Mail", "SMTP", "Store",
+                "PostgresDriver",
                 "HTTPCalling", "HTTPServing", "HTTPWire", "Transport",
                 "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
             ]),
         program(
             "ControlPlane/CommandLine", "CommandLineTool",
             [
-                "CDescription", "Backup", "PostgresDriver", "HTTPCalling", "HTTPWire", "Transport", "EventLoops",
+                "CDescription", "Backup", "PostgresDriver", "HTTPCalling", "HTTPWire", "Transport",
+                "EventLoops",
                 "Cryptography", "Domain", "JSONText",
                 "Settings", "Telemetry", "Lifecycle",
             ]),

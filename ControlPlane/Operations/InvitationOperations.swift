@@ -52,7 +52,7 @@ package struct InvitationOperations {
         let now = environment.clock.now()
         let invitation = Invitation(
             id: InvitationID(at: now), tenant: tenant, email: new.email, roles: new.roles.map(\.name),
-            workspace: new.workspace, createdBy: caller.user, createdAt: now, sentAt: now,
+            workspace: new.workspace, createdBy: try caller.person.user, createdAt: now, sentAt: now,
             expires: now.advanced(bySeconds: Invitation.lifetimeSeconds))
         for (index, role) in new.roles.enumerated()
         where !mayGrant(caller.authority, role, in: invitation.scope) {
@@ -216,10 +216,11 @@ package struct InvitationOperations {
             guard let role = Role.builtIn(named: name), mayGrant(inviter, role, in: invitation.scope) else {
                 throw OperationError(.linkInvalid)
             }
-            if had.contains(where: { $0.role == name && $0.scope == invitation.scope }) { continue }
+            if had.contains(where: { $0.role == .builtIn(name) && $0.scope == invitation.scope }) { continue }
             try await BindingStore.create(
                 Binding(
-                    id: BindingID(at: now), user: user, role: name, scope: invitation.scope,
+                    id: BindingID(at: now), principal: .user(user), role: .builtIn(name),
+                    scope: invitation.scope,
                     createdBy: invitation.createdBy, createdAt: now), connection)
         }
     }

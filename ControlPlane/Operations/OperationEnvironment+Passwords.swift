@@ -25,7 +25,8 @@ extension OperationEnvironment {
     /// Passes when this is the caller's password: it is they who ask, and not somebody at their unlocked
     /// machine. Counted like a sign-in.
     func verifyPassword(_ password: Secret, of caller: Caller) async throws(OperationError) -> User {
-        let throttle = SignInThrottle("password", account: caller.person.user.description, from: caller.origin)
+        let throttle = SignInThrottle(
+            "password", account: try caller.person.user.description, from: caller.origin)
         try await throttle.attempt(self)
         let known = try await view { connection in
             let user = try found(try await UserStore.find(caller.person.user, connection))

@@ -63,7 +63,6 @@ package struct OperationEnvironment {
         self.changed = changed
     }
 
-
     func mayRecordRefusal(of user: UserID, at now: Timestamp) -> Bool {
         state.refusals.take(user, at: now) == nil
     }

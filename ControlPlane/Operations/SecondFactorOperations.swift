@@ -65,7 +65,7 @@ package struct SecondFactorOperations {
             }
             try await replaceCodes(codes, of: caller.person.user, connection)
             try await notify(caller.person.user, wasAdded: true, connection)
-            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", caller.person.user))
+            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", try caller.person.user))
         }.value
     }
 
@@ -79,7 +79,7 @@ package struct SecondFactorOperations {
             "second-factors.regenerate-codes", in: .platform, by: AuditActor(caller)
         ) { connection in
             try await replaceCodes(codes, of: caller.person.user, connection)
-            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", caller.person.user))
+            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", try caller.person.user))
         }.value
     }
 
@@ -97,7 +97,7 @@ package struct SecondFactorOperations {
                 throw OperationError.notFound
             }
             try await notify(caller.person.user, wasAdded: false, connection)
-            return Recorded(caller.person.user, AuditSubject("user", caller.person.user))
+            return Recorded(try caller.person.user, AuditSubject("user", try caller.person.user))
         }
     }
 

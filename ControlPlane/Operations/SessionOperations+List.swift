@@ -11,7 +11,8 @@ extension SessionOperations {
         let now = environment.clock.now()
         return try await environment.view { connection in
             ListPage(
-                try await SessionStore.list(of: caller.person.user, at: now, page.of(SessionNoun.self), connection))
+                try await SessionStore.list(
+                    of: caller.person.user, at: now, page.of(SessionNoun.self), connection))
         }
     }
 
@@ -29,12 +30,14 @@ extension SessionOperations {
 
     /// Ends all of the caller's sessions but this one, or this one too.
     package func revokeAll(includingCurrent: Bool, by caller: Caller) async throws(OperationError) {
-        let kept = includingCurrent ? nil : caller.person.session
+        let kept = includingCurrent ? nil : try caller.person.session
         _ = try await environment.write("sessions.revoke-all", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
-            let count = try await SessionStore.revokeAll(of: caller.person.user, except: kept, at: now, connection)
-            return Recorded(count, AuditSubject("user", caller.person.user, ["sessions": .number(.init(count))]))
+            let count = try await SessionStore.revokeAll(
+                of: caller.person.user, except: kept, at: now, connection)
+            return Recorded(
+                count, AuditSubject("user", try caller.person.user, ["sessions": .number(.init(count))]))
         }
     }
 

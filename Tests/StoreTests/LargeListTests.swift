@@ -86,7 +86,7 @@ struct LargeListTests {
             let fixture = Fixture()
             let tenant = try await fixture.tenant("large", connection)
             let workspace = try await fixture.workspace(of: tenant, connection)
-            let user = try await fixture.user(connection)
+            let user = try await fixture.user("large@example.com", connection)
             let count = Int64(rows)
             _ = try await connection.execute(
                 """

@@ -189,8 +189,8 @@ struct NodeStoreTests {
                 expected.retired = moment
                 let all = try await SettingsStore.list("fleet", connection)
                 #expect(all == [expected, first])
-                let rewrapped = try await SettingsStore.rewrap(first, to: [7], connection)
-                let stale = try await SettingsStore.rewrap(first, to: [8], connection)
+                let rewrapped = try await SettingsStore.rewrap(first, to: [7], by: "a", connection)
+                let stale = try await SettingsStore.rewrap(first, to: [8], by: "a", connection)
                 let sealed = try await SettingsStore.current("fleet", connection)?.sealed
                 #expect(rewrapped && !stale && sealed == [7])
             }
