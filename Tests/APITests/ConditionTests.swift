@@ -152,7 +152,9 @@ struct ConditionTests {
 
     /// Changes of things that nobody can read by themselves; the last change wins.
     private static let withoutTag: Set<String> = [
-        "sessions.revoke", "users.change-password", "join-tokens.delete",
+        "sessions.revoke", "users.change-password", "join-tokens.delete", "provider-credentials.update",
+        "provider-credentials.delete", "shared-provider-credentials.update",
+        "shared-provider-credentials.delete",
     ]
 }
 

@@ -5,6 +5,7 @@ import EventLoops
 import Operations
 import PostgresDriver
 import Store
+import Telemetry
 import TestSupport
 import Testing
 
@@ -129,7 +130,7 @@ struct PlatformKeysTests {
             let both = try await PlatformKeys.load(
                 database.pool, masterKey: new.accepting(old), clock: clock.clock)
             #expect(both.rootKey.publicKey == before.rootKey.publicKey)
-            let operations = try await database.operations(both, clock)
+            let operations = try database.operations(both, clock)
             var states: [MasterKeyState] = []
             let unopened = try await operations.masterKey.rewrap { states.append($0) }
             #expect(unopened.isEmpty)
@@ -157,7 +158,7 @@ struct PlatformKeysTests {
             let stranger = PlatformSecret(
                 purpose: "stranger", keyID: "1", sealed: [1, 2, 3], createdAt: clock.now)
             try await database.pool.withConnection { try await SettingsStore.insert(stranger, $0) }
-            let unopened = try await database.operations(keys, clock).masterKey.rewrap()
+            let unopened = try database.operations(keys, clock).masterKey.rewrap()
             #expect(unopened == ["stranger"])
             let kept = try await database.pool.withConnection {
                 try await SettingsStore.current("stranger", $0)
