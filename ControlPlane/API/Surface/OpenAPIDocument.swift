@@ -184,7 +184,8 @@ package struct OpenAPIDocument {
         case .nothing: break
         case .json(let schema): success["content"] = ["application/json": ["schema": json(schema)]]
         case .text(let mediaType):
-            success["content"] = [mediaType: ["schema": ["type": "string"]]]
+            let type = mediaType == "application/json" ? "object" : "string"
+            success["content"] = [mediaType: ["schema": ["type": .string(type)]]]
         case .stream(let mediaTypes):
             success["description"] = "Rows, streamed; a cut answer is not complete."
             var content = JSONObject()
