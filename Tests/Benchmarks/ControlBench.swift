@@ -23,7 +23,6 @@ struct ControlBench {
         let control = try eclusa.restartControlWithoutLimits()
         defer { control.stop() }
         let meter = ProcessMeter(pid: control.pid)
-        pause(milliseconds: 2000)
         try meter.pin(toCore: 0)
         try ProcessMeter(pid: getpid()).pin(toCore: 1)
         let token = try signIn(eclusa)
@@ -82,6 +81,14 @@ struct ControlBench {
             throw BenchFailure(text: "there is no administrator's password")
         }
         let answer = "\(eclusa.folder)/signin.json"
+        for _ in 0..<100 {
+            if try Child.run(
+                ["curl", "-s", "-f", "http://127.0.0.1:\(eclusa.adminPort)/health/ready"], log: answer) == 0
+            {
+                break
+            }
+            pause(milliseconds: 100)
+        }
         let code = try Child.run(
             [
                 "curl", "-s", "-H", "content-type: application/json", "-d",
@@ -90,7 +97,8 @@ struct ControlBench {
             ], log: answer)
         let text = ProcessMeter.read(answer) ?? ""
         guard code == 0, let start = text.range(of: #""access_token":""#) else {
-            throw BenchFailure(text: "cannot sign in: \(text)")
+            let log = ProcessMeter.read("\(eclusa.folder)/control.log") ?? ""
+            throw BenchFailure(text: "cannot sign in: \(text)\n\(log)")
         }
         return String(text[start.upperBound...].prefix { $0 != "\"" })
     }

@@ -85,7 +85,7 @@ struct LargeListTests {
         try await pool.withTransaction { connection in
             let fixture = Fixture()
             let tenant = try await fixture.tenant("large", connection)
-            let workspace = try await fixture.workspace(of: tenant, connection)
+            let workspace = try await fixture.workspace("large", of: tenant, connection)
             let user = try await fixture.user("large@example.com", connection)
             let count = Int64(rows)
             _ = try await connection.execute(
