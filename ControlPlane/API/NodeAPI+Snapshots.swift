@@ -44,7 +44,7 @@ extension NodeAPI {
         do {
             try await exchange.startStreaming(
                 status: 200, fields: ["content-type": NodeProtocol.streamType, "cache-control": "no-store"])
-            try await tell(exchange, news)
+            try await tell(node.id, exchange, news)
             try await exchange.finish()
         } catch {
             parts.log.info(
@@ -52,25 +52,39 @@ extension NodeAPI {
         }
     }
 
-    private func tell(_ exchange: Exchange, _ news: StreamSignal) async throws {
+    private func tell(_ node: NodeID, _ exchange: Exchange, _ news: StreamSignal) async throws {
         var told: UInt64 = 0
+        var toldKeySets = 0
+        var generation = parts.registry.generation
         var frame = GrowableBytes()
         while !parts.streams.isClosed {
-            guard let statement = parts.streams.current, statement.number > told else {
+            if generation != parts.registry.generation {
+                generation = parts.registry.generation
+                if await isRevoked(exchange) { return exchange.connection.abort() }
+            }
+            guard let statement = parts.streams.statement(for: node), statement.number > told else {
                 await news.wait()
                 continue
             }
-            if told > 0, let key = exchange.connection.peerCertificateKey {
-                // A node that was revoked meanwhile hears no more.
-                do throws(NodeRefusal) { _ = try await parts.registry.node(identityKey: key, .recent) } catch
-                {
-                    if error != .unavailable { return }
-                }
-            }
+            // Asked for every statement too: the word that somebody was revoked may have been lost.
+            if told > 0, await isRevoked(exchange) { return exchange.connection.abort() }
             frame.removeAll()
-            (told == 0 ? statement.first : statement.next).withUnsafeBytes { frame.append($0) }
+            let isNew = statement.keySetCount > toldKeySets
+            (isNew ? statement.first : statement.next).withUnsafeBytes { frame.append($0) }
+            toldKeySets = statement.keySetCount
             told = statement.number
             try await exchange.write(frame.view)
+        }
+    }
+
+    /// Whether the node was revoked meanwhile; while the database is away, as it was last known.
+    private func isRevoked(_ exchange: Exchange) async -> Bool {
+        guard let key = exchange.connection.peerCertificateKey else { return true }
+        do throws(NodeRefusal) {
+            _ = try await parts.registry.node(identityKey: key, .recent)
+            return false
+        } catch {
+            return error != .unavailable
         }
     }
 

@@ -7,8 +7,8 @@ package enum RouteTable {
         + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
         + UsageRoutes.all + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
-        + ChangeRoutes.all + EventRoutes.all + MailRoutes.all + InvitationRoutes.all + SignUpRoutes.all
-        + SecondFactorRoutes.all
+        + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
+        + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
 
     /// The version of the API, not of the program.
     package static let version = "1.0.0"

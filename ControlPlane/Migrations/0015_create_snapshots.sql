@@ -20,9 +20,12 @@ create table snapshot_versions (
     manifest      bytea        not null,           -- signed envelope, as nodes get it
     objects       bytea[]      not null,           -- SHA-256 of every page and shard
     built_from    pg_snapshot  not null,           -- what its build could see: tells whether a change is in it
+    track         text         not null default 'live',
+    lacks         xid8[]       not null default '{}', -- held: changes of settings that are left out
     published_at  timestamptz  not null,
 
-    constraint snapshot_versions_pkey          primary key (epoch, counter)
+    constraint snapshot_versions_pkey          primary key (epoch, counter),
+    constraint snapshot_track_is_known         check (track in ('live', 'held'))
 );
 
 -- Pages and shards by the SHA-256 of their bytes; immutable.

@@ -11,7 +11,7 @@ package struct ChangeProgress: Sendable {
     package let version: SnapshotVersion?
     /// Nodes that are there.
     package let connectedNodes: Int
-    /// Those of them that run that snapshot or a later one.
+    /// Those of them that run a snapshot with it: while settings travel, not every later one has them.
     package let currentNodes: Int
 
     /// Published, and no connected node is behind.
@@ -51,20 +51,9 @@ package struct ChangeOperations {
         let now = environment.clock.now()
         return try await environment.view { connection in
             let version = try await SnapshotStore.firstVersion(with: token.transaction, connection)
-            var connected = 0
-            var current = 0
-            var page = Page<Node>(limit: Page<Node>.maximumLimit)
-            while true {
-                let listing = try await NodeStore.list(page, connection)
-                for listed in listing.items where listed.node.isConnected(at: now) {
-                    connected += 1
-                    if let version, let running = listed.report?.running, running >= version { current += 1 }
-                }
-                guard let next = listing.next else { break }
-                page = Page(after: next, limit: Page<Node>.maximumLimit)
-            }
+            let reach = try await RolloutStore.reach(of: token.transaction, at: now, connection)
             return ChangeProgress(
-                token: token, version: version, connectedNodes: connected, currentNodes: current)
+                token: token, version: version, connectedNodes: reach.connected, currentNodes: reach.current)
         }
     }
 }

@@ -55,17 +55,18 @@ package struct NodeOperations {
         }
     }
 
-    /// Revokes a node for good: its certificate is refused from now on. The answer names the providers whose
-    /// credentials it could open; they need new ones.
+    /// Revokes a node for good: its certificate is refused from now on, its stream is cut, and the fleet key is
+    /// replaced. The answer names the providers whose credentials it could open; they need new ones.
     package func revoke(
         _ id: NodeID, by caller: Caller
     ) async throws(OperationError) -> Changed<RevokedNode> {
-        let now = environment.clock.now()
+        let (now, masterKey) = (environment.clock.now(), environment.keys.vault.masterKey)
         let changed = try await environment.write("nodes.revoke", .nodesRevoke, in: .platform, by: caller) {
             connection in
             let listed = try found(try await NodeStore.findListed(id, connection))
             if listed.node.status == .revoked { throw OperationError(.alreadyRevoked) }
             let node = try found(try await NodeStore.setStatus(.revoked, of: id, connection))
+            try await Keyring(masterKey: masterKey, now: now, connection: connection).rotateFleetKey()
             return Recorded(
                 NodeState(node, listed.report, at: now),
                 AuditSubject("node", id, ["name": .string(node.name)]))
@@ -138,7 +139,7 @@ package struct JoinTokenOperations {
         let keys = environment.keys
         let bundle = JoinBundle(
             controlURL: environment.nodeURL, token: secret,
-            authorityPEM: keys.certificateAuthority.certificatePEM, rootKey: keys.rootKey.publicKey)
+            authorityPEM: keys.certificateAuthority.certificatePEM, rootKey: keys.pinnedRoot)
         return IssuedJoinToken(state: JoinTokenState(token, at: now), bundle: bundle)
     }
 

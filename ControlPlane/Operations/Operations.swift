@@ -32,6 +32,8 @@ package struct Operations {
     package var mails: MailOperations { MailOperations(environment: environment) }
     package var nodes: NodeOperations { NodeOperations(environment: environment) }
     package var joinTokens: JoinTokenOperations { JoinTokenOperations(environment: environment) }
+    package var rollout: RolloutOperations { RolloutOperations(environment: environment) }
+    package var trust: TrustOperations { TrustOperations(environment: environment) }
     package var usage: UsageOperations { UsageOperations(environment: environment) }
     package var backups: BackupOperations { BackupOperations(environment: environment) }
     package var auditEvents: AuditOperations { AuditOperations(environment: environment) }

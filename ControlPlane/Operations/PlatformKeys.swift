@@ -3,6 +3,7 @@ package import Cryptography
 package import Domain
 package import PostgresDriver
 import Store
+import Synchronization
 
 /// The platform's own keys: made at the first start, kept in Postgres sealed under the master key, the same
 /// for every control plane of the installation. Sendable: loaded once and shared by all loops.
@@ -24,17 +25,21 @@ package struct PlatformKeys: Sendable {
 
     /// Issues node certificates and the node listener's own.
     package let certificateAuthority: CertificateAuthority
-    /// Signs key sets; nodes pin its public half.
-    package let rootKey: Ed25519PrivateKey
-    /// Signs snapshots.
-    package let snapshotKey: Ed25519PrivateKey
-    /// The envelopes a node walks to trust `snapshotKey`, from version 1 on.
-    package let keySets: [SignedEnvelope]
-    /// Seals provider credentials for nodes.
-    package let fleetKey: FleetKey
     package let accessTokens: AccessTokens
     package let vault: CredentialVault
     package let identity: IdentityVault
+    let live: LiveKeys
+
+    /// Signs key sets.
+    package var rootKey: Ed25519PrivateKey { live.current.rootKey }
+    /// The first root key, where every node's trust begins; later ones are reached from it.
+    package var pinnedRoot: Ed25519PublicKey { live.current.pinnedRoot }
+    /// Signs snapshots.
+    package var snapshotKey: Ed25519PrivateKey { live.current.snapshotKey }
+    /// The envelopes a node walks to trust `snapshotKey`, from version 1 on.
+    package var keySets: [SignedEnvelope] { live.current.keySets }
+    /// Seals provider credentials for nodes.
+    package var fleetKey: FleetKey { live.current.fleetKey }
 
     /// Loads the keys, making those that are missing. Any number of programs may do so at once: all get the
     /// same.
@@ -42,35 +47,98 @@ package struct PlatformKeys: Sendable {
         _ pool: PostgresPool, masterKey: MasterKey, clock: WallClock
     ) async throws -> PlatformKeys {
         try await pool.withTransaction { connection in
-            var keyring = Keyring(masterKey: masterKey, now: clock.now(), connection: connection)
-            return try await keyring.load()
+            try await Keyring(masterKey: masterKey, now: clock.now(), connection: connection).load()
         }
+    }
+
+    /// Takes over keys that were rotated meanwhile, by this program or another. One small query when there
+    /// were none.
+    package func refresh(at now: Timestamp, _ connection: PostgresConnection) async throws {
+        let stamp = try await SettingsStore.currentIDs(of: Keyring.rotating, connection)
+        if stamp == live.current.stamp { return }
+        let keyring = Keyring(masterKey: vault.masterKey, now: now, connection: connection)
+        live.replace(try await keyring.loadRotating())
     }
 }
 
+/// The keys that are rotated while programs run.
+struct RotatingKeys: Sendable {
+    let rootKey: Ed25519PrivateKey
+    let pinnedRoot: Ed25519PublicKey
+    let snapshotKey: Ed25519PrivateKey
+    let keySets: [SignedEnvelope]
+    let keySet: KeySet
+    let fleetKey: FleetKey
+    /// Which rows they are.
+    let stamp: [String]
+}
+
+/// The newest of the rotating keys this program knows. Any thread.
+final class LiveKeys: Sendable {
+    private let keys: Mutex<RotatingKeys>
+
+    init(_ keys: RotatingKeys) { self.keys = Mutex(keys) }
+
+    var current: RotatingKeys { keys.withLock { $0 } }
+
+    func replace(_ fresh: RotatingKeys) { keys.withLock { $0 = fresh } }
+}
+
+extension PlatformKeys {
+    /// Names the rotating keys in force: whoever holds some compares it.
+    package var stamp: [String] { live.current.stamp }
+}
+
 /// Loads or makes each key, inside one transaction.
-private struct Keyring {
+struct Keyring {
     private static let authorityValiditySeconds: Int64 = 20 * 365 * 86_400
-    private static let snapshotKeyValiditySeconds: Int64 = 90 * 86_400
+    static let snapshotKeyValiditySeconds: Int64 = 90 * 86_400
+    /// The purposes of what is rotated.
+    static let rotating = ["root", "snapshot", "key-set", "fleet"]
 
     let masterKey: MasterKey
     let now: Timestamp
     let connection: PostgresConnection
 
-    mutating func load() async throws -> PlatformKeys {
+    func load() async throws -> PlatformKeys {
         // First: with a wrong master key nothing may be written.
         let authority = try await certificateAuthority()
-        let rootKey = try await signingKey("root").key
-        let snapshotKey = try await signingKey("snapshot").key
+        let live = LiveKeys(try await loadRotating())
         let token = try await signingKey("access-token")
         let vault = CredentialVault(masterKey: masterKey)
         try await vault.createDataKey(of: nil, now: now, connection)
         return PlatformKeys(
-            certificateAuthority: authority, rootKey: rootKey, snapshotKey: snapshotKey,
-            keySets: try await keySets(rootKey, snapshotKey), fleetKey: try await fleetKey(),
+            certificateAuthority: authority,
             accessTokens: AccessTokens(
                 signingKeyID: token.id, signing: token.key, accepted: [token.id: token.key.publicKey]),
-            vault: vault, identity: IdentityVault(key: try await symmetricKey("identity", keyID: "1")))
+            vault: vault, identity: IdentityVault(key: try await symmetricKey("identity", keyID: "1")),
+            live: live)
+    }
+
+    /// The keys that are rotated; the first of each is made here.
+    func loadRotating() async throws -> RotatingKeys {
+        let rootKey = try await signingKey("root").key
+        let snapshotKey = try await signingKey("snapshot").key
+        try await makeFirstKeySet(rootKey, snapshotKey)
+        let chain = try await raiseEpoch(of: try await keySetChain(), rootKey)
+        guard let last = chain.last, let keySet = try? KeySet(encoded: last.payload),
+            let first = chain.first, let pinned = (try? KeySet(encoded: first.payload))?.rootKeys.first
+        else { throw PlatformKeys.Failure.malformed(purpose: "key-set") }
+        return RotatingKeys(
+            rootKey: rootKey, pinnedRoot: pinned, snapshotKey: snapshotKey, keySets: chain, keySet: keySet,
+            fleetKey: try await fleetKey(),
+            stamp: try await SettingsStore.currentIDs(of: Self.rotating, connection))
+    }
+
+    private func keySetChain() async throws -> [SignedEnvelope] {
+        let stored = try await SettingsStore.list("key-set", connection)
+        return try stored.sorted { (Int($0.keyID) ?? 0) < (Int($1.keyID) ?? 0) }.map { secret in
+            guard
+                let opened = try? masterKey.open(secret.sealed, purpose: "key-set", keyID: secret.keyID),
+                let envelope = try? SignedEnvelope(encoded: opened.withBytes { Array($0) })
+            else { throw PlatformKeys.Failure.malformed(purpose: "key-set") }
+            return envelope
+        }
     }
 
     private func certificateAuthority() async throws -> CertificateAuthority {
@@ -92,13 +160,17 @@ private struct Keyring {
 
     private func signingKey(_ purpose: String) async throws -> (id: String, key: Ed25519PrivateKey) {
         let fresh = Ed25519PrivateKey()
-        let id = String(Hexadecimal.encode(fresh.publicKey.rawBytes).prefix(16))
+        let id = Self.signingKeyID(fresh)
         let (stored, secret) = try await keep(
             purpose, keyID: id, fresh.seed, publicPart: fresh.publicKey.rawBytes)
         guard let key = Ed25519PrivateKey(seed: secret), key.publicKey.rawBytes == stored.publicPart else {
             throw PlatformKeys.Failure.malformed(purpose: purpose)
         }
         return (stored.keyID, key)
+    }
+
+    static func signingKeyID(_ key: Ed25519PrivateKey) -> String {
+        String(Hexadecimal.encode(key.publicKey.rawBytes).prefix(16))
     }
 
     private func symmetricKey(_ purpose: String, keyID: String) async throws -> SymmetricKey {
@@ -118,19 +190,11 @@ private struct Keyring {
         return FleetKey(id: id, key: key)
     }
 
-    /// All key sets, oldest first. After a restore the database's epoch is above the last one's: a key set for
-    /// it is made here, since only the root key may raise it.
-    private func keySets(
-        _ rootKey: Ed25519PrivateKey, _ snapshotKey: Ed25519PrivateKey
+    /// After a restore the database's epoch is above the last key set's: a key set for it is made here, since
+    /// only the root key may raise it. Under the lock that `makeFirstKeySet` took.
+    private func raiseEpoch(
+        of chain: [SignedEnvelope], _ rootKey: Ed25519PrivateKey
     ) async throws -> [SignedEnvelope] {
-        // Also takes the lock under which key sets are made.
-        _ = try await keySet(rootKey, snapshotKey)
-        let stored = try await SettingsStore.list("key-set", connection)
-        var chain: [SignedEnvelope] = []
-        for secret in stored.sorted(by: { (UInt32($0.keyID) ?? 0) < (UInt32($1.keyID) ?? 0) }) {
-            let opened = try masterKey.open(secret.sealed, purpose: secret.purpose, keyID: secret.keyID)
-            chain.append(try SignedEnvelope(encoded: opened.withBytes { Array($0) }))
-        }
         let epoch = try await SnapshotStore.state(connection).version.epoch
         guard let last = try chain.last.map({ try KeySet(encoded: $0.payload) }), last.epoch < epoch else {
             return chain
@@ -144,26 +208,25 @@ private struct Keyring {
             PlatformSecret(
                 purpose: "key-set", keyID: keyID,
                 sealed: masterKey.seal(Secret(envelope.encoded), purpose: "key-set", keyID: keyID),
-                createdAt: now), connection)
+                sealedBy: masterKey.fingerprint, createdAt: now), connection)
         return chain + [envelope]
     }
 
     /// The first key set, signed by the root. Kept as it was signed: nodes compare it byte for byte.
-    private func keySet(
+    private func makeFirstKeySet(
         _ rootKey: Ed25519PrivateKey, _ snapshotKey: Ed25519PrivateKey
-    ) async throws -> SignedEnvelope {
-        let entry = KeySet.Entry(
-            role: .snapshot, key: snapshotKey.publicKey,
-            expires: now.advanced(bySeconds: Self.snapshotKeyValiditySeconds))
+    ) async throws {
         let set = KeySet(
-            version: 1, epoch: 1, issuedAt: now, rootKeys: [rootKey.publicKey], entries: [entry])
+            version: 1, epoch: 1, issuedAt: now, rootKeys: [rootKey.publicKey],
+            entries: [snapshotEntry(snapshotKey)])
         // Public: sealed like the rest so that nobody can swap it in the database.
-        let fresh = Secret(set.signed(by: [rootKey]).encoded)
-        let (stored, opened) = try await keep("key-set", keyID: "1", fresh, publicPart: nil)
-        guard let envelope = try? SignedEnvelope(encoded: opened.withBytes { Array($0) }) else {
-            throw PlatformKeys.Failure.malformed(purpose: stored.purpose)
-        }
-        return envelope
+        _ = try await keep("key-set", keyID: "1", Secret(set.signed(by: [rootKey]).encoded), publicPart: nil)
+    }
+
+    func snapshotEntry(_ key: Ed25519PrivateKey) -> KeySet.Entry {
+        KeySet.Entry(
+            role: .snapshot, key: key.publicKey,
+            expires: now.advanced(bySeconds: Self.snapshotKeyValiditySeconds))
     }
 
     /// The current secret of a purpose, opened; `fresh` becomes it when there is none.

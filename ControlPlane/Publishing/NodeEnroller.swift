@@ -33,13 +33,14 @@ package final class NodeEnroller {
 
     private let database: PostgresPool
     private let authority: CertificateAuthority
-    private let fleetKey: FleetKey
+    private let fleetKey: (PostgresConnection) async throws -> FleetKey
     private let clock: WallClock
     private let log: Log
 
+    /// - Parameter fleetKey: the current one, asked for every answer: another program may have rotated it.
     package init(
-        database: PostgresPool, authority: CertificateAuthority, fleetKey: FleetKey, clock: WallClock,
-        log: Log
+        database: PostgresPool, authority: CertificateAuthority, clock: WallClock, log: Log,
+        fleetKey: @escaping (PostgresConnection) async throws -> FleetKey
     ) {
         self.database = database
         self.authority = authority
@@ -56,17 +57,18 @@ package final class NodeEnroller {
             id: NodeID(at: now), identityKey: request.identityKey.rawBytes,
             sealingKey: request.sealingKey.rawBytes, softwareVersion: request.softwareVersion)
         // Before the token is used up: a key nothing can be sealed to must not cost it.
+        let fleetKey = try await look(fleetKey)
         guard (try? fleetKey.sealed(to: request.sealingKey)) != nil else { throw .sealingKey }
         let digest = request.token.digest
         let known = try await look { try await NodeStore.find(identityKey: joining.identityKey, $0) }
         if let known {
             guard known.sealingKey == joining.sealingKey else { throw .proof }
-            return try credentials(of: try active(known), now)
+            return try credentials(of: try active(known), fleetKey, now)
         }
         let joined = try await look { try await NodeStore.join(joining, token: digest, at: now, $0) }
         guard let node = joined else { throw .token }
         log.info("a node joined", ["node": LogValue("\(node.id)"), "name": LogValue(node.name)])
-        return try credentials(of: node, now)
+        return try credentials(of: node, fleetKey, now)
     }
 
     /// A new certificate and the current fleet key for the holder of a registered key, however long it was
@@ -80,7 +82,7 @@ package final class NodeEnroller {
         else {
             throw .proof
         }
-        return try credentials(of: try active(node), now)
+        return try credentials(of: try active(node), try await look(fleetKey), now)
     }
 
     private func active(_ node: Node) throws(Refusal) -> Node {
@@ -97,7 +99,9 @@ package final class NodeEnroller {
         }
     }
 
-    private func credentials(of node: Node, _ now: Timestamp) throws(Refusal) -> NodeCredentials {
+    private func credentials(
+        of node: Node, _ fleetKey: FleetKey, _ now: Timestamp
+    ) throws(Refusal) -> NodeCredentials {
         let seconds = now.microseconds / 1_000_000
         do throws(CryptographyError) {
             guard let identityKey = Ed25519PublicKey(rawBytes: node.identityKey),

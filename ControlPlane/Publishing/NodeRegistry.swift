@@ -70,6 +70,16 @@ package final class NodeRegistry {
         return try checked(found)
     }
 
+    /// How often `forget` was called: whoever was admitted before asks again.
+    package private(set) var generation: UInt64 = 0
+
+    /// Believes nothing it has seen: nodes were changed.
+    package func forget() {
+        generation += 1
+        // Kept for the time without a database, but older than any question accepts.
+        for key in known.keys { known[key]?.seenAt = -Self.recentNanoseconds }
+    }
+
     private func checked(_ node: Node) throws(NodeRefusal) -> Node {
         if node.status == .revoked { throw .revoked }
         return node

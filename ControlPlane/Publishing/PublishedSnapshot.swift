@@ -2,6 +2,7 @@ package import Contract
 package import Cryptography
 package import Domain
 import Policy
+package import PostgresDriver
 import Store
 
 /// A snapshot that every node may run: built, signed, and checked by the nodes' own code.
@@ -35,6 +36,9 @@ package struct SnapshotSigning: Sendable {
     }
 }
 
+/// The keys to sign with from now on; nil while they are those at hand.
+package typealias SigningRefresh = (PostgresConnection) async throws -> SnapshotSigning?
+
 /// Makes the next snapshot of the one before. Pure and slow: run it on a worker.
 enum SnapshotBuild {
     /// The whole path a node takes: sign, verify, collect, compile.
@@ -58,36 +62,6 @@ enum SnapshotBuild {
         return PublishedSnapshot(sharded: sharded, kills: kills, verified: verified, compiled: compiled)
     }
 
-    /// The next snapshot with new content of a scope; nil of all. Without one before: the first.
-    static func next(
-        _ content: SnapshotContent, of scope: SnapshotScope?, version: SnapshotVersion, at now: Timestamp,
-        after previous: PublishedSnapshot?, _ signing: SnapshotSigning
-    ) throws -> PublishedSnapshot {
-        var kills = previous?.kills ?? KillList()
-        _ = kills.expire(at: now)
-        guard var sharded = previous?.sharded else {
-            return try publish(
-                try ShardedSnapshot(content), kills: kills, version: version, at: now, after: nil, signing)
-        }
-        kills.apply(try sharded.replace(scope, with: content).tightening, at: now)
-        return try publish(sharded, kills: kills, version: version, at: now, after: previous, signing)
-    }
-
-    /// The snapshot before, with only what the content takes away: for content that does not stand.
-    ///
-    /// nil when there is nothing to take away that is not taken away already.
-    static func tighteningOnly(
-        _ content: SnapshotContent, of scope: SnapshotScope?, version: SnapshotVersion, at now: Timestamp,
-        after previous: PublishedSnapshot, _ signing: SnapshotSigning
-    ) throws -> PublishedSnapshot? {
-        var sharded = previous.sharded
-        var kills = previous.kills
-        kills.apply(try sharded.replace(scope, with: content).tightening, at: now)
-        if kills.entries == previous.manifest.kills { return nil }
-        return try publish(
-            previous.sharded, kills: kills, version: version, at: now, after: previous, signing)
-    }
-
     /// Takes over what is stored: somebody else's work, or this program's before it was restarted.
     static func adopt(
         _ verified: VerifiedManifest, objects: [SHA256Digest: SnapshotObject], at now: Timestamp
@@ -102,7 +76,8 @@ enum SnapshotBuild {
         }
         return PublishedSnapshot(
             sharded: try ShardedSnapshot(adopting: assembly, objects: objects),
-            kills: KillList(adopting: verified.manifest.kills, at: now), verified: verified,
+            kills: KillList(adopting: verified.manifest.kills, of: verified.manifest.version, at: now),
+            verified: verified,
             compiled: try CompiledSnapshot(assembly))
     }
 

@@ -2,7 +2,7 @@ import Telemetry
 
 /// What the publisher shows on the metrics page.
 struct PublishingMetrics {
-    let published, refusals, failures, repairs: CounterCell
+    let published, refusals, failures, repairs, stops: CounterCell
     let counter: GaugeCell
     let duration: HistogramCell
 
@@ -18,6 +18,9 @@ struct PublishingMetrics {
         ).cell()
         repairs = registry.counter(
             "eclusa_sweep_repairs_total", help: "Differences a sweep found that no change was noted for."
+        ).cell()
+        stops = registry.counter(
+            "eclusa_rollouts_stopped_total", help: "Changes of settings that a node refused."
         ).cell()
         counter = registry.gauge(
             "eclusa_published_counter", help: "The newest snapshot version inside its epoch."

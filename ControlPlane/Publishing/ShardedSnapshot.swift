@@ -71,6 +71,8 @@ struct ShardedSnapshot: Sendable {
         /// Shards that were opened, and those of them that are other objects now.
         var opened = 0
         var changed = 0
+        /// Whether providers (but for their credentials), routes or prices differ: what travels by canary.
+        var hasOtherSettings = false
     }
 
     /// Puts the content in the place of everything there was of a scope; nil: of everything. Opens the shards
@@ -90,11 +92,39 @@ struct ShardedSnapshot: Sendable {
             try set(new, at: number, replacing: old)
             result.changed += 1
             result.tightening.note(from: old, to: new)
+            if !result.hasOtherSettings { result.hasOtherSettings = old.settings != new.settings }
         }
         if result.changed == 0 { return result }
         pages = Self.pages(of: shards, in: layout)
         try layOutAnew()
         return result
+    }
+
+    /// As `replace`, but providers, routes and prices stay as they are here: keys, tenants and workspaces are
+    /// always current, and so are credentials and what was taken away from providers.
+    mutating func replaceKeepingSettings(
+        _ scope: SnapshotScope?, with content: SnapshotContent, fleetKey: FleetKeyID
+    ) throws(CodecError) -> Replacement {
+        var kept = content
+        if scope?.owners.isEmpty != true {
+            kept.takeSettings(from: try settings(of: scope?.owners), fleetKey: fleetKey)
+        }
+        return try replace(scope, with: kept)
+    }
+
+    /// Everything of some owners but their keys; nil: of everybody.
+    func settings(of owners: Set<TenantID?>?) throws(CodecError) -> SnapshotContent {
+        let all = Set(shards.indices)
+        let numbers =
+            owners.map { Set($0.map { $0.map { layout.shard(of: $0) } ?? ShardLayout.platformShard }) } ?? all
+        var content = SnapshotContent()
+        for number in numbers.sorted() {
+            var shard = try opened(number)
+            shard.keys = []
+            if let owners { shard = shard.only(owners) }
+            content.append(shard)
+        }
+        return content
     }
 
     private func opened(_ number: Int) throws(CodecError) -> Shard {
@@ -170,6 +200,26 @@ extension Shard {
         return shard
     }
 
+    /// Only the settings of these owners.
+    fileprivate func only(_ owners: Set<TenantID?>) -> Shard {
+        var shard = self
+        shard.tenants.removeAll { !owners.contains($0.id) }
+        shard.workspaces.removeAll { !owners.contains($0.tenant) }
+        shard.providers.removeAll { !owners.contains($0.tenant) }
+        shard.routes.removeAll { !owners.contains($0.tenant) }
+        shard.prices.removeAll { !owners.contains($0.tenant) }
+        return shard
+    }
+
+    /// What travels by canary.
+    fileprivate var settings: Shard {
+        var shard = Shard()
+        shard.providers = providers.map { $0.with(credential: nil, isEnabled: $0.isEnabled) }
+        shard.routes = routes
+        shard.prices = prices
+        return shard
+    }
+
     fileprivate mutating func append(_ other: Shard) {
         tenants += other.tenants
         workspaces += other.workspaces
@@ -180,7 +230,31 @@ extension Shard {
     }
 }
 
+extension ProviderEntry {
+    fileprivate func with(credential: SealedCredential?, isEnabled: Bool) -> ProviderEntry {
+        ProviderEntry(
+            id: id, tenant: tenant, kind: kind, baseURL: baseURL, credential: credential, headers: headers,
+            timeouts: timeouts, isEnabled: isEnabled)
+    }
+}
+
 extension SnapshotContent {
+    /// Puts the providers, routes and prices of another moment in the place of these, as far as their tenants
+    /// are still there. A provider that is gone or disabled now stays so, and has no credential but its
+    /// current one.
+    mutating func takeSettings(from other: SnapshotContent, fleetKey: FleetKeyID) {
+        let present = Set<TenantID?>(tenants.map(\.id) + [nil])
+        let current = Dictionary(providers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        providers = other.providers.filter { present.contains($0.tenant) }.map { old in
+            let credential = current[old.id]?.credential
+            return old.with(
+                credential: credential?.fleetKey == fleetKey ? credential : nil,
+                isEnabled: old.isEnabled && current[old.id]?.isEnabled == true)
+        }
+        routes = other.routes.filter { present.contains($0.tenant) }
+        prices = other.prices.filter { present.contains($0.tenant) }
+    }
+
     fileprivate mutating func append(_ shard: Shard) {
         tenants += shard.tenants
         workspaces += shard.workspaces

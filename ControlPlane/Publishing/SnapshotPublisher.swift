@@ -21,26 +21,34 @@ package final class SnapshotPublisher {
         package var sweepNanoseconds: Int64 = 3_600_000_000_000
         /// Versions kept in the database.
         package var keptVersions = 50
+        /// How long the nodes that go first run a change of settings before the next ones get it.
+        package var bakeSeconds = 1.0
 
         package init() {}
     }
 
     private static let attempts = 5
+    /// Between two looks at the nodes while a change of settings travels.
+    private static let travelNanoseconds: Int64 = 200_000_000
 
-    private let loop: EventLoop
-    private let database: PostgresPool
-    private let signing: SnapshotSigning
+    let loop: EventLoop
+    let database: PostgresPool
+    var signing: SnapshotSigning
+    private let refresh: SigningRefresh
     private let streams: SnapshotStreams
-    private let workers: BlockingPool
+    let workers: BlockingPool
     private let seal: FleetSealing
-    private let clock: WallClock
-    private let log: Log
-    private let metrics: PublishingMetrics
-    private let options: Options
+    let clock: WallClock
+    let log: Log
+    let metrics: PublishingMetrics
+    let options: Options
     private let wakeup = Wakeup()
     private let ended = Wakeup()
     private let mutex = LoopMutex()
-    private var published: PublishedSnapshot?
+    var told: ToldSnapshots?
+    /// Who goes first while a change of settings travels; only ever grows until it has arrived.
+    var advanced: Set<NodeID> = []
+    private var published: PublishedSnapshot? { told?.live }
     private var lastRefusal = ""
     private var sliceDue, garbageDue: Int64
     /// How far the sweep is: the last tenant that was compared.
@@ -53,16 +61,18 @@ package final class SnapshotPublisher {
     /// - Parameters:
     ///   - database: role publisher; two connections do.
     ///   - workers: builds and checks run there.
+    ///   - refresh: asked before every look: the keys, when they were rotated.
     ///   - seal: seals a credential under the current fleet key and stores the seal.
     package init(
         loop: EventLoop, database: PostgresPool, signing: SnapshotSigning, streams: SnapshotStreams,
         workers: BlockingPool, clock: WallClock, log: Log, metrics: MetricsRegistry,
-        options: Options = Options(),
+        options: Options = Options(), refresh: @escaping SigningRefresh = { _ in nil },
         seal: @escaping FleetSealing
     ) {
         self.loop = loop
         self.database = database
         self.signing = signing
+        self.refresh = refresh
         self.streams = streams
         self.workers = workers
         self.clock = clock
@@ -120,6 +130,7 @@ package final class SnapshotPublisher {
                 wait = Int64.random(in: 500_000_000...1_500_000_000)
             }
             if isStopped { break }
+            if isTravelling { wait = min(wait, Self.travelNanoseconds) }
             timer = loop.schedule(afterNanoseconds: max(1, wait - (loop.now - started))) { [wakeup] in
                 wakeup.signal()
             }
@@ -175,12 +186,15 @@ package final class SnapshotPublisher {
     @discardableResult
     package func reconcile(sweeping sweep: Sweep = .nothing) async throws -> Bool {
         try await mutex.withLock {
+            try await takeOverKeys()
             var mustBuildAll = false
             for _ in 0..<Self.attempts {
                 let mode: SnapshotReading.Mode
                 if let published, !mustBuildAll {
                     mode =
                         switch sweep {
+                        case .nothing where published.manifest.fleetKey != signing.fleetKey:
+                            .sweeping(published.version, published.providerOwners)
                         case .nothing: .following(published.version)
                         case .everything: .sweeping(published.version, nil)
                         case .part(let scope): .sweeping(published.version, scope)
@@ -191,7 +205,7 @@ package final class SnapshotPublisher {
                 switch try await SnapshotReading.take(
                     mode, fleetKey: signing.fleetKey, at: clock.now(), database)
                 {
-                case .unchanged: return try await publishExpiredKills()
+                case .unchanged(let state): return try await proceed(state)
                 case .behind(let state, let latest): mustBuildAll = try await !adopt(state, latest)
                 case .unsealed(let credentials): try await sealAll(credentials)
                 case .content(let content):
@@ -204,6 +218,14 @@ package final class SnapshotPublisher {
         }
     }
 
+    /// Signs with the keys in force; streams hear of new key sets at once, not with the next version.
+    private func takeOverKeys() async throws {
+        guard let fresh = try await database.withConnection(refresh) else { return }
+        signing = fresh
+        log.info("took over rotated keys", ["key_sets": LogValue(fresh.keySets.count)])
+        restate()
+    }
+
     /// Takes over the newest version; false when it cannot be used and everything has to be built.
     private func adopt(_ state: SnapshotStore.State, _ latest: SnapshotStore.Published?) async throws -> Bool
     {
@@ -211,15 +233,11 @@ package final class SnapshotPublisher {
         do {
             let verified = try VerifiedManifest.verify(
                 cached: try SignedEnvelope(encoded: latest.manifest), trusting: signing.trust)
-            let atHand = published?.sharded.objects ?? [:], now = clock.now()
-            let objects = try await SnapshotBuild.collect(verified.manifest, atHand: atHand) { addresses in
-                try await stored(addresses)
-            }
-            let adopted = try await workers.run {
-                Result { try SnapshotBuild.adopt(verified, objects: objects, at: now) }
-            }.get()
-            announce(adopted)
-            log.info("took over the published snapshot", ["version": LogValue("\(adopted.version)")])
+            let live = try await load(verified)
+            var held: PublishedSnapshot?
+            if let version = state.rollout.held { held = try await load(version) }
+            announce(ToldSnapshots(live: live, held: held, rollout: state.rollout))
+            log.info("took over the published snapshot", ["version": LogValue("\(live.version)")])
             return true
         } catch let error as PostgresError {
             throw error
@@ -230,9 +248,16 @@ package final class SnapshotPublisher {
         }
     }
 
-    private func stored(_ addresses: [SHA256Digest]) async throws -> [SHA256Digest: [UInt8]] {
-        if addresses.isEmpty { return [:] }
-        return try await database.withConnection { try await SnapshotStore.objects(addresses, $0) }
+    /// A stored snapshot, opened and checked.
+    func load(_ verified: VerifiedManifest) async throws -> PublishedSnapshot {
+        let atHand = told?.objects ?? [:], now = clock.now()
+        let objects = try await SnapshotBuild.collect(verified.manifest, atHand: atHand) { addresses in
+            if addresses.isEmpty { return [:] }
+            return try await database.withConnection { try await SnapshotStore.objects(addresses, $0) }
+        }
+        return try await workers.run {
+            Result { try SnapshotBuild.adopt(verified, objects: objects, at: now) }
+        }.get()
     }
 
     private func sealAll(_ credentials: [(StoredCredential, ProviderID, TenantID?)]) async throws {
@@ -247,13 +272,15 @@ package final class SnapshotPublisher {
     /// Builds, checks and stores the next version; nil when somebody else was faster.
     private func publish(_ reading: SnapshotReading.Content) async throws -> Bool? {
         let started = loop.now
-        let previous = published, signing = signing, now = clock.now()
-        let version = reading.state.version.next
-        let scope = reading.scope, content = reading.content
+        let previous = told, signing = signing, now = clock.now()
+        let state = reading.state, scope = reading.scope, content = reading.content
+        let travels = scope?.owners.isEmpty == true ? false : try await nodes().count > 1
         let outcome = try await workers.run {
             Result {
-                try SnapshotBuild.next(
-                    content, of: scope, version: version, at: now, after: previous, signing)
+                guard let previous else { return try NextSnapshots.first(content, state, at: now, signing) }
+                return try NextSnapshots(
+                    state: state, previous: previous, now: now, signing: signing, travels: travels
+                ).replacing(scope, with: content)
             }
         }
         switch outcome {
@@ -261,15 +288,16 @@ package final class SnapshotPublisher {
             lastRefusal = ""
             if !reading.isChange, let previous, next.saysTheSame(as: previous) { return false }
             guard try await store(next, reading.state, reading.visibility) else { return nil }
-            if !reading.isChange {
+            if !reading.isChange, previous?.live.manifest.fleetKey == next.live.manifest.fleetKey {
                 metrics.repairs.add()
-                log.error("a sweep found what no change was noted for", ["version": LogValue("\(version)")])
+                log.error(
+                    "a sweep found what no change was noted for", ["version": LogValue("\(next.version)")])
             }
             metrics.published.add()
             metrics.duration.observe((loop.now - started) / 1_000)
             log.info(
                 "published a snapshot",
-                ["version": LogValue("\(version)"), "keys": LogValue(next.compiled.keyCount)])
+                ["version": LogValue("\(next.version)"), "keys": LogValue(next.live.compiled.keyCount)])
             return true
         case .failure(let error):
             refuse(error)
@@ -287,13 +315,14 @@ package final class SnapshotPublisher {
 
     /// A revocation must not wait for somebody to repair a route.
     private func publishTightening(_ reading: SnapshotReading.Content) async throws -> Bool? {
-        guard let previous = published, let builtFrom = reading.state.builtFrom else { return false }
-        let signing = signing, now = clock.now(), version = reading.state.version.next
+        guard let previous = told, let builtFrom = reading.state.builtFrom else { return false }
+        let signing = signing, now = clock.now(), state = reading.state
         let scope = reading.scope, content = reading.content
         let next = try await workers.run {
             Result {
-                try SnapshotBuild.tighteningOnly(
-                    content, of: scope, version: version, at: now, after: previous, signing)
+                try NextSnapshots(
+                    state: state, previous: previous, now: now, signing: signing, travels: false
+                ).tightened(scope, by: content)
             }
         }.get()
         guard let next else { return false }
@@ -303,40 +332,35 @@ package final class SnapshotPublisher {
         return true
     }
 
-    private func publishExpiredKills() async throws -> Bool {
-        guard var kills = published?.kills, let previous = published, kills.expire(at: clock.now()) else {
-            return false
-        }
-        let state = try await database.withConnection { try await SnapshotStore.state($0) }
-        guard state.version == previous.version, let builtFrom = state.builtFrom else { return false }
-        let next = try SnapshotBuild.publish(
-            previous.sharded, kills: kills, version: state.version.next, at: clock.now(), after: previous,
-            signing)
-        return try await store(next, state, builtFrom)
-    }
-
     /// Compare-and-set: false when the version is not the expected one any more.
-    private func store(
-        _ next: PublishedSnapshot, _ state: SnapshotStore.State, _ builtFrom: SnapshotStore.Visibility
+    func store(
+        _ next: ToldSnapshots, _ state: SnapshotStore.State, _ builtFrom: SnapshotStore.Visibility
     ) async throws -> Bool {
-        let known = published?.sharded.objects ?? [:]
-        let objects = next.sharded.objects
-        let publication = SnapshotStore.Publication(
-            version: next.version, manifest: next.verified.envelope.encoded, objects: Array(objects.keys),
-            newObjects: objects.values.filter { known[$0.address] == nil }.map { ($0.address, $0.bytes) },
-            builtFrom: builtFrom)
-        let now = clock.now()
+        let known = told?.objects ?? [:]
+        func publication(_ snapshot: PublishedSnapshot) -> SnapshotStore.Publication {
+            let objects = snapshot.sharded.objects
+            return SnapshotStore.Publication(
+                version: snapshot.version, manifest: snapshot.verified.envelope.encoded,
+                objects: Array(objects.keys),
+                newObjects: objects.values.filter { known[$0.address] == nil }.map { ($0.address, $0.bytes) },
+                builtFrom: builtFrom)
+        }
+        let live = publication(next.live), held = next.held.map(publication)
+        let now = clock.now(), rollout = next.rollout
         let isFirst = try await database.withTransaction { connection in
-            try await SnapshotStore.publish(publication, expected: state.version, at: now, connection)
+            try await SnapshotStore.publish(
+                live, held: held, rollout: rollout, expected: state.version, at: now, connection)
         }
         if isFirst { announce(next) }
         return isFirst
     }
 
-    private func announce(_ snapshot: PublishedSnapshot) {
-        published = snapshot
-        metrics.counter.set(Int64(clamping: snapshot.version.counter))
-        streams.state(snapshot.verified, keySets: signing.keySets, objects: snapshot.sharded.objects)
+    func announce(_ next: ToldSnapshots) {
+        if next.held == nil || next.rollout.candidate != told?.rollout.candidate { advanced = [] }
+        if next.rollout.stage == .stopped || next.rollout.stage == .frozen { advanced = [] }
+        told = next
+        metrics.counter.set(Int64(clamping: next.version.counter))
+        restate(objects: next.objects)
     }
 
     // MARK: Heartbeat
@@ -349,17 +373,28 @@ package final class SnapshotPublisher {
         }
     }
 
-    /// States the published snapshot again, as of now. Needs no database.
-    package func restate() {
-        guard let published else { return }
-        let manifest = published.manifest.reissued(at: clock.now())
+    /// States what is published again, as of now: nodes take nothing that is older than what they heard last.
+    /// Needs no database.
+    package func restate() { restate(objects: nil) }
+
+    private func restate(objects: [SHA256Digest: SnapshotObject]?) {
+        guard let told else { return }
         do throws(VerifiedManifest.Refusal) {
-            let verified = try VerifiedManifest.verify(
-                cached: manifest.signed(by: signing.key), trusting: signing.trust)
-            streams.state(verified, keySets: signing.keySets)
+            let live = try restated(told.live)
+            let held = try told.held.map { held throws(VerifiedManifest.Refusal) in try restated(held) }
+            streams.state(
+                live, held: held, advanced: advanced, keySets: signing.keySets, objects: objects)
         } catch {
             log.error("cannot restate the snapshot", ["reason": LogValue(error)])
         }
+    }
+
+    private func restated(
+        _ snapshot: PublishedSnapshot
+    ) throws(VerifiedManifest.Refusal) -> VerifiedManifest {
+        let manifest = snapshot.manifest.reissued(at: clock.now())
+        return try VerifiedManifest.verify(
+            cached: manifest.signed(by: signing.key), trusting: signing.trust)
     }
 }
 
@@ -369,10 +404,28 @@ struct PublishingContention: Error, CustomStringConvertible {
 }
 
 extension PublishedSnapshot {
+    /// The settings of everybody who has a provider: what a new fleet key seals again.
+    var providerOwners: SnapshotScope {
+        var scope = SnapshotScope()
+        scope.owners = Set(compiled.providers.map(\.entry.tenant))
+        return scope
+    }
+
     /// Nodes would notice no difference.
     func saysTheSame(as other: PublishedSnapshot) -> Bool {
         manifest.pages == other.manifest.pages && manifest.kills == other.manifest.kills
             && manifest.layout == other.manifest.layout && manifest.fleetKey == other.manifest.fleetKey
+    }
+}
+
+extension ToldSnapshots {
+    func saysTheSame(as other: ToldSnapshots) -> Bool {
+        guard live.saysTheSame(as: other.live), rollout.stage == other.rollout.stage else { return false }
+        switch (held, other.held) {
+        case (nil, nil): return true
+        case (let one?, let two?): return one.saysTheSame(as: two)
+        default: return false
+        }
     }
 }
 

@@ -14,7 +14,7 @@ enum SnapshotReading {
     /// Somebody else published, or this process has just started: take over what is there.
     case behind(SnapshotStore.State, SnapshotStore.Published?)
     /// Nothing that nodes see has changed.
-    case unchanged
+    case unchanged(SnapshotStore.State)
     /// Providers whose credential is not sealed under the current fleet key.
     case unsealed([(StoredCredential, ProviderID, TenantID?)])
     case content(Content)
@@ -66,7 +66,7 @@ enum SnapshotReading {
             var dirty = try await SnapshotStore.changes(since: builtFrom, connection)
             isChange = !dirty.isEmpty
             switch mode {
-            case .following where dirty.isEmpty: return .unchanged
+            case .following where dirty.isEmpty: return .unchanged(state)
             case .sweeping(_, let part?):
                 dirty.formUnion(part)
                 scope = dirty

@@ -29,36 +29,54 @@ struct Tightening: Equatable {
     }
 }
 
-/// What manifests take away ahead of their shards: the newest entries, each for a while.
-///
-/// A connected node has the shard within a second, so an entry has done its work long before it leaves.
+/// What manifests take away ahead of their shards: each entry until every node that is there runs a snapshot
+/// whose shards say it too, and for half a minute at least, so that one departure takes many along.
 struct KillList: Equatable, Sendable {
-    static let lifetimeSeconds: Int64 = 300
+    static let leastSeconds: Int64 = 30
 
-    private var since: [KillEntry: Timestamp] = [:]
+    private struct Entry: Equatable {
+        let since: Timestamp
+        /// Whose shards say it; nil: not published yet.
+        var version: SnapshotVersion?
+    }
+
+    private var listed: [KillEntry: Entry] = [:]
 
     init() {}
 
     /// The list of a manifest somebody published; its entries live from now on.
-    init(adopting entries: [KillEntry], at now: Timestamp) {
-        for entry in entries { since[entry] = now }
+    init(adopting entries: [KillEntry], of version: SnapshotVersion, at now: Timestamp) {
+        for entry in entries { listed[entry] = Entry(since: now, version: version) }
     }
+
+    var isEmpty: Bool { listed.isEmpty }
 
     mutating func apply(_ change: Tightening, at now: Timestamp) {
-        for entry in change.added { since[entry] = now }
-        for entry in change.lifted { since[entry] = nil }
+        for entry in change.added { listed[entry] = Entry(since: now) }
+        for entry in change.lifted { listed[entry] = nil }
     }
 
-    /// Drops what has lived long enough; whether anything was.
-    mutating func expire(at now: Timestamp) -> Bool {
-        let before = since.count
-        since = since.filter { now.microseconds(since: $0.value) < Self.lifetimeSeconds * 1_000_000 }
-        return since.count != before
+    /// Notes the version that has the new entries in its shards.
+    mutating func published(in version: SnapshotVersion) {
+        for (entry, place) in listed where place.version == nil { listed[entry]?.version = version }
+    }
+
+    /// Drops what every node has in its shards; whether anything was.
+    ///
+    /// - Parameter running: the oldest version a node runs that is there; nil: nobody knows.
+    mutating func expire(at now: Timestamp, running: SnapshotVersion?) -> Bool {
+        guard let running else { return false }
+        let before = listed.count
+        listed = listed.filter { _, entry in
+            let isConfirmed = entry.version.map { $0 <= running } ?? false
+            return !isConfirmed || now.microseconds(since: entry.since) < Self.leastSeconds * 1_000_000
+        }
+        return listed.count != before
     }
 
     /// At most 1,000, the youngest of more; in an order that depends on nothing but the entries.
     var entries: [KillEntry] {
-        var entries = since.sorted { ($0.value, $0.key.order) > ($1.value, $1.key.order) }
+        var entries = listed.sorted { ($0.value.since, $0.key.order) > ($1.value.since, $1.key.order) }
         entries.removeLast(max(0, entries.count - Manifest.maximumKills))
         return entries.map(\.key).sorted { $0.order < $1.order }
     }

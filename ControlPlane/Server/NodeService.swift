@@ -31,7 +31,8 @@ final class NodeService {
     private let workers = BlockingPool(threads: 1, queueLimit: 64, name: "snapshots")
     private let database: PostgresPool
     private let ingestDatabase: PostgresPool
-    private let changes: PostgresListener
+    private let registry: NodeRegistry
+    private let changes, nodeChanges: PostgresListener
     private var server: HTTPServer?
 
     init(_ shared: SharedParts, url: PostgresURL, resolver: BlockingPool, loop: EventLoop) throws {
@@ -45,11 +46,21 @@ final class NodeService {
             purpose: "ingest", statementTimeoutMilliseconds: 30_000, resolver: resolver)
         let keys = shared.keys
         let signing = try SnapshotSigning(
-            rootKey: keys.rootKey.publicKey, key: keys.snapshotKey, keySets: keys.keySets,
+            rootKey: keys.pinnedRoot, key: keys.snapshotKey, keySets: keys.keySets,
             fleetKey: keys.fleetKey.id)
+        let clock = shared.clock
+        var stamp = keys.stamp
         let publisher = SnapshotPublisher(
             loop: loop, database: database, signing: signing, streams: streams, workers: workers,
-            clock: shared.clock, log: shared.log, metrics: shared.metrics
+            clock: shared.clock, log: shared.log, metrics: shared.metrics,
+            refresh: { connection in
+                try await keys.refresh(at: clock.now(), connection)
+                if stamp == keys.stamp { return nil }
+                stamp = keys.stamp
+                return try SnapshotSigning(
+                    rootKey: keys.pinnedRoot, key: keys.snapshotKey, keySets: keys.keySets,
+                    fleetKey: keys.fleetKey.id)
+            }
         ) { credential, provider, owner, connection in
             // Only after the fleet key has changed: a new credential is sealed for the fleet when it is
             // written.
@@ -64,17 +75,28 @@ final class NodeService {
         changes = PostgresListener(
             loop: loop, url: url, role: DatabaseRole.publisher.name, channel: "eclusa_changed"
         ) { publisher.wake() }
+        let registry = NodeRegistry(loop: loop, database: database), streams = streams
+        self.registry = registry
+        nodeChanges = PostgresListener(
+            loop: loop, url: url, role: DatabaseRole.publisher.name, channel: "eclusa_nodes_changed"
+        ) {
+            registry.forget()
+            streams.nudge()
+        }
     }
 
     /// Begins to publish and opens the listener.
     func start() throws {
-        let (keys, log, metrics) = (shared.keys, shared.log, shared.metrics)
+        let (keys, log, metrics, clock) = (shared.keys, shared.log, shared.metrics, shared.clock)
         let nodes = try NodeAPI(
             NodeAPI.Parts(
-                loop: loop, registry: NodeRegistry(loop: loop, database: database),
+                loop: loop, registry: registry,
                 enroller: NodeEnroller(
-                    database: database, authority: keys.certificateAuthority, fleetKey: keys.fleetKey,
-                    clock: shared.clock, log: log),
+                    database: database, authority: keys.certificateAuthority, clock: shared.clock, log: log
+                ) { connection in
+                    try await keys.refresh(at: clock.now(), connection)
+                    return keys.fleetKey
+                },
                 reports: NodeReports(database: database, clock: shared.clock, log: log, metrics: metrics),
                 objects: SnapshotObjects(streams: streams, database: database),
                 ingest: UsageIngest(
@@ -91,10 +113,12 @@ final class NodeService {
         self.server = server
         publisher.start()
         changes.start()
+        nodeChanges.start()
     }
 
     func stop(withinNanoseconds nanoseconds: Int64) async {
         await changes.close()
+        await nodeChanges.close()
         await publisher.stop()
         streams.close()
         await server?.drain(withinNanoseconds: nanoseconds)

@@ -80,6 +80,26 @@ package enum SettingsStore {
         return try rows.first.map(read)
     }
 
+    /// Names the rows of some purposes that are in force: another answer means that keys were rotated.
+    package static func currentIDs(
+        of purposes: [String], _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [String] {
+        let rows = try await connection.query(
+            """
+            select purpose || ' ' || key_id
+              from platform_secrets
+             where purpose = any(\(purposes)) and retired_at is null
+             order by 1
+            """)
+        return try rows.read { row throws(PostgresError) in try row.text(0) }
+    }
+
+    /// Makes rotations of keys wait for each other until the transaction ends.
+    package static func lockRotation(_ connection: PostgresConnection) async throws(PostgresError) {
+        try await connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended('eclusa.key_rotation', 0))")
+    }
+
     /// All of a purpose, retired ones too, youngest first.
     package static func list(
         _ purpose: String, _ connection: PostgresConnection

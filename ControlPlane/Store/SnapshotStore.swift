@@ -15,6 +15,7 @@ package enum SnapshotStore {
         package let version: SnapshotVersion
         /// What the last build could see; nil: build everything.
         package let builtFrom: Visibility?
+        package var rollout = Rollout()
     }
 
     package static func state(_ connection: PostgresConnection) async throws(PostgresError) -> State {
@@ -22,9 +23,11 @@ package enum SnapshotStore {
         guard let row = rows.first else {
             throw PostgresError(.decoding, privateDetail: "snapshot_state is empty")
         }
-        return State(
+        var state = State(
             version: try version(row, from: 0),
             builtFrom: try row.optionalText(2).map { Visibility(text: $0) })
+        state.rollout = try await RolloutStore.get(connection)
+        return state
     }
 
     /// What the running transaction sees: take it inside the one that exports (`.readOnlySnapshot`).
@@ -93,9 +96,11 @@ package enum SnapshotStore {
 
     /// Keeps a version if `expected` is still the newest; false: somebody else published, begin anew. Also
     /// forgets the changes the build has seen. Several statements: inside a transaction.
+    ///
+    /// - Parameter held: the snapshot with the settings of before, published with it, below its version.
     package static func publish(
-        _ publication: Publication, expected: SnapshotVersion, at now: Timestamp,
-        _ connection: PostgresConnection
+        _ publication: Publication, held: Publication? = nil, rollout: Rollout? = nil,
+        expected: SnapshotVersion, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Bool {
         let moved = try await connection.execute(
             """
@@ -106,7 +111,25 @@ package enum SnapshotStore {
              where epoch = \(Int64(expected.epoch)) and counter = \(Int64(clamping: expected.counter))
             """)
         guard moved == 1 else { return false }
-        for chunk in publication.newObjects.chunks(of: objectsPerStatement) {
+        for publication in [held, publication].compactMap(\.self) {
+            try await insert(objects: publication.newObjects, at: now, connection)
+        }
+        if let held { try await insert(version: held, track: "held", at: now, connection) }
+        try await insert(version: publication, track: "live", at: now, connection)
+        try await connection.execute(
+            """
+            delete from snapshot_changes
+             where pg_visible_in_snapshot(changed_by, \(publication.builtFrom.text)::pg_snapshot)
+            """)
+        if let rollout { try await RolloutStore.set(rollout, connection) }
+        return true
+    }
+
+    private static func insert(
+        objects: [(address: SHA256Digest, bytes: [UInt8])], at now: Timestamp,
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) {
+        for chunk in objects.chunks(of: objectsPerStatement) {
             try await connection.execute(
                 """
                 insert into snapshot_objects (sha256, bytes, created_at)
@@ -116,19 +139,33 @@ package enum SnapshotStore {
                 on conflict do nothing
                 """)
         }
-        _ = try await connection.pipeline([
+    }
+
+    /// A held version lacks the changes of settings that are made known with it, and those the held one
+    /// before lacked.
+    private static func insert(
+        version: Publication, track: String, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) {
+        try await connection.execute(
             """
-            insert into snapshot_versions (epoch, counter, manifest, objects, built_from, published_at)
-            values (\(Int64(publication.version.epoch)), \(Int64(clamping: publication.version.counter)),
-                    \(publication.manifest), \(publication.objects),
-                    \(publication.builtFrom.text)::pg_snapshot, \(now))
-            """,
-            """
-            delete from snapshot_changes
-             where pg_visible_in_snapshot(changed_by, \(publication.builtFrom.text)::pg_snapshot)
-            """,
-        ])
-        return true
+            insert into snapshot_versions
+                   (epoch, counter, manifest, objects, built_from, track, lacks, published_at)
+            select \(Int64(version.version.epoch)), \(Int64(clamping: version.version.counter)),
+                   \(version.manifest), \(version.objects), \(version.builtFrom.text)::pg_snapshot,
+                   \(track),
+                   case when \(track) = 'held'
+                        then array(select distinct changed_by
+                                     from snapshot_changes
+                                    where part = ''
+                                      and pg_visible_in_snapshot(
+                                              changed_by, \(version.builtFrom.text)::pg_snapshot)
+                                   union
+                                   select unnest(lacks)
+                                     from snapshot_versions
+                                     join rollouts on epoch = held_epoch and counter = held_counter)
+                        else '{}' end,
+                   \(now)
+            """)
     }
 
     /// Keeps statements below some tens of megabytes.
@@ -163,12 +200,13 @@ extension SnapshotStore {
         package let publishedAt: Timestamp
     }
 
-    /// The newest version; nil before the first.
+    /// The newest live version; nil before the first.
     package static func latest(_ connection: PostgresConnection) async throws(PostgresError) -> Published? {
         let rows = try await connection.query(
             """
             select epoch, counter, manifest, published_at
               from snapshot_versions
+             where track = 'live'
              order by epoch desc, counter desc
              limit 1
             """)
@@ -226,6 +264,7 @@ extension SnapshotStore {
               from snapshot_versions
              where epoch = (select epoch from snapshot_state)
                and pg_visible_in_snapshot(\(String(transaction))::xid8, built_from)
+               and not \(String(transaction))::xid8 = any(lacks)
              order by epoch, counter
              limit 1
             """)
@@ -281,6 +320,16 @@ extension SnapshotStore {
                                               from snapshot_versions
                                              order by epoch desc, counter desc
                                              limit \(max(kept, 1)))
+               and (epoch, counter) not in (select epoch, counter
+                                              from snapshot_versions
+                                             where track = 'live'
+                                             order by epoch desc, counter desc
+                                             limit 1)
+               and not exists (select
+                                 from rollouts
+                                where (epoch, counter) in ((pinned_epoch, pinned_counter),
+                                                           (held_epoch, held_counter),
+                                                           (base_epoch, base_counter)))
             """)
         return try await connection.execute(
             """

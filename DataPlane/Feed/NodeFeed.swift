@@ -36,6 +36,9 @@ package final class NodeFeed {
     package var load: () -> Load = { Load() }
     /// Called when a stream was opened: the control plane is there.
     package var connected: () -> Void = {}
+    /// Called when the control plane says that another live process has this node's identity: both must end,
+    /// since each spends what was lent to one.
+    package var duplicated: () -> Void = {}
     package private(set) var identity: NodeIdentity
 
     let loop: EventLoop
@@ -142,6 +145,9 @@ package final class NodeFeed {
 
     // MARK: The stream
 
+    /// Whether a stream is open.
+    package var isFollowing: Bool { streamMachine.isOpen }
+
     private func run(_ actions: [StreamMachine.Action]) {
         for action in actions {
             switch action {
@@ -212,6 +218,7 @@ package final class NodeFeed {
                 log.debug("the report was not delivered", ["reason": LogValue(error)])
                 if case .refused(_, let code, _) = error, code == ErrorCode.nodeDuplicate.code {
                     log.error("another live process uses this node's identity")
+                    duplicated()
                 }
             }
         }

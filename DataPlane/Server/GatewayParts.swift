@@ -136,6 +136,11 @@ struct GatewayParts {
         }
         feed.load = { StartUp.load(outbox, isDraining: lifecycle.isStopping) }
         feed.connected = { uploader.proceed() }
+        feed.duplicated = { [lifecycle] in
+            lifecycle.requestStop(
+                "another live process has this node's identity: one data directory is for one process; "
+                    + "enroll the other node with a join token of its own", code: .configuration)
+        }
         feed.start()
         try await parts.start("usage upload") {
             uploader.start()

@@ -226,4 +226,30 @@ final class World {
         }
         return joining.id.description
     }
+
+    static let snapshotVersion = SnapshotVersion(epoch: 1, counter: 1)
+
+    /// A version that was published, without any shards; made when it is first asked for.
+    func snapshot() async throws -> SnapshotVersion {
+        let now = server.clock.now
+        try await server.database.pool.withTransaction { connection in
+            if try await SnapshotStore.find(Self.snapshotVersion, connection) != nil { return }
+            let pages = stride(from: 0, to: 257, by: 64).map { first in
+                ManifestPage(
+                    firstShard: first, references: Array(repeating: nil, count: min(64, 257 - first))
+                ).object
+            }
+            let manifest = Manifest(
+                version: Self.snapshotVersion, issuedAt: now, freshUntil: now, layout: .small,
+                pages: pages.map(\.address), fleetKey: nil)
+            let visibility = try await SnapshotStore.visibility(connection)
+            let publication = SnapshotStore.Publication(
+                version: Self.snapshotVersion, manifest: manifest.signed(by: server.keys.snapshotKey).encoded,
+                objects: pages.map(\.address), newObjects: pages.map { ($0.address, $0.bytes) },
+                builtFrom: visibility)
+            _ = try await SnapshotStore.publish(
+                publication, expected: SnapshotVersion(epoch: 1, counter: 0), at: now, connection)
+        }
+        return Self.snapshotVersion
+    }
 }

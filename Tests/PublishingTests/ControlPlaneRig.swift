@@ -22,10 +22,10 @@ extension WallClock {
 /// The platform's keys, without the module that keeps them.
 struct RigKeys: Sendable {
     let root = Ed25519PrivateKey()
-    let snapshot = Ed25519PrivateKey()
-    let fleet: FleetKey
+    var snapshot = Ed25519PrivateKey()
+    var fleet: FleetKey
     let authority: CertificateAuthority
-    let keySets: [SignedEnvelope]
+    var keySets: [SignedEnvelope]
 
     init(now: Timestamp, epoch: UInt32 = 1) throws {
         fleet = FleetKey(id: FleetKeyID(at: now), key: SymmetricKey())
@@ -41,8 +41,33 @@ struct RigKeys: Sendable {
         keySets = [set.signed(by: [root])]
     }
 
+    /// Another fleet key and another snapshot key, named by the next key set.
+    mutating func rotate(at now: Timestamp) {
+        fleet = FleetKey(id: FleetKeyID(at: now), key: SymmetricKey())
+        snapshot = Ed25519PrivateKey()
+        let set = KeySet(
+            version: UInt32(keySets.count) + 1, epoch: 1, issuedAt: now, rootKeys: [root.publicKey],
+            entries: [
+                .init(role: .snapshot, key: snapshot.publicKey, expires: now.advanced(bySeconds: 86_400))
+            ])
+        keySets.append(set.signed(by: [root]))
+    }
+
     func signing() throws -> SnapshotSigning {
         try SnapshotSigning(rootKey: root.publicKey, key: snapshot, keySets: keySets, fleetKey: fleet.id)
+    }
+}
+
+/// The rig's keys, which a test may rotate while it runs. Loop thread.
+final class LiveRigKeys {
+    var keys: RigKeys { didSet { isRotated = true } }
+    private var isRotated = false
+
+    init(_ keys: RigKeys) { self.keys = keys }
+
+    func refreshed() throws -> SnapshotSigning? {
+        defer { isRotated = false }
+        return isRotated ? try keys.signing() : nil
     }
 }
 
@@ -121,35 +146,39 @@ struct Tenancy {
 /// A control plane of the test's own: publisher and node listener on the database's loop. Loop thread.
 final class ControlPlaneRig {
     let database: TestDatabase
-    let keys: RigKeys
+    let live: LiveRigKeys
+    var keys: RigKeys { live.keys }
     let clock: WallClock
+    let registry: NodeRegistry
     let streams = SnapshotStreams()
     let metrics = MetricsRegistry()
     let workers = BlockingPool(threads: 1, queueLimit: 16, name: "publish")
     let publisher: SnapshotPublisher
     private(set) var server: HTTPServer?
     private(set) var address: SocketAddress?
-    private var listener: PostgresListener?
+    private var listener, nodeListener: PostgresListener?
     private let pool: PostgresPool
     private let ingestPool: PostgresPool
     private var isClosed = false
 
     init(_ database: TestDatabase, keys: RigKeys, clock: WallClock = .real) throws {
         self.database = database
-        self.keys = keys
+        let live = LiveRigKeys(keys)
+        self.live = live
         self.clock = clock
         pool = database.makePool(size: 4, role: .publisher, purpose: "rig")
         ingestPool = database.makePool(size: 2, role: .ingest, purpose: "rig-ingest")
+        registry = NodeRegistry(loop: database.loop, database: pool)
         var options = SnapshotPublisher.Options()
         options.periodNanoseconds = 3_600_000_000_000
-        let fleet = keys.fleet
         publisher = SnapshotPublisher(
             loop: database.loop, database: pool, signing: try keys.signing(), streams: streams,
             workers: workers,
-            clock: clock, log: .silent, metrics: metrics, options: options
+            clock: clock, log: .silent, metrics: metrics, options: options,
+            refresh: { _ in try live.refreshed() }
         ) { credential, provider, owner, connection in
             // The rig's credentials lie open in the database.
-            let sealed = SealedCredential(Secret(credential.sealed), of: provider, under: fleet)
+            let sealed = SealedCredential(Secret(credential.sealed), of: provider, under: live.keys.fleet)
             try await ProviderStore.setFleetSeal(
                 .init(fleetKey: sealed.fleetKey, sealed: sealed.sealed), for: credential, of: provider,
                 ownedBy: owner, connection)
@@ -165,17 +194,26 @@ final class ControlPlaneRig {
             channel: "eclusa_changed"
         ) { publisher.wake() }
         listener?.start()
+        let registry = registry, streams = streams
+        nodeListener = PostgresListener(
+            loop: database.loop, url: database.url, role: DatabaseRole.publisher.name,
+            channel: "eclusa_nodes_changed"
+        ) {
+            registry.forget()
+            streams.nudge()
+        }
+        nodeListener?.start()
     }
 
     /// Opens the node listener on a port of the system's choice, or on this one.
     func listen(port: UInt16 = 0) throws {
-        let loop = database.loop
+        let loop = database.loop, live = live
         let api = try NodeAPI(
             NodeAPI.Parts(
-                loop: loop, registry: NodeRegistry(loop: loop, database: pool),
+                loop: loop, registry: registry,
                 enroller: NodeEnroller(
-                    database: pool, authority: keys.authority, fleetKey: keys.fleet, clock: clock,
-                    log: .silent),
+                    database: pool, authority: keys.authority, clock: clock, log: .silent
+                ) { _ in live.keys.fleet },
                 reports: NodeReports(database: pool, clock: clock, log: .silent, metrics: metrics),
                 objects: SnapshotObjects(streams: streams, database: pool),
                 ingest: UsageIngest(database: ingestPool, clock: clock, log: .silent, metrics: metrics),
@@ -209,6 +247,41 @@ final class ControlPlaneRig {
             rootKey: keys.root.publicKey)
     }
 
+    /// A node as a row, without a process, that says it runs a version.
+    func node(_ name: String, running counter: UInt64? = nil) async throws -> NodeID {
+        let now = clock.now()
+        let secret = JoinSecret()
+        let token = JoinToken(
+            id: JoinTokenID(at: now), nodeName: name, region: "local", createdBy: nil, createdAt: now,
+            expires: now.advanced(bySeconds: 900))
+        let joining = NodeStore.Joining(
+            id: NodeID(at: now), identityKey: randomBytes(32), sealingKey: randomBytes(32),
+            softwareVersion: "test")
+        try await database.pool.withTransaction { connection in
+            try await JoinTokenStore.create(token, hash: secret.digest, connection)
+            _ = try await NodeStore.join(joining, token: secret.digest, at: now, connection)
+        }
+        try await report(joining.id, running: counter)
+        return joining.id
+    }
+
+    /// What such a node says of itself.
+    func report(_ node: NodeID, running counter: UInt64?, rejected: UInt64? = nil) async throws {
+        let now = clock.now()
+        var status = NodeStatus(
+            softwareVersion: "test", processNonce: "n", startedAt: now,
+            running: counter.map { SnapshotVersion(epoch: 1, counter: $0) }, runningIssuedAt: now)
+        status.rejected = rejected.map {
+            NodeStatus.Rejection(
+                version: SnapshotVersion(epoch: 1, counter: $0), stage: .checked, text: "poison")
+        }
+        let report = status
+        try await pool.withConnection { _ = try await NodeStore.report(report, of: node, at: now, $0) }
+    }
+
+    /// The version a node is told now.
+    func told(_ node: NodeID) -> UInt64? { streams.statement(for: node)?.version.counter }
+
     /// Ends the listener and its streams as a crash would: nobody is told.
     func stopListening() async {
         streams.close()
@@ -220,6 +293,7 @@ final class ControlPlaneRig {
         if isClosed { return }
         isClosed = true
         await listener?.close()
+        await nodeListener?.close()
         await stopListening()
         await publisher.stop()
         await pool.close()

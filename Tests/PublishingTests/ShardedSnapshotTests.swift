@@ -208,7 +208,8 @@ struct ShardedSnapshotTests {
         #expect(change.lifted == [.tenant(tenant), .provider(provider)])
     }
 
-    @Test("kills live five minutes, at most a thousand of them, the youngest first")
+    @Test(
+        "kills live until every node has them in its shards, at most a thousand of them, the youngest first")
     func killList() {
         let now = SnapshotFixture().now
         var list = KillList()
@@ -229,11 +230,22 @@ struct ShardedSnapshotTests {
         list.apply(late, at: now.advanced(bySeconds: 200))
         #expect(list.entries.count == 1_000)
         #expect(list.entries.contains(.tenant(tenant)))
-        let early = list.expire(at: now.advanced(bySeconds: 299))
-        let due = list.expire(at: now.advanced(bySeconds: 300))
-        #expect(!early && due)
-        #expect(list.entries == [.tenant(tenant)])
-        let adopted = KillList(adopting: list.entries, at: now)
+        let version = SnapshotVersion(epoch: 1, counter: 5)
+        let later = now.advanced(bySeconds: 86_400)
+        var unpublished = list
+        let isForgotten = unpublished.expire(at: later, running: version)
+        #expect(!isForgotten, "no shard says it yet")
+        list.published(in: version)
+        let verdicts = [
+            list.expire(at: later, running: nil),
+            list.expire(at: later, running: SnapshotVersion(epoch: 1, counter: 4)),
+            list.expire(at: now.advanced(bySeconds: 29), running: version),
+        ]
+        #expect(verdicts == [false, false, false])
+        // The tenant's entry is younger than half a minute.
+        let isDone = list.expire(at: now.advanced(bySeconds: 220), running: version)
+        #expect(isDone && list.entries == [.tenant(tenant)])
+        let adopted = KillList(adopting: list.entries, of: version, at: now)
         #expect(adopted.entries == list.entries)
     }
 

@@ -1,3 +1,4 @@
+package import Contract
 package import Domain
 import HTTPWire
 package import Operations
@@ -68,6 +69,16 @@ package struct Call {
     package var backup: BackupID { get throws(OperationError) { try id(.backup) } }
     package var auditEvent: AuditEventID { get throws(OperationError) { try id(.auditEvent) } }
 
+    /// The version of a snapshot.
+    package var snapshot: SnapshotVersion {
+        get throws(OperationError) {
+            guard let version = SnapshotVersion(parameters[PathParameter.snapshot.name] ?? "") else {
+                throw .notFound
+            }
+            return version
+        }
+    }
+
     /// The token of a change, as a write answered it.
     package var change: ChangeToken {
         get throws(OperationError) {
@@ -85,6 +96,8 @@ package struct PathParameter: Sendable, Hashable {
     package let summary: String
     /// What its IDs begin with.
     package let prefix: String
+    /// What it looks like, when it is no ID.
+    package var pattern: String?
 
     package static let tenant = PathParameter(name: "tenant", summary: "The tenant.", prefix: "tenant")
     package static let workspace = PathParameter(name: "workspace", summary: "The workspace.", prefix: "ws")
@@ -110,12 +123,16 @@ package struct PathParameter: Sendable, Hashable {
     package static let backup = PathParameter(name: "backup", summary: "The backup.", prefix: "backup")
     package static let auditEvent = PathParameter(
         name: "audit_event", summary: "The audit event.", prefix: "audit")
+    package static let snapshot = PathParameter(
+        name: "snapshot", summary: "The version of a snapshot, such as 1.42.", prefix: "snapshot",
+        pattern: "^[0-9]+\\.[0-9]+$")
     package static let change = PathParameter(
         name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
 
     package static let all = [
         tenant, workspace, user, session, invitation, group, binding, role, serviceAccount, managementToken,
-        provider, credential, model, route, key, node, joinToken, auditEvent, backup, change,
+        provider, credential, model, route, key, node, joinToken, auditEvent, backup, snapshot,
+        change,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }

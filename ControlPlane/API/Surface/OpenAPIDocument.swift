@@ -108,7 +108,10 @@ package struct OpenAPIDocument {
             [
                 "name": .string(parameter.name), "in": "path", "required": true,
                 "description": .string(parameter.summary),
-                "schema": ["type": "string", "pattern": .string("^\(parameter.prefix)_[0-9a-z]+$")],
+                "schema": [
+                    "type": "string",
+                    "pattern": .string(parameter.pattern ?? "^\(parameter.prefix)_[0-9a-z]+$"),
+                ],
             ]
         }
         let inQuery = (route.parameters?.fields ?? []).map { field -> JSONValue in
