@@ -72,6 +72,9 @@ end-to-end: release install-test ## real processes, real SDKs
 test-slow: release install-test ## the tests that take minutes: the long fuzz of the admin API
 	@Tests/EndToEnd/run -m slow
 
+chaos: release install-test ## kill, cut off, fill up and restore real processes, a minute each (ECLUSA_CHAOS_SECONDS)
+	@ECLUSA_CHAOS_SECONDS=$${ECLUSA_CHAOS_SECONDS:-60} Tests/Chaos/run
+
 fuzz: install ## each fuzz target for SECONDS (60)
 	@Tests/Fuzz/run
 
@@ -100,4 +103,4 @@ clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv
 
 .PHONY: help up down reset dev install install-test install-bench build release test lint format unit coverage \
-	end-to-end test-slow fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean
+	end-to-end test-slow chaos fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean

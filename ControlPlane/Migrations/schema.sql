@@ -206,6 +206,24 @@ begin
 end
 $$;
 
+CREATE FUNCTION public.wake_node_listeners() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_notify('eclusa_nodes_changed', '');
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.wake_publisher() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    perform pg_notify('eclusa_changed', '');
+    return null;
+end
+$$;
+
 CREATE TABLE public.audit_heads (
     tenant_id uuid NOT NULL,
     sequence bigint NOT NULL,
@@ -512,6 +530,25 @@ CREATE TABLE public.refresh_tokens (
     CONSTRAINT refresh_token_is_hashed CHECK ((octet_length(token_hash) = 32))
 );
 
+CREATE TABLE public.rollouts (
+    singleton boolean DEFAULT true NOT NULL,
+    pinned_epoch bigint,
+    pinned_counter bigint,
+    held_epoch bigint,
+    held_counter bigint,
+    base_epoch bigint,
+    base_counter bigint,
+    candidate_counter bigint,
+    stage text DEFAULT 'done'::text NOT NULL,
+    since timestamp with time zone,
+    reason text,
+    CONSTRAINT rollout_done_holds_nothing CHECK (((stage = 'done'::text) = (held_epoch IS NULL))),
+    CONSTRAINT rollout_held_is_complete CHECK (((held_epoch IS NULL) = (held_counter IS NULL))),
+    CONSTRAINT rollout_pin_is_complete CHECK (((pinned_epoch IS NULL) = (pinned_counter IS NULL))),
+    CONSTRAINT rollout_stage_is_known CHECK ((stage = ANY (ARRAY['done'::text, 'canary'::text, 'tenth'::text, 'stopped'::text, 'frozen'::text]))),
+    CONSTRAINT rollouts_is_one_row CHECK (singleton)
+);
+
 CREATE TABLE public.route_targets (
     tenant_id uuid NOT NULL,
     route_id uuid NOT NULL,
@@ -625,7 +662,10 @@ CREATE TABLE public.snapshot_versions (
     manifest bytea NOT NULL,
     objects bytea[] NOT NULL,
     built_from pg_snapshot NOT NULL,
-    published_at timestamp with time zone NOT NULL
+    track text DEFAULT 'live'::text NOT NULL,
+    lacks xid8[] DEFAULT '{}'::xid8[] NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    CONSTRAINT snapshot_track_is_known CHECK ((track = ANY (ARRAY['live'::text, 'held'::text])))
 );
 ALTER TABLE ONLY public.snapshot_versions ALTER COLUMN manifest SET STORAGE EXTERNAL;
 
@@ -919,6 +959,9 @@ ALTER TABLE ONLY public.recovery_codes
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY public.rollouts
+    ADD CONSTRAINT rollouts_pkey PRIMARY KEY (singleton);
+
 ALTER TABLE ONLY public.routes
     ADD CONSTRAINT route_name_is_unique UNIQUE (tenant_id, name);
 
@@ -1074,6 +1117,12 @@ CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.workspace
 CREATE TRIGGER stamp_change_deleted AFTER DELETE ON public.keys REFERENCING OLD TABLE AS changed_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_keys();
 
 CREATE TRIGGER stamp_change_updated AFTER UPDATE ON public.keys REFERENCING OLD TABLE AS old_keys NEW TABLE AS new_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_updated_keys();
+
+CREATE TRIGGER wake_node_listeners AFTER UPDATE OF status ON public.nodes FOR EACH STATEMENT EXECUTE FUNCTION public.wake_node_listeners();
+
+CREATE TRIGGER wake_publisher AFTER INSERT OR UPDATE ON public.platform_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.wake_publisher();
+
+CREATE TRIGGER wake_publisher AFTER UPDATE ON public.rollouts FOR EACH STATEMENT EXECUTE FUNCTION public.wake_publisher();
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_is_of_a_member FOREIGN KEY (tenant_id, user_id) REFERENCES public.members(tenant_id, user_id) ON DELETE CASCADE;
@@ -1327,6 +1376,9 @@ GRANT SELECT(user_id) ON TABLE public.recovery_codes TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_tokens TO eclusa_app;
 
+GRANT SELECT,UPDATE ON TABLE public.rollouts TO eclusa_publisher;
+GRANT SELECT,UPDATE ON TABLE public.rollouts TO eclusa_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.route_targets TO eclusa_app;
 GRANT SELECT ON TABLE public.route_targets TO eclusa_publisher;
 
@@ -1352,8 +1404,9 @@ GRANT INSERT ON TABLE public.snapshot_changes TO eclusa_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.snapshot_changes TO eclusa_publisher;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.snapshot_objects TO eclusa_publisher;
+GRANT SELECT ON TABLE public.snapshot_objects TO eclusa_app;
 
-GRANT SELECT ON TABLE public.snapshot_state TO eclusa_app;
+GRANT SELECT,UPDATE ON TABLE public.snapshot_state TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.snapshot_state TO eclusa_publisher;
 
 GRANT SELECT ON TABLE public.snapshot_versions TO eclusa_app;

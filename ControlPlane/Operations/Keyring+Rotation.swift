@@ -5,7 +5,7 @@ import Store
 
 /// Replacing keys while nodes run. Each inside the caller's transaction; two at once wait for each other.
 extension Keyring {
-    /// A new fleet key: what a revoked node holds opens nothing that is sealed from now on. The publisher seals
+    /// A new fleet key: what a revoked node holds opens nothing sealed from now on. The publisher seals
     /// every credential again and nodes fetch the key when they see its name in a manifest.
     func rotateFleetKey() async throws {
         try await lock()

@@ -55,7 +55,7 @@ package struct NodeOperations {
         }
     }
 
-    /// Revokes a node for good: its certificate is refused from now on, its stream is cut, and the fleet key is
+    /// Revokes a node for good: its certificate is refused from now on, its stream is cut, the fleet key is
     /// replaced. The answer names the providers whose credentials it could open; they need new ones.
     package func revoke(
         _ id: NodeID, by caller: Caller

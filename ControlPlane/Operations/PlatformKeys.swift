@@ -85,6 +85,12 @@ final class LiveKeys: Sendable {
 }
 
 extension PlatformKeys {
+    /// When the key that signs snapshots should have been replaced; after it nothing stops.
+    package var snapshotKeyExpires: Timestamp? {
+        let keys = live.current
+        return keys.keySet.entries.first { $0.key == keys.snapshotKey.publicKey }?.expires
+    }
+
     /// Names the rotating keys in force: whoever holds some compares it.
     package var stamp: [String] { live.current.stamp }
 }

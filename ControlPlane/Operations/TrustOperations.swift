@@ -63,12 +63,34 @@ package struct TrustOperations {
         try await rotate("trust.raise-epoch", by: caller) { _ = try await $0.raiseEpoch() }
     }
 
+    /// Replaces the snapshot key in good time, thirty days before it ends; whether it was time.
+    package func renewSnapshotKey() async throws(OperationError) -> Bool {
+        let now = environment.clock.now()
+        let keys = environment.keys
+        do {
+            try await environment.database.withTransaction { try await keys.refresh(at: now, $0) }
+        } catch { throw OperationError(error) }
+        guard let expires = keys.snapshotKeyExpires,
+            expires < now.advanced(bySeconds: Self.renewalSeconds)
+        else { return false }
+        _ = try await rotate("trust.rotate-snapshot-key", by: .system) { try await $0.rotateSnapshotKey() }
+        return true
+    }
+
+    private static let renewalSeconds: Int64 = 30 * 86_400
+
     private func rotate(
         _ action: String, by caller: Caller, _ body: (Keyring) async throws -> Void
     ) async throws(OperationError) -> Changed<TrustState> {
+        try caller.demand(.snapshotsPublish, in: .platform)
+        return try await rotate(action, by: AuditActor(caller), body)
+    }
+
+    private func rotate(
+        _ action: String, by actor: AuditActor, _ body: (Keyring) async throws -> Void
+    ) async throws(OperationError) -> Changed<TrustState> {
         let (keys, now) = (environment.keys, environment.clock.now())
-        let changed = try await environment.write(action, .snapshotsPublish, in: .platform, by: caller) {
-            connection in
+        let changed = try await environment.write(action, in: .platform, by: actor) { connection in
             let keyring = Keyring(masterKey: keys.vault.masterKey, now: now, connection: connection)
             try await body(keyring)
             let fresh = try await keyring.loadRotating()

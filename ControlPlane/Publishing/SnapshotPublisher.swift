@@ -23,6 +23,8 @@ package final class SnapshotPublisher {
         package var keptVersions = 50
         /// How long the nodes that go first run a change of settings before the next ones get it.
         package var bakeSeconds = 1.0
+        /// Where a static copy is kept.
+        package var mirror: SnapshotMirror?
 
         package init() {}
     }
@@ -50,6 +52,8 @@ package final class SnapshotPublisher {
     var advanced: Set<NodeID> = []
     private var published: PublishedSnapshot? { told?.live }
     private var lastRefusal = ""
+    private(set) var isMirroring = false
+    private var mirrored: Set<SHA256Digest> = []
     private var sliceDue, garbageDue: Int64
     /// How far the sweep is: the last tenant that was compared.
     private var swept: TenantID?
@@ -384,8 +388,28 @@ package final class SnapshotPublisher {
             let held = try told.held.map { held throws(VerifiedManifest.Refusal) in try restated(held) }
             streams.state(
                 live, held: held, advanced: advanced, keySets: signing.keySets, objects: objects)
+            mirror(held ?? live, told.held ?? told.live)
         } catch {
             log.error("cannot restate the snapshot", ["reason": LogValue(error)])
+        }
+    }
+
+    /// Keeps the static copy: of what everybody may run, which is not what only the first nodes do.
+    private func mirror(_ manifest: VerifiedManifest, _ snapshot: PublishedSnapshot) {
+        guard let mirror = options.mirror, !isMirroring else { return }
+        isMirroring = true
+        let frame = StreamFrame(manifest: manifest.envelope, keySets: signing.keySets).framed
+        let objects = snapshot.sharded.objects, previous = mirrored
+        mirrored = Set(objects.keys)
+        loop.spawn {
+            do {
+                try await self.workers.run {
+                    Result { try mirror.write(frame: frame, objects: objects, keeping: previous) }
+                }.get()
+            } catch {
+                self.log.error("the mirror was not written", ["reason": LogValue(error)])
+            }
+            self.isMirroring = false
         }
     }
 

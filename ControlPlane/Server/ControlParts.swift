@@ -88,7 +88,8 @@ struct ControlParts {
             purge.stop()
         }
         try await parts.start("housekeeping") {
-            Housekeeping(loop: loop, database: database, clock: clock, log: log)
+            Housekeeping(
+                loop: loop, database: database, clock: clock, log: log, operations: first.operations)
         } stop: { housekeeping, _ in
             housekeeping.stop()
         }

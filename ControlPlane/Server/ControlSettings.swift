@@ -41,6 +41,17 @@ enum ControlSettings {
         "node-server-names", as: "NAME",
         help: "More host names and addresses for the node listener's certificate.")
 
+    static let mirrorDirectory = Setting<String?>.optionalText(
+        "mirror-directory", as: "PATH",
+        help:
+            "A folder to keep a static copy of the published snapshots in, for nodes' --mirror: served by "
+            + "any web server or copied to a bucket, it lets new nodes start while this program is away.")
+    static let rolloutBake = Setting.duration(
+        "rollout-bake-time", default: .seconds(1), in: .zero...(.seconds(86_400)),
+        help:
+            "How long the first node, and then the first tenth of them, runs new providers, routes and "
+            + "prices before the next ones get them. Keys and revocations never wait.")
+
     static let bootstrapEmail = Setting<String?>.optionalText(
         "bootstrap-admin-email", as: "EMAIL",
         help: "The first administrator, made when there is no user yet.")
@@ -146,6 +157,7 @@ enum ControlSettings {
             SettingGroup(
                 "Listeners", [adminListenAddress, nodeListenAddress, nodePublicURL, nodeServerNames]),
             SettingGroup("Passwords", [passwordThreads, passwordMinimum, passwordBreachList]),
+            SettingGroup("Gateway nodes", [rolloutBake, mirrorDirectory]),
             SettingGroup("First start", [bootstrapEmail, bootstrapPassword]),
             SettingGroup(
                 "Messages to people",

@@ -1,10 +1,12 @@
 import Domain
 import EventLoops
+import Operations
 import PostgresDriver
 import Store
 import Telemetry
 
-/// Forgets what is over: sessions that ended a week ago, answers kept for repetition. Runs every hour; any
+/// Forgets what is over (sessions that ended a week ago, answers kept for repetition) and replaces the key
+/// that signs snapshots in time. Runs every hour; any
 /// number of control planes may do it at once.
 final class Housekeeping {
     private static let periodNanoseconds: Int64 = 3_600 * 1_000_000_000
@@ -18,7 +20,10 @@ final class Housekeeping {
     private let log: Log
     private var timer: Timer?
 
-    init(loop: EventLoop, database: PostgresPool, clock: WallClock, log: Log) {
+    private let operations: Operations
+
+    init(loop: EventLoop, database: PostgresPool, clock: WallClock, log: Log, operations: Operations) {
+        self.operations = operations
         self.loop = loop
         self.database = database
         self.clock = clock
@@ -54,6 +59,11 @@ final class Housekeeping {
             }
         } catch {
             log.warning("housekeeping failed; it runs again in an hour", ["error": LogValue(error)])
+        }
+        do throws(OperationError) {
+            if try await operations.trust.renewSnapshotKey() { log.info("replaced the snapshot key in time") }
+        } catch {
+            log.error("the snapshot key was not replaced", ["error": LogValue(error)])
         }
         if timer != nil { schedule() }
     }

@@ -50,9 +50,14 @@ final class NodeService {
             fleetKey: keys.fleetKey.id)
         let clock = shared.clock
         var stamp = keys.stamp
+        var options = SnapshotPublisher.Options()
+        options.bakeSeconds =
+            Double(shared.values[ControlSettings.rolloutBake].wholeNanoseconds) / 1_000_000_000
+        options.mirror = shared.values[ControlSettings.mirrorDirectory].map { SnapshotMirror(folder: $0) }
         let publisher = SnapshotPublisher(
             loop: loop, database: database, signing: signing, streams: streams, workers: workers,
             clock: shared.clock, log: shared.log, metrics: shared.metrics,
+            options: options,
             refresh: { connection in
                 try await keys.refresh(at: clock.now(), connection)
                 if stamp == keys.stamp { return nil }
@@ -72,6 +77,12 @@ final class NodeService {
                 of: provider, ownedBy: owner, connection)
         }
         self.publisher = publisher
+        shared.metrics.computedGauge(
+            "eclusa_snapshot_key_expires_seconds",
+            help: "Until the key that signs snapshots should be replaced, which happens thirty days before."
+        ) {
+            keys.snapshotKeyExpires.map { Double($0.microseconds(since: clock.now())) / 1_000_000 } ?? .nan
+        }
         changes = PostgresListener(
             loop: loop, url: url, role: DatabaseRole.publisher.name, channel: "eclusa_changed"
         ) { publisher.wake() }

@@ -21,23 +21,68 @@ struct CachedSnapshot: Sendable {
         init(_ description: String) { self.description = description }
     }
 
-    /// The newest snapshot of the cache that still stands: the active one, else the confirmed one.
+    /// How often the node may die over a snapshot it has not confirmed before it stays away from it.
+    static let maximumDeaths: UInt64 = 3
+
+    /// The newest snapshot of the cache that still stands: the active one, else the confirmed ones. One
+    /// over which the node died time and again is passed over, as long as there is another; what it is about
+    /// to try is marked, and the mark counts if it dies.
     ///
-    /// - Parameter unusable: told why a slot that is not empty was passed over.
+    /// - Parameters:
+    ///   - unusable: told why a slot that is not empty was passed over.
+    ///   - quarantined: told the version over which the node died, when there is another to run.
     static func load(
         from cache: NodeCache, pinned roots: [Ed25519PublicKey], fleetKey: FleetKey,
-        unusable: (NodeCache.Slot, String) -> Void
+        unusable: (NodeCache.Slot, String) -> Void, quarantined: (SnapshotVersion) -> Void = { _ in }
     ) -> (trust: TrustedKeys?, snapshot: CachedSnapshot?) {
         guard let trust = loadTrust(from: cache, pinned: roots) else { return (nil, nil) }
+        let attempt = (try? cache.attempt()) ?? nil
+        var poisoned: NodeCache.StoredManifest?
         for slot in NodeCache.Slot.allCases {
             do {
                 guard let stored = try cache.manifest(slot) else { continue }
-                return (trust, try load(stored, from: cache, trust, fleetKey))
+                let died = attempt.map { $0.epoch == stored.epoch && $0.counter == stored.counter } ?? false
+                let deaths = died ? (attempt?.deaths ?? 0) + 1 : 0
+                if deaths > maximumDeaths {
+                    poisoned = stored
+                    throw Unusable("the node died over it \(deaths - 1) times")
+                }
+                // The mark stays with a poisoned one, or it would be tried again at the next start.
+                if poisoned == nil {
+                    try? cache.setAttempt(
+                        NodeCache.Attempt(epoch: stored.epoch, counter: stored.counter, deaths: deaths))
+                }
+                let snapshot = try load(stored, from: cache, trust, fleetKey)
+                if let poisoned {
+                    quarantined(
+                        SnapshotVersion(epoch: UInt32(clamping: poisoned.epoch), counter: poisoned.counter))
+                }
+                return (trust, snapshot)
             } catch {
                 unusable(slot, "\(error)")
             }
         }
-        return (trust, nil)
+        // Better what may be poison than nothing at all.
+        guard let poisoned else { return (trust, nil) }
+        return (trust, try? load(poisoned, from: cache, trust, fleetKey))
+    }
+
+    /// Every object that the manifests of the cache name: what may not be dropped. A manifest that cannot be
+    /// read names nothing.
+    static func named(in cache: NodeCache) throws(NodeCache.Failure) -> Set<SHA256Digest> {
+        var named: Set<SHA256Digest> = []
+        for slot in NodeCache.Slot.allCases {
+            guard let stored = try cache.manifest(slot),
+                let envelope = try? SignedEnvelope(encoded: stored.envelope),
+                let manifest = try? Manifest(encoded: envelope.payload)
+            else { continue }
+            named.formUnion(manifest.pages)
+            for bytes in try cache.objects(manifest.pages).values {
+                guard let page = try? ManifestPage(encoded: bytes) else { continue }
+                named.formUnion(page.references.compactMap { $0?.address })
+            }
+        }
+        return named
     }
 
     private static func load(

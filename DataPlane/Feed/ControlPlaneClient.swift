@@ -38,6 +38,8 @@ final class ControlPlaneClient {
     private let client: HTTPClient
     private let base: WebAddress
     private let anonymous: TLSContext
+    /// The system's authorities; nil when there are none.
+    private let mirrorTLS: TLSContext?
     private let identified: TLSContext
 
     init(loop: EventLoop, resolver: BlockingPool, identity: NodeIdentity) throws(ControlPlaneError) {
@@ -48,6 +50,7 @@ final class ControlPlaneClient {
         // The operator chose this destination with the join bundle; tenants have no say in it.
         let dialer = Dialer(loop: loop, resolver: resolver, policy: .unrestricted)
         client = HTTPClient(loop: loop, dialer: dialer)
+        mirrorTLS = try? TLSContext.client()
         do throws(TLSError) {
             anonymous = try TLSContext.client(trustPEM: identity.authorityPEM)
             identified = try TLSContext.client(
@@ -115,6 +118,17 @@ final class ControlPlaneClient {
         let object = SnapshotObject(bytes: response.body)
         guard object.address == address else { throw .unusable("an object is not what its address says") }
         return object
+    }
+
+    /// A file of a mirror, with no proof of who this node is. What it says proves itself.
+    func plain(_ url: String, limit: Int) async throws(ControlPlaneError) -> [UInt8] {
+        let response: Response
+        do throws(CallError) {
+            response = try await client.request(
+                .get, url, tls: mirrorTLS, timeoutNanoseconds: Self.timeoutNanoseconds, maximumBody: limit)
+        } catch { throw ControlPlaneError(error) }
+        guard response.status == 200 else { throw Self.refusal(response) }
+        return response.body
     }
 
     private func post(

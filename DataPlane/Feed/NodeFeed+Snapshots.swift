@@ -9,6 +9,7 @@ import Telemetry
 /// The hands of the snapshot machine: disk, network, and the loops that serve.
 extension NodeFeed {
     private static let fetchAttempts = 3
+    private static let mirrorPauseNanoseconds: Int64 = 1_000_000_000
 
     func handle(_ event: SnapshotMachine.Event) {
         if isStopped { return }
@@ -70,10 +71,45 @@ extension NodeFeed {
     private func fetch(_ address: SHA256Digest) async {
         guard let limit = snapshotMachine.byteLimit(of: address) else { return }
         do throws(ControlPlaneError) {
-            let object = try await fetch(address, limit: limit)
-            handle(.obtained(object, isFetched: true))
+            handle(.obtained(try await fetch(address, limit: limit), isFetched: true))
         } catch {
+            if let object = await fromMirror(address, limit: limit) {
+                return handle(.obtained(object, isFetched: true))
+            }
             handle(.unobtainable(address, error.description))
+        }
+    }
+
+    private func fromMirror(_ address: SHA256Digest, limit: Int) async -> SnapshotObject? {
+        guard let mirror = options.mirror else { return nil }
+        let bytes = await read(mirror.path(of: address), of: mirror, limit: limit)
+        let object = bytes.map { SnapshotObject(bytes: $0) }
+        return object?.address == address ? object : nil
+    }
+
+    /// A file of the mirror; nil: it is not there, or not now.
+    private func read(_ path: String, of mirror: SnapshotMirrorSource, limit: Int) async -> [UInt8]? {
+        switch mirror {
+        case .folder(let folder):
+            try? await disk.run { SnapshotMirrorSource.read("\(folder)/\(path)", limit: limit) }
+        case .web(let url):
+            try? await control.plain("\(url)/\(path)", limit: limit)
+        }
+    }
+
+    /// Looks into the mirror for as long as there is no snapshot and no control plane to ask.
+    func keepLookingIntoMirror() async {
+        guard let mirror = options.mirror else { return }
+        while !isStopped, snapshots.current == nil {
+            if !isFollowing, !snapshotMachine.isBusy,
+                let bytes = await read(
+                    SnapshotMirrorSource.manifestName, of: mirror, limit: StreamFrame.maximumBytes + 4)
+            {
+                var frames = FrameReader()
+                bytes.withUnsafeBytes { frames.append($0) }
+                if let frame = try? frames.next() { handle(.received(frame, at: clock.now())) }
+            }
+            await loop.sleep(nanoseconds: Self.mirrorPauseNanoseconds)
         }
     }
 
@@ -103,9 +139,12 @@ extension NodeFeed {
         guard let fleetKey = identity.enrolled?.fleetKey else {
             return handle(.refused(.warm, "the node is not enrolled"))
         }
-        let previous = snapshots.current?.compiled
+        let previous = snapshots.current?.compiled, checker = options.checker
         do {
             let outcome = try await disk.run { () -> Result<ServingSnapshot, CompileFailure> in
+                if let reason = checker?.refusal(of: assembly) {
+                    return .failure(CompileFailure(stage: .checked, text: reason))
+                }
                 do throws(InvalidSnapshot) {
                     let compiled = try CompiledSnapshot(assembly, previous: previous)
                     do throws(CredentialNotOpened) {
@@ -208,7 +247,8 @@ extension NodeFeed {
         }
         await write("confirmation") { cache in
             try cache.confirmActive()
-            try cache.retainOnly(needed)
+            // Also those of the snapshots confirmed before.
+            try cache.retainOnly(needed.union(try CachedSnapshot.named(in: cache)))
         }
     }
 }

@@ -18,6 +18,10 @@ package final class NodeFeed {
         package var reportNanoseconds: Int64 = 5_000_000_000
         /// How long a snapshot runs before it is the last-known-good one.
         package var confirmNanoseconds: Int64 = 30_000_000_000
+        /// Reads new shards in a process of its own before this one does; nil: nobody does.
+        package var checker: SnapshotChecker?
+        /// Where else snapshots can be had.
+        package var mirror: SnapshotMirrorSource?
 
         package init(softwareVersion: String) { self.softwareVersion = softwareVersion }
     }
@@ -99,17 +103,22 @@ package final class NodeFeed {
         guard let fleetKey = identity.enrolled?.fleetKey else { return }
         let cache = cache, log = log, roots = [identity.rootKey]
         let loaded = try? await disk.run {
-            CachedSnapshot.load(from: cache, pinned: roots, fleetKey: fleetKey) { slot, reason in
+            var quarantined: SnapshotVersion?
+            let (trust, snapshot) = CachedSnapshot.load(from: cache, pinned: roots, fleetKey: fleetKey) {
+                slot, reason in
                 log.error(
                     "a cached snapshot was passed over",
                     ["slot": LogValue(slot.rawValue), "reason": LogValue(reason)])
+            } quarantined: {
+                quarantined = $0
             }
+            return (trust: trust, snapshot: snapshot, quarantined: quarantined)
         }
         guard let loaded else { return }
         let cached = loaded.snapshot
         snapshotMachine = SnapshotMachine(
             pinnedRoots: roots, trust: loaded.trust, running: cached?.verified,
-            addresses: cached?.serving.compiled.addresses ?? [])
+            addresses: cached?.serving.compiled.addresses ?? [], quarantined: loaded.quarantined)
         guard let cached else { return }
         snapshots.activate(cached.serving)
         let manifest = cached.verified.manifest
@@ -123,6 +132,14 @@ package final class NodeFeed {
         run(streamMachine.handle(.start))
         loop.spawn { await self.keepReporting() }
         loop.spawn { await self.keepRenewing() }
+        loop.spawn { await self.keepLookingIntoMirror() }
+    }
+
+    /// Ends in good order: what runs did not bring the node down. Then as `stop`.
+    package func finish() async {
+        let cache = cache
+        _ = try? await disk.run { try? cache.setAttempt(nil) }
+        stop()
     }
 
     /// Ends the stream and all tasks of the feed; the snapshot stays.

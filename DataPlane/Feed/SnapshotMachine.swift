@@ -50,6 +50,8 @@ struct SnapshotMachine {
     private var runningAddresses: SnapshotAssembly.ShardAddresses = []
     private(set) var rejection: NodeStatus.Rejection?
     private var refusedVersion: SnapshotVersion?
+    /// The version whose kills were applied last.
+    private var tightened: SnapshotVersion?
     private var work: Work?
     private var waiting: VerifiedManifest?
 
@@ -64,15 +66,20 @@ struct SnapshotMachine {
     /// - Parameters:
     ///   - pinnedRoots: the root keys of the join bundle, the beginning of all trust.
     ///   - running: what was booted from the cache.
+    ///   - quarantined: a version over which the node died: refused, whoever offers it.
     init(
         pinnedRoots: [Ed25519PublicKey], trust: TrustedKeys? = nil, running: VerifiedManifest? = nil,
-        addresses: SnapshotAssembly.ShardAddresses = []
+        addresses: SnapshotAssembly.ShardAddresses = [], quarantined: SnapshotVersion? = nil
     ) {
         self.pinnedRoots = pinnedRoots
         self.trust = trust
         runningManifest = running
         self.running = running.map { VerifiedManifest.Frontier($0.manifest) }
         runningAddresses = addresses
+        refusedVersion = quarantined
+        rejection = quarantined.map {
+            NodeStatus.Rejection(version: $0, stage: .active, text: "the node died over it, time and again")
+        }
     }
 
     /// Whether a snapshot is on its way.
@@ -126,12 +133,13 @@ struct SnapshotMachine {
             if isHealed { rejection = nil }
             return [.freshen(manifest)] + (isHealed ? [.report] : [])
         }
-        if manifest.version == refusedVersion { return [] }
-        // Tightening travels first: also when the shards cannot be had, or another snapshot is being worked
-        // on.
+        // Tightening travels first: also when the shards cannot be had, were refused, or another snapshot is
+        // being worked on. Once a version: statements come again and again.
+        let isNews = manifest.version != tightened
+        tightened = manifest.version
         let tightening: [Action] =
-            running != nil && !manifest.kills.isEmpty && manifest.version != work?.verified.manifest.version
-            ? [.takeAway(verified)] : []
+            running != nil && !manifest.kills.isEmpty && isNews ? [.takeAway(verified)] : []
+        if manifest.version == refusedVersion { return tightening }
         guard work == nil else {
             // The version being worked on, stated again, is no news.
             if manifest.version != work?.verified.manifest.version { waiting = verified }

@@ -116,13 +116,41 @@ final class CacheFile {
             writeManifest.bind(3, Int64(bitPattern: manifest.counter))
             writeManifest.bind(4, manifest.envelope)
             try writeManifest.run()
+            try setAttempt(NodeCache.Attempt(epoch: manifest.epoch, counter: manifest.counter, deaths: 0))
         }
     }
 
     func confirmActive() throws(SQLiteError) {
-        copyManifest.bind(1, text: NodeCache.Slot.confirmed.rawValue)
-        copyManifest.bind(2, text: NodeCache.Slot.active.rawValue)
+        let active = try manifest(.active), confirmed = try manifest(.confirmed)
+        try database.transaction { () throws(SQLiteError) in
+            if active?.epoch != confirmed?.epoch || active?.counter != confirmed?.counter {
+                try copy(.confirmedBefore, to: .confirmedLongBefore)
+                try copy(.confirmed, to: .confirmedBefore)
+            }
+            try copy(.active, to: .confirmed)
+            try setAttempt(nil)
+        }
+    }
+
+    private func copy(_ from: NodeCache.Slot, to target: NodeCache.Slot) throws(SQLiteError) {
+        copyManifest.bind(1, text: target.rawValue)
+        copyManifest.bind(2, text: from.rawValue)
         try copyManifest.run()
+    }
+
+    private static let attemptName = "attempting"
+
+    func attempt() throws(SQLiteError) -> NodeCache.Attempt? {
+        guard let bytes = try value(Self.attemptName), bytes.count == 24 else { return nil }
+        func word(_ index: Int) -> UInt64 {
+            bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self) }
+        }
+        return NodeCache.Attempt(epoch: word(0), counter: word(1), deaths: word(2))
+    }
+
+    func setAttempt(_ attempt: NodeCache.Attempt?) throws(SQLiteError) {
+        let words = attempt.map { [$0.epoch, $0.counter, $0.deaths] } ?? []
+        try setValue(Self.attemptName, words.withUnsafeBytes { Array($0) })
     }
 
     func retainOnly(_ digests: Set<SHA256Digest>) throws(SQLiteError) {

@@ -10,8 +10,23 @@ package final class NodeCache: Sendable {
     package enum Slot: String, Sendable, CaseIterable {
         /// The newest that was verified and compiled.
         case active
-        /// The newest that also ran healthily for a while.
+        /// The newest that also ran healthily for a while, and the two before it.
         case confirmed
+        case confirmedBefore = "confirmed-2"
+        case confirmedLongBefore = "confirmed-3"
+    }
+
+    /// What the node is trying to run and has not confirmed, and how often it died over it.
+    package struct Attempt: Sendable, Equatable {
+        package let epoch: UInt64
+        package let counter: UInt64
+        package let deaths: UInt64
+
+        package init(epoch: UInt64, counter: UInt64, deaths: UInt64) {
+            self.epoch = epoch
+            self.counter = counter
+            self.deaths = deaths
+        }
     }
 
     package struct StoredManifest: Sendable, Equatable {
@@ -89,7 +104,17 @@ package final class NodeCache: Sendable {
         }
     }
 
-    /// Copies the active manifest to the confirmed slot.
+    /// The attempt of an earlier run that was neither confirmed nor ended in good order.
+    package func attempt() throws(Failure) -> Attempt? {
+        try use { file throws(SQLiteError) in try file.attempt() }
+    }
+
+    /// Marks what is about to run; nil: the attempt is over.
+    package func setAttempt(_ attempt: Attempt?) throws(Failure) {
+        try use { file throws(SQLiteError) in try file.setAttempt(attempt) }
+    }
+
+    /// Makes the active manifest the confirmed one and keeps the two before it; the attempt is over.
     package func confirmActive() throws(Failure) {
         try use { file throws(SQLiteError) in try file.confirmActive() }
     }

@@ -170,11 +170,18 @@ struct GatewayParts {
             let feed = try NodeFeed(
                 identity: identity, directory: directory, cache: cache, snapshots: snapshots, loop: loop,
                 disk: disk, resolver: resolver, clock: clock, log: log, metrics: metrics,
-                options: NodeFeed.Options(softwareVersion: GatewayProgram.version))
+                options: feedOptions)
             await feed.boot()
             return feed
         } stop: { feed, _ in
-            feed.stop()
+            await feed.finish()
         }
+    }
+
+    private var feedOptions: NodeFeed.Options {
+        var options = NodeFeed.Options(softwareVersion: GatewayProgram.version)
+        options.checker = SnapshotChecker(command: ["/proc/self/exe", SnapshotCheck.word])
+        options.mirror = values[GatewaySettings.mirror].flatMap { SnapshotMirrorSource($0) }
+        return options
     }
 }

@@ -1,4 +1,5 @@
 import EventLoops
+import Feed
 import Lifecycle
 import Settings
 import Telemetry
@@ -9,6 +10,10 @@ enum GatewayProgram {
 
     /// Runs the program to its end; answers the exit code. Main thread, before any other exists.
     static func run() -> Int32 {
+        if CommandLine.arguments.dropFirst().first == SnapshotCheck.word {
+            SnapshotCheck.limit()
+            return SnapshotCheck.run(readingFrom: 0)
+        }
         prepareProcess()
         let values = GatewaySettings.schema.valuesOrExit()
         let log = Log(level: values[GatewaySettings.logLevel])

@@ -29,6 +29,12 @@ enum GatewaySettings {
         "join",
         help: "The join bundle of `eclusa nodes join-token`, needed once; ignored by a node that has joined.")
 
+    static let mirror = Setting<String?>.optionalText(
+        "mirror", as: "PATH|URL",
+        help:
+            "A static copy of the published snapshots, written by eclusa-control --mirror-directory: a node "
+            + "that has none boots from it while the control plane is away.")
+
     static let loops = Setting<Int>.integer(
         "loops", default: 0, in: 0...256,
         help: "Event loops that serve calls, one thread each; 0 means one for each processor.")
@@ -79,7 +85,7 @@ enum GatewaySettings {
         groups: [
             SettingGroup(
                 "Listeners", [listenAddresses, tlsCertificate, tlsKey, operationsListenAddress]),
-            SettingGroup("The node", [dataDirectory, join, outboxSynchronous, outboxLimit]),
+            SettingGroup("The node", [dataDirectory, join, mirror, outboxSynchronous, outboxLimit]),
             SettingGroup("Providers", [allowEgress, upstreamTrust, upstreamIdle]),
             SettingGroup("Running", [loops, maximumBody, maximumStale, drain, logLevel]),
         ],

@@ -127,6 +127,22 @@ struct NodeTests {
             #expect(pending.json["version"] == .null)
         }
     }
+
+    @Test(
+        "the snapshot key is replaced thirty days before it ends, once, and the log says that nobody did it")
+    func renewal() async throws {
+        try await withAdminServer { server in
+            let trust = server.operations.trust
+            let before = server.keys.snapshotKey.publicKey
+            #expect(try await !trust.renewSnapshotKey())
+            server.clock.advance(seconds: 61 * 86_400)
+            #expect(try await trust.renewSnapshotKey())
+            #expect(try await !trust.renewSnapshotKey())
+            #expect(server.keys.snapshotKey.publicKey != before)
+            let last = try await server.audit(of: nil).last
+            #expect(last?.action == "trust.rotate-snapshot-key" && last?.actor == .system)
+        }
+    }
 }
 
 extension AdminServer {

@@ -166,7 +166,7 @@ struct RouteProbe {
             return try await world.make(
                 "/api/v1/tenants/\(world.acme.tenant)/invitations",
                 ["email": .string("\(world.fresh("guest"))@example.com"), "roles": ["viewer"]])
-        case .snapshot: return try await world.snapshot().description
+        case .snapshot: return try await world.snapshot()
         case .change: return "change_0000000000000001"
         default:
             Issue.record("no id for \(parameter.name)")
@@ -233,7 +233,7 @@ struct RouteProbe {
         case "NewPasswordReset": return ["email": "nobody@example.com"]
         case "SignUpSettingsChange": return ["open": true]
         case "NewKey": return ["workspace": .string(world.acme.workspace), "name": "app"]
-        case "Rollback": return ["version": .string(try await world.snapshot().description)]
+        case "Rollback": return ["version": .string(try await world.snapshot())]
         case "NewJoinToken": return ["node_name": .string(world.fresh("node"))]
         case "NewUser":
             return [

@@ -230,7 +230,7 @@ final class World {
     static let snapshotVersion = SnapshotVersion(epoch: 1, counter: 1)
 
     /// A version that was published, without any shards; made when it is first asked for.
-    func snapshot() async throws -> SnapshotVersion {
+    func snapshot() async throws -> String {
         let now = server.clock.now
         try await server.database.pool.withTransaction { connection in
             if try await SnapshotStore.find(Self.snapshotVersion, connection) != nil { return }
@@ -247,9 +247,9 @@ final class World {
                 version: Self.snapshotVersion, manifest: manifest.signed(by: server.keys.snapshotKey).encoded,
                 objects: pages.map(\.address), newObjects: pages.map { ($0.address, $0.bytes) },
                 builtFrom: visibility)
-            _ = try await SnapshotStore.publish(
-                publication, expected: SnapshotVersion(epoch: 1, counter: 0), at: now, connection)
+            let expected = try await SnapshotStore.state(connection).version
+            _ = try await SnapshotStore.publish(publication, expected: expected, at: now, connection)
         }
-        return Self.snapshotVersion
+        return Self.snapshotVersion.description
     }
 }

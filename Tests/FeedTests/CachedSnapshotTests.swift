@@ -51,6 +51,74 @@ struct CachedSnapshotTests {
         #expect(passedOver.isEmpty)
     }
 
+    @Test("a snapshot over which the node died three times is passed over, for the one confirmed before it")
+    func quarantine() throws {
+        var stored = try Stored()
+        try stored.cache.confirmActive()
+        let key = stored.fixture.addKey(stored.parts.tenant, stored.parts.workspace)
+        let next = try stored.fixture.built(counter: 8)
+        try stored.cache.activate(
+            stored.manifest(stored.fixture.envelope(of: next).encoded, counter: 8),
+            adding: next.objects.map { ($0.key, $0.value.bytes) })
+        // Three starts end in a crash; the fourth stays away from it, and so does the fifth.
+        for _ in 1...3 { #expect(stored.load().snapshot?.serving.version.counter == 8) }
+        for _ in 1...2 {
+            let (_, snapshot, passedOver) = stored.load()
+            #expect(snapshot?.serving.version.counter == 7)
+            #expect(passedOver.first?.contains("died over it") == true)
+        }
+        // A newer version is a new attempt.
+        let later = try stored.fixture.built(counter: 9)
+        try stored.cache.activate(
+            stored.manifest(stored.fixture.envelope(of: later).encoded, counter: 9), adding: [])
+        #expect(stored.load().snapshot?.serving.version.counter == 9)
+        #expect(stored.load().snapshot?.serving.compiled.keyCount == 2, "\(key.id)")
+    }
+
+    @Test("deaths over something that ended in good order or was confirmed do not count")
+    func goodOrder() throws {
+        let stored = try Stored()
+        for _ in 1...3 { #expect(stored.load().snapshot != nil) }
+        try stored.cache.setAttempt(nil)
+        for _ in 1...3 { #expect(stored.load().snapshot?.serving.version.counter == 7) }
+        try stored.cache.confirmActive()
+        #expect(try stored.cache.attempt() == nil)
+        for _ in 1...3 { #expect(stored.load().passedOver.isEmpty) }
+        // With nothing else to run, what may be poison is better than nothing.
+        for _ in 1...3 { #expect(stored.load().snapshot?.serving.version.counter == 7) }
+    }
+
+    @Test("three confirmed snapshots are kept with all their objects; the fourth pushes the first out")
+    func ring() throws {
+        var stored = try Stored()
+        var builds = [stored.built]
+        try stored.cache.confirmActive()
+        for counter in 8...10 as ClosedRange<UInt64> {
+            _ = stored.fixture.addKey(stored.parts.tenant, stored.parts.workspace)
+            let next = try stored.fixture.built(counter: counter)
+            builds.append(next)
+            try stored.cache.activate(
+                stored.manifest(stored.fixture.envelope(of: next).encoded, counter: counter),
+                adding: next.objects.map { ($0.key, $0.value.bytes) })
+            try stored.cache.confirmActive()
+            try stored.cache.confirmActive()  // the same again takes no place
+        }
+        let counters = try NodeCache.Slot.allCases.map { try stored.cache.manifest($0)?.counter }
+        #expect(counters == [10, 10, 9, 8])
+        let named = try CachedSnapshot.named(in: stored.cache)
+        #expect(builds[1...].allSatisfy { named.isSuperset(of: $0.objects.keys) })
+        #expect(!named.isSuperset(of: builds[0].objects.keys))
+        // The newest two are damaged: the oldest is run.
+        for slot in [NodeCache.Slot.active, .confirmed, .confirmedBefore] {
+            let counter = try stored.cache.manifest(slot)?.counter ?? 0
+            let build = try #require(builds.first { $0.manifest.version.counter == counter })
+            let unshared = Set(build.objects.keys).subtracting(builds[1].objects.keys)
+            try stored.cache.retainOnly(
+                try CachedSnapshot.named(in: stored.cache).subtracting(unshared))
+        }
+        #expect(stored.load().snapshot?.serving.version.counter == 8)
+    }
+
     @Test("an empty cache gives nothing and complains of nothing")
     func empty() throws {
         let fixture = SnapshotFixture()

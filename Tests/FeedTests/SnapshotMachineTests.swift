@@ -100,6 +100,26 @@ private struct Rig {
 
 @Suite("snapshot machine")
 struct SnapshotMachineTests {
+    @Test("a quarantined version is refused whoever offers it, but what it takes away is taken away")
+    func quarantined() throws {
+        var rig = Rig()
+        rig.receive(try rig.publish(1))
+        let running = try #require(rig.machine.runningManifest)
+        let addresses = try #require(rig.live?.compiled.addresses)
+        rig.machine = SnapshotMachine(
+            pinnedRoots: [rig.fixture.rootKey.publicKey], trust: rig.machine.trust, running: running,
+            addresses: addresses, quarantined: SnapshotVersion(epoch: 1, counter: 2))
+        #expect(rig.machine.rejection?.stage == .active)
+        rig.fixture.kills = [.key(rig.parts.keyID)]
+        let poison = try rig.publish(2)
+        rig.receive(poison)
+        rig.receive(poison, at: 1)
+        #expect(rig.live?.version.counter == 1 && rig.storedVersions == [1])
+        #expect(rig.live?.compiled.manifest.kills == [.key(rig.parts.keyID)])
+        rig.receive(try rig.publish(3))
+        #expect(rig.live?.version.counter == 3 && rig.machine.rejection == nil)
+    }
+
     @Test("the first frame becomes the running snapshot, persisted before it serves")
     func first() throws {
         var rig = Rig()

@@ -161,7 +161,9 @@ final class ControlPlaneRig {
     private let ingestPool: PostgresPool
     private var isClosed = false
 
-    init(_ database: TestDatabase, keys: RigKeys, clock: WallClock = .real) throws {
+    init(
+        _ database: TestDatabase, keys: RigKeys, clock: WallClock = .real, mirror: SnapshotMirror? = nil
+    ) throws {
         self.database = database
         let live = LiveRigKeys(keys)
         self.live = live
@@ -171,6 +173,7 @@ final class ControlPlaneRig {
         registry = NodeRegistry(loop: database.loop, database: pool)
         var options = SnapshotPublisher.Options()
         options.periodNanoseconds = 3_600_000_000_000
+        options.mirror = mirror
         publisher = SnapshotPublisher(
             loop: database.loop, database: pool, signing: try keys.signing(), streams: streams,
             workers: workers,
@@ -335,10 +338,12 @@ func refusal(_ key: KeyText, in snapshot: CompiledSnapshot?, at now: Timestamp) 
 
 /// Runs the body with a database and a control plane of its own.
 func withControlPlane<T: Sendable>(
-    clock: WallClock = .real, _ body: @escaping @Sendable (ControlPlaneRig) async throws -> T
+    clock: WallClock = .real, mirror: SnapshotMirror? = nil,
+    _ body: @escaping @Sendable (ControlPlaneRig) async throws -> T
 ) async throws -> T {
     try await withTestDatabase { database in
-        let rig = try ControlPlaneRig(database, keys: try RigKeys(now: clock.now()), clock: clock)
+        let rig = try ControlPlaneRig(
+            database, keys: try RigKeys(now: clock.now()), clock: clock, mirror: mirror)
         do {
             let result = try await body(rig)
             await rig.close()

@@ -25,7 +25,8 @@ final class NodeRig {
     /// Enrolls in the folder if need be, boots from its cache, and follows the control plane.
     static func start(
         _ bundle: JoinBundle?, in folder: TemporaryDirectory = TemporaryDirectory(), on loop: EventLoop,
-        clock: WallClock = .real, confirmNanoseconds: Int64 = 3_600_000_000_000, follows: Bool = true
+        clock: WallClock = .real, confirmNanoseconds: Int64 = 3_600_000_000_000, follows: Bool = true,
+        mirror: SnapshotMirrorSource? = nil
     ) async throws -> NodeRig {
         let resolver = BlockingPool(threads: 1, queueLimit: 8, name: "resolve")
         let directory = try DataDirectory(path: folder.path)
@@ -33,7 +34,8 @@ final class NodeRig {
             let identity = try await NodeEnrollment.enroll(
                 in: directory, bundle: bundle, softwareVersion: "test", loop: loop, resolver: resolver,
                 clock: clock, log: .silent)
-            let rig = try NodeRig(identity, directory, folder, loop, resolver, clock, confirmNanoseconds)
+            let rig = try NodeRig(
+                identity, directory, folder, loop, resolver, clock, confirmNanoseconds, mirror)
             await rig.feed.boot()
             if follows { rig.feed.start() }
             return rig
@@ -45,7 +47,8 @@ final class NodeRig {
 
     private init(
         _ identity: NodeIdentity, _ directory: DataDirectory, _ folder: TemporaryDirectory, _ loop: EventLoop,
-        _ resolver: BlockingPool, _ clock: WallClock, _ confirmNanoseconds: Int64
+        _ resolver: BlockingPool, _ clock: WallClock, _ confirmNanoseconds: Int64,
+        _ mirror: SnapshotMirrorSource?
     ) throws {
         self.folder = folder
         self.loop = loop
@@ -56,6 +59,7 @@ final class NodeRig {
         var options = NodeFeed.Options(softwareVersion: "test")
         options.reportNanoseconds = 3_600_000_000_000
         options.confirmNanoseconds = confirmNanoseconds
+        options.mirror = mirror
         feed = try NodeFeed(
             identity: identity, directory: directory, cache: cache, snapshots: snapshots, loop: loop,
             disk: disk,

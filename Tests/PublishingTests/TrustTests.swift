@@ -2,6 +2,7 @@ import Contract
 import Cryptography
 import Domain
 import EventLoops
+import HTTPCalling
 import Policy
 import PostgresDriver
 import Store
@@ -30,7 +31,7 @@ struct TrustTests {
             await #expect(
                 throws: ControlPlaneError.refused(
                     status: 403, code: "node_revoked", retryAfterNanoseconds: nil)
-            ) { try await node.feed.control.openStream() }
+            ) { try await node.feed.control.openStream().close() }
             #expect(await !node.feed.renew())
             await loop.until { other.feed.isFollowing }
             node.close()

@@ -46,6 +46,7 @@ struct DatabaseRoleTests {
         refresh_tokens: app=arwd
         roles: app=arwd reports=r
         route_targets: app=arwd publisher=r
+        rollouts: app=rw publisher=rw
         routes: app=arwd publisher=r
         second_factors.confirmed_at: reports=r
         second_factors.user_id: reports=r
@@ -56,8 +57,8 @@ struct DatabaseRoleTests {
         sign_in_failures: app=arwd
         sign_up_settings: app=rw
         snapshot_changes: app=a publisher=ard
-        snapshot_objects: publisher=ard
-        snapshot_state: app=r publisher=arw
+        snapshot_objects: app=r publisher=ard
+        snapshot_state: app=rw publisher=arw
         snapshot_versions: app=r publisher=ard
         tenant_security: app=arw reports=r
         tenants: app=arwd publisher=r reports=r
