@@ -60,7 +60,7 @@ package struct SnapshotChecker: Sendable {
         var sent = 0
         while sent < bytes.count {
             let count = Glibc.send(
-                descriptor, bytes.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL.rawValue))
+                descriptor, bytes.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { return false }
             sent += count
