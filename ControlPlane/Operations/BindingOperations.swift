@@ -77,6 +77,12 @@ package struct BindingOperations {
         _ environment: OperationEnvironment, _ connection: PostgresConnection
     ) async throws -> Binding {
         let role = try await environment.role(draft.role, of: owner, at: pointer, connection)
+        if let owner, let workspace = draft.workspace,
+            try await WorkspaceStore.find(workspace, of: owner, connection) == nil
+        {
+            let place = pointer.hasSuffix("role") ? "\(pointer.dropLast(4))workspace" : "/workspace"
+            throw OperationError.missing(place, "a workspace of this tenant")
+        }
         let scope = Scope.of(owner, draft.workspace)
         try caller.demandGrantable([.init(role: role, scope: scope)], at: pointer)
         let binding = Binding(

@@ -46,7 +46,7 @@ extension OperationError {
         Constraint.tenantSignUpDomainIsUnique: .taken("/sign_up_domain"),
         Constraint.workspaceHasKeys: .missing("/workspace", "a workspace of this tenant"),
         Constraint.keyOwnerIsAMember: .missing("/owner", "a member of this tenant"),
-        Constraint.bindingWorkspaceExists: .missing("/workspace", "a workspace of this tenant"),
+        Constraint.bindingWorkspaceExists: .missing("/bindings", "workspaces of their tenants"),
         Constraint.modelIsOfAProvider: .missing("/provider", "a provider of this owner"),
         Constraint.priceIsOfAModel: .notFound,
         Constraint.targetModelExists: .missing("/targets", "models of this tenant or shared ones"),

@@ -214,7 +214,7 @@ extension Shard {
     /// What travels by canary.
     fileprivate var settings: Shard {
         var shard = Shard()
-        shard.providers = providers.map { $0.with(credential: nil, isEnabled: $0.isEnabled) }
+        shard.providers = providers.map { $0.with(credentials: [], isEnabled: $0.isEnabled) }
         shard.routes = routes
         shard.prices = prices
         return shard
@@ -231,24 +231,24 @@ extension Shard {
 }
 
 extension ProviderEntry {
-    fileprivate func with(credential: SealedCredential?, isEnabled: Bool) -> ProviderEntry {
+    fileprivate func with(credentials: [CredentialEntry], isEnabled: Bool) -> ProviderEntry {
         ProviderEntry(
-            id: id, tenant: tenant, kind: kind, baseURL: baseURL, credential: credential, headers: headers,
-            timeouts: timeouts, isEnabled: isEnabled)
+            id: id, tenant: tenant, kind: kind, baseURL: baseURL, credentials: credentials, options: options,
+            headers: headers, timeouts: timeouts, isEnabled: isEnabled)
     }
 }
 
 extension SnapshotContent {
     /// Puts the providers, routes and prices of another moment in the place of these, as far as their tenants
-    /// are still there. A provider that is gone or disabled now stays so, and has no credential but its
-    /// current one.
+    /// are still there. A provider that is gone or disabled now stays so, and has no credentials but its
+    /// current ones.
     mutating func takeSettings(from other: SnapshotContent, fleetKey: FleetKeyID) {
         let present = Set<TenantID?>(tenants.map(\.id) + [nil])
         let current = Dictionary(providers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
         providers = other.providers.filter { present.contains($0.tenant) }.map { old in
-            let credential = current[old.id]?.credential
+            let credentials = current[old.id]?.credentials ?? []
             return old.with(
-                credential: credential?.fleetKey == fleetKey ? credential : nil,
+                credentials: credentials.filter { $0.sealed.fleetKey == fleetKey },
                 isEnabled: old.isEnabled && current[old.id]?.isEnabled == true)
         }
         routes = other.routes.filter { present.contains($0.tenant) }

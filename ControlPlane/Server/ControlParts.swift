@@ -81,7 +81,19 @@ struct ControlParts {
             await mail.stop()
         }
         try await startBackups(parts, shared, url)
-        let operations = first.operations
+        try await startJobs(parts, first.operations, database)
+        log.info(
+            "ready",
+            [
+                "admin": "\(first.address)", "node_url": "\(values[ControlSettings.nodePublicURL])",
+                "version": "\(ControlProgram.version)",
+            ])
+    }
+
+    /// What is done by itself, again and again.
+    private func startJobs(
+        _ parts: Parts, _ operations: Operations, _ database: PostgresPool
+    ) async throws {
         try await parts.start("tenant purge") {
             TenantPurgeService(loop: loop, operations: operations, log: log)
         } stop: { purge, _ in
@@ -89,16 +101,10 @@ struct ControlParts {
         }
         try await parts.start("housekeeping") {
             Housekeeping(
-                loop: loop, database: database, clock: clock, log: log, operations: first.operations)
+                loop: loop, database: database, clock: clock, log: log, operations: operations)
         } stop: { housekeeping, _ in
             housekeeping.stop()
         }
-        log.info(
-            "ready",
-            [
-                "admin": "\(first.address)", "node_url": "\(values[ControlSettings.nodePublicURL])",
-                "version": "\(ControlProgram.version)",
-            ])
     }
 
     /// Seals again what the master key before this one sealed, beside everything else; a control plane that

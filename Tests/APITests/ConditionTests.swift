@@ -155,6 +155,7 @@ struct ConditionTests {
         "sessions.revoke", "users.change-password", "join-tokens.delete", "provider-credentials.update",
         "provider-credentials.delete", "shared-provider-credentials.update",
         "shared-provider-credentials.delete",
+        "groups.add-member", "groups.remove-member", "sessions.end", "invitations.revoke",
     ]
 }
 

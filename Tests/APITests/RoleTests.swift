@@ -82,7 +82,7 @@ struct RoleTests {
             func status() async throws -> Int {
                 try await server.send(.get, "\(base)/keys", token: token).status
             }
-            #expect(try await status() == 403)
+            #expect(try await status() == 404, "a member without a role sees nothing of the tenant")
             let member = "\(base)/groups/\(group)/members/\(user)"
             for _ in 0..<2 {
                 #expect(try await server.send(.put, member, token: world.admin).status == 200)
@@ -102,7 +102,7 @@ struct RoleTests {
             #expect(used.code == "in_use")
             _ = try await server.send(.delete, member, token: world.admin)
             let usage = try await server.send(.get, "\(base)/usage", token: token)
-            #expect(usage.status == 403)
+            #expect(usage.status == 404)
             #expect(try await server.send(.delete, member, token: world.admin).status == 404)
             _ = try await server.send(.delete, "\(base)/groups/\(group)", token: world.admin)
             let free = try await server.send(.delete, "\(base)/roles/\(role)", token: world.admin)

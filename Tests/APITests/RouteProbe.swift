@@ -106,6 +106,7 @@ struct RouteProbe {
 
     /// The route's path with ids of things that are there; those that a request uses up are made for it.
     func path(_ wrong: [PathParameter: String] = [:]) async throws -> String {
+        if ["NewMember", "NewRoleBinding"].contains(route.body?.name) { try await world.stock() }
         var path = route.path
         for parameter in route.pathParameters {
             let id = if let wrong = wrong[parameter] { wrong } else { try await id(of: parameter) }
@@ -194,11 +195,11 @@ struct RouteProbe {
         switch shape.name {
         case "NewTenant", "NewWorkspace": return ["slug": .string(world.fresh("slug")), "name": "Name"]
         case "WorkspaceChange": return ["name": "Default"]
-        case "NewMember": return ["user": .string(try await world.user().description)]
+        case "NewMember": return ["user": .string(try await world.takeUser().description)]
         case "NewGroup", "NewServiceAccount": return ["name": .string(world.fresh("name"))]
         case "GroupChange", "ServiceAccountChange", "RoleChange": return ["description": "Changed"]
         case "NewRole": return ["name": .string(world.fresh("role")), "permissions": ["usage:read"]]
-        case "NewRoleBinding": return ["user": .string(try await world.member()), "role": "viewer"]
+        case "NewRoleBinding": return ["user": .string(try await world.takeMember()), "role": "viewer"]
         case "NewManagementToken": return ["name": "terraform"]
         case "TenantChange": return ["name": "Acme"]
         case "NewProvider": return World.provider(world.fresh("provider"))

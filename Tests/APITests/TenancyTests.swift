@@ -111,7 +111,7 @@ struct TenancyTests {
             #expect(try await server.operations.tenantPurge.run().isEmpty)
             #expect(try await server.send(.get, path, token: world.admin).status == 404)
             let events = try await server.audit(of: tenant).map(\.action)
-            #expect(events.first == "tenants.delete", "its log stays")
+            #expect(events.contains("tenants.delete"), "its log stays")
             #expect(try await server.audit(of: nil).first?.action == "tenants.purge")
             let other = try await server.send(
                 .get, "/api/v1/tenants/\(world.other.tenant)/keys/\(world.other.key)", token: world.admin)

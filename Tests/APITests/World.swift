@@ -36,6 +36,8 @@ final class World {
     private(set) var tokens: [String: String] = [:]
     /// Who has them.
     private var users: [String: UserID] = [:]
+    private var spareUser: UserID?
+    private var spareMember: String?
     /// The owner of the other tenant.
     private(set) var stranger = ""
 
@@ -56,9 +58,23 @@ final class World {
             tokens[role.name] = try await token(
                 of: user, role, role.isPlatformRole ? .platform : .tenant(acmeID))
         }
-        acme.group = try await group()
-        acme.serviceAccount = try await serviceAccount()
+        try await furnish(acmeID)
         stranger = try await token(.tenantOwner, .tenant(otherID))
+    }
+
+    /// A group and a service account, without audit rows.
+    private func furnish(_ tenant: TenantID) async throws {
+        let now = server.clock.now
+        let group = Group(
+            id: GroupID(at: now), tenant: tenant, name: "Everybody", createdAt: now, updatedAt: now)
+        let account = ServiceAccount(
+            id: ServiceAccountID(at: now), tenant: tenant, name: "Machine", createdAt: now, updatedAt: now)
+        try await server.database.pool.withTransaction { connection in
+            try await GroupStore.create(group, connection)
+            try await ServiceAccountStore.create(account, connection)
+        }
+        acme.group = group.id.description
+        acme.serviceAccount = account.id.description
     }
 
     /// A text nobody used yet.
@@ -147,6 +163,24 @@ final class World {
             try await UserStore.create(user, passwordHash: nil, connection)
         }
         return user.id
+    }
+
+    /// Puts a user and a member by, so that bodies of requests that need one write nothing.
+    func stock() async throws {
+        if spareUser == nil { spareUser = try await user() }
+        if spareMember == nil { spareMember = try await member() }
+    }
+
+    func takeUser() async throws -> UserID {
+        defer { spareUser = nil }
+        if let spareUser { return spareUser }
+        return try await user()
+    }
+
+    func takeMember() async throws -> String {
+        defer { spareMember = nil }
+        if let spareMember { return spareMember }
+        return try await member()
     }
 
     /// A member of `acme` and of its group, without roles of their own.

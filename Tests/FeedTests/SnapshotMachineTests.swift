@@ -291,7 +291,8 @@ struct SnapshotMachineTests {
         #expect(rig.machine.handle(.obtained(SnapshotObject(bytes: [1]), isFetched: true)).isEmpty)
         #expect(rig.machine.handle(.unobtainable(sha256("x"), "gone")).isEmpty)
         let compiled = ServingSnapshot(
-            try CompiledSnapshot(try rig.fixture.assembly(of: try rig.fixture.built())), credentials: [:])
+            try CompiledSnapshot(try rig.fixture.assembly(of: try rig.fixture.built())),
+            credentials: [ProviderID: [OpenedCredential]]())
         #expect(rig.machine.handle(.compiled(compiled)).isEmpty)
         #expect(rig.machine.handle(.persisted(failure: nil)).isEmpty)
         #expect(rig.machine.handle(.refused(.checked, "")).isEmpty)

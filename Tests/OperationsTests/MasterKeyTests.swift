@@ -72,63 +72,6 @@ struct PlatformKeysTests {
         }
     }
 
-    @Test("rotated keys are found by other programs, and nodes walk to them from the first root key")
-    func rotation() async throws {
-        try await withTestDatabase { database in
-            let master = MasterKey.random(), clock = FakeClock()
-            let first = try await PlatformKeys.load(database.pool, masterKey: master, clock: clock.clock)
-            let other = try await PlatformKeys.load(database.pool, masterKey: master, clock: clock.clock)
-            let before = (first.pinnedRoot, first.rootKey, first.snapshotKey, first.fleetKey, first.stamp)
-            clock.advance(seconds: 60)
-            let now = clock.now
-            try await database.pool.withTransaction { connection in
-                let keyring = Keyring(masterKey: master, now: now, connection: connection)
-                try await keyring.rotateSnapshotKey()
-                try await keyring.rotateRootKey()
-                try await keyring.rotateFleetKey()
-                try await keyring.rotateSnapshotKey()
-            }
-            #expect(other.stamp == before.4)
-            try await database.pool.withConnection { try await other.refresh(at: now, $0) }
-            #expect(other.stamp != before.4)
-            #expect(other.pinnedRoot == before.0 && other.rootKey.publicKey != before.1.publicKey)
-            #expect(other.snapshotKey.publicKey != before.2.publicKey && other.fleetKey.id != before.3.id)
-            let trust = try TrustedKeys(pinned: [before.0], chain: other.keySets)
-            #expect(trust.current.version == 4)
-            #expect(trust.current.rootKeys == [other.rootKey.publicKey])
-            #expect(trust.current.keys(for: .snapshot) == [other.snapshotKey.publicKey])
-            #expect(trust.current.entries.first?.expires == now.advanced(bySeconds: 90 * 86_400))
-            // A node that knows only the first set walks over; one that pins the new root cannot begin.
-            let early = try TrustedKeys(pinned: [before.0], chain: first.keySets)
-            #expect(try early.advanced(by: other.keySets).current == trust.current)
-            #expect(throws: TrustedKeys.Failure.signature) {
-                try TrustedKeys(pinned: [other.rootKey.publicKey], chain: other.keySets)
-            }
-            // A program that starts now finds the same.
-            let late = try await PlatformKeys.load(database.pool, masterKey: master, clock: clock.clock)
-            #expect(late.stamp == other.stamp && late.keySets == other.keySets)
-        }
-    }
-
-    @Test("the next epoch is in the next key set, and asks for a full build")
-    func epoch() async throws {
-        try await withTestDatabase { database in
-            let master = MasterKey.random(), clock = FakeClock()
-            let keys = try await PlatformKeys.load(database.pool, masterKey: master, clock: clock.clock)
-            let now = clock.now
-            let epoch = try await database.pool.withTransaction { connection in
-                try await Keyring(masterKey: master, now: now, connection: connection).raiseEpoch()
-            }
-            #expect(epoch == 2)
-            try await database.pool.withConnection { connection in
-                try await keys.refresh(at: now, connection)
-                let state = try await SnapshotStore.state(connection)
-                #expect(state.version == SnapshotVersion(epoch: 2, counter: 0) && state.builtFrom == nil)
-            }
-            #expect(try TrustedKeys(pinned: [keys.pinnedRoot], chain: keys.keySets).current.epoch == 2)
-        }
-    }
-
     @Test("programs that start at the same time agree on them")
     func together() async throws {
         try await withTestDatabase { database in
@@ -215,7 +158,7 @@ struct PlatformKeysTests {
             let stranger = PlatformSecret(
                 purpose: "stranger", keyID: "1", sealed: [1, 2, 3], createdAt: clock.now)
             try await database.pool.withConnection { try await SettingsStore.insert(stranger, $0) }
-            let unopened = try database.operations(keys, clock).masterKey.rewrap()
+            let unopened = try await database.operations(keys, clock).masterKey.rewrap()
             #expect(unopened == ["stranger"])
             let kept = try await database.pool.withConnection {
                 try await SettingsStore.current("stranger", $0)

@@ -227,7 +227,7 @@ struct RolloutTests {
                 #expect(try fleet.routes(of: node) == ["gpt-test"])
                 let compiled = try fleet.rig.compiled(try #require(fleet.rig.streams.statement(for: node)))
                 #expect(refusal(key, in: compiled, at: fleet.clock.now) == nil, "younger than version 1")
-                let credential = compiled.providers.first?.entry.credential
+                let credential = compiled.providers.first?.entry.credentials.first?.sealed
                 #expect(credential?.fleetKey == fleet.rig.keys.fleet.id)
             }
             // Frozen: what is written waits, keys do not.
