@@ -99,7 +99,7 @@ extension Representation<Enrolment> {
     static let enrolment = Representation(
         "SecondFactorEnrolment",
         [
-            .init("secret", .text(32...32), "For typing into the app. Shown once.") { .string($0.secret) },
+            .init("secret", .shownOnce(32...32), "For typing into the app. Shown once.") { .string($0.secret) },
             .init("uri", .text(1...1000), "For a QR code. Shown once.") { .string($0.uri) },
         ])
 }
@@ -109,7 +109,7 @@ extension Representation<RecoveryCodes> {
         "RecoveryCodes",
         [
             .init(
-                "codes", .list(.text(19...19), maximumCount: SecondFactor.recoveryCodeCount),
+                "codes", .list(.shownOnce(19...19), maximumCount: SecondFactor.recoveryCodeCount),
                 "For when the app is lost; each counts once. Shown once."
             ) { .array($0.codes.map { .string($0) }) }
         ])

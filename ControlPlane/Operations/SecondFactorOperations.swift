@@ -152,7 +152,7 @@ package struct SecondFactorOperations {
         let wrong = OperationError(
             .invalidCredentials, detail: "The code is wrong, was used already, or is too old.")
         do {
-            let attempt = try await environment.database.withConnection { connection in
+            let attempt = try await environment.database.withTenantApart(nil) { connection in
                 try await SecondFactorStore.attempt(of: user, at: now, connection)
             }
             switch attempt {

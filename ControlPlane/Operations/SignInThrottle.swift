@@ -29,7 +29,7 @@ struct SignInThrottle {
         ]
         let until: Timestamp?
         do {
-            until = try await environment.database.withConnection { connection in
+            until = try await environment.database.withTenantApart(nil) { connection in
                 try await SignInFailureStore.attempt(subjects, at: now, connection)
             }
         } catch { throw OperationError(error) }
@@ -47,7 +47,7 @@ struct SignInThrottle {
 
     /// The try was never looked at, because there was too much to do.
     func takeBack(_ environment: OperationEnvironment) async {
-        _ = try? await environment.database.withConnection { connection in
+        _ = try? await environment.database.withTenantApart(nil) { connection in
             try await SignInFailureStore.takeBack(account, connection)
             try await SignInFailureStore.takeBack(address, connection)
         }

@@ -25,6 +25,14 @@ struct ProvokedCodeTests {
                 "rate_limited",
             ]),
         Provocation(
+            file: "APITests/InvitationTests.swift",
+            title: "the link dies by time, by revocation, by being sent again, and with the inviter's rights",
+            codes: ["link_invalid"]),
+        Provocation(
+            file: "APITests/SecondFactorTests.swift",
+            title: "where a tenant requires it, members without one may only enrol; elsewhere they go on",
+            codes: ["second_factor_required"]),
+        Provocation(
             file: "APITests/LimitTests.swift",
             title: "bytes that are no request are answered with a problem document too",
             codes: [

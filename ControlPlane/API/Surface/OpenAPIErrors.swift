@@ -11,9 +11,15 @@ struct OpenAPIErrors {
         ]
         if route.body != nil { codes.formUnion([.invalidJSON, .payloadTooLarge, .unsupportedMediaType]) }
         switch route.access {
-        case .public: if route.isWrite { codes.formUnion([.unauthenticated, .invalidCredentials]) }
-        case .signedIn: codes.formUnion([.unauthenticated, .tokenExpired, .forbidden])
-        case .needs: codes.formUnion([.unauthenticated, .tokenExpired, .forbidden, .notFound])
+        case .public:
+            if route.isWrite { codes.formUnion([.unauthenticated, .invalidCredentials, .linkInvalid]) }
+        case .signedIn:
+            codes.formUnion([.unauthenticated, .tokenExpired, .forbidden])
+            if route.isWrite { codes.insert(.linkInvalid) }
+        case .needs:
+            codes.formUnion([
+                .unauthenticated, .tokenExpired, .forbidden, .notFound, .secondFactorRequired,
+            ])
         }
         if !route.pathParameters.isEmpty { codes.insert(.notFound) }
         if route.isWrite { codes.formUnion([.conflict, .invalidCredentials, .preconditionFailed]) }
