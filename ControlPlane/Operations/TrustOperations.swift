@@ -103,7 +103,10 @@ package struct TrustOperations {
                         "epoch": .number(JSONNumber(Int64(fresh.keySet.epoch))),
                     ]))
         }
-        keys.live.replace(changed.value)
+        // From the database, not from what the transaction made: a rehearsed write made nothing.
+        do { try await environment.database.withConnection { try await keys.refresh(at: now, $0) } } catch {
+            throw OperationError(error)
+        }
         return Changed(TrustState(changed.value), token: changed.token)
     }
 }

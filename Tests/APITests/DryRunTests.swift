@@ -14,6 +14,7 @@ struct DryRunTests {
     func everyWrite() async throws {
         try await withAdminServer { server in
             let world = try await World(server)
+            _ = try await world.snapshot()
             for route in RouteTable.all where route.takesTerms {
                 let probe = RouteProbe(route, world)
                 let path = try await probe.path()
