@@ -99,7 +99,9 @@ extension Representation<Enrolment> {
     static let enrolment = Representation(
         "SecondFactorEnrolment",
         [
-            .init("secret", .shownOnce(32...32), "For typing into the app. Shown once.") { .string($0.secret) },
+            .init("secret", .shownOnce(32...32), "For typing into the app. Shown once.") {
+                .string($0.secret)
+            },
             .init("uri", .text(1...1000), "For a QR code. Shown once.") { .string($0.uri) },
         ])
 }

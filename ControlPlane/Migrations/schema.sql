@@ -126,6 +126,41 @@ begin
 end
 $$;
 
+CREATE FUNCTION public.purge_tenant(purged uuid, at_most bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $_$
+declare
+    guarded regclass;
+    deleted bigint := 0;
+    gone    bigint;
+begin
+    if not pg_try_advisory_xact_lock(hashtextextended('eclusa.purge_tenant ' || purged, 0)) then
+        return null;
+    end if;
+    for guarded in
+        select attrelid
+          from pg_attribute join pg_class on pg_class.oid = attrelid
+         where attname = 'tenant_id' and relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+           and not relispartition and has_table_privilege(attrelid, 'delete')
+         order by attrelid desc
+    loop
+        begin
+            execute format('delete from %1$s
+                             where tenant_id = $1
+                               and ctid = any (array(select ctid from %1$s where tenant_id = $1 limit $2))',
+                           guarded)
+              using purged, at_most - deleted;
+            get diagnostics gone = row_count;
+            deleted := deleted + gone;
+        exception when foreign_key_violation then
+            null;
+        end;
+        exit when deleted >= at_most;
+    end loop;
+    return deleted;
+end
+$_$;
+
 CREATE FUNCTION public.refuse_to_change_history() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -232,14 +267,38 @@ CREATE TABLE public.audit_heads (
 
 ALTER TABLE ONLY public.audit_heads FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.backups (
+    id uuid NOT NULL,
+    status text NOT NULL,
+    is_scheduled boolean NOT NULL,
+    requested_by uuid,
+    requested_at timestamp with time zone NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    file text,
+    bytes bigint,
+    sha256 bytea,
+    problem text,
+    checked_at timestamp with time zone,
+    check_problem text,
+    removed_at timestamp with time zone,
+    CONSTRAINT backup_is_done_with_a_file CHECK (((status <> 'done'::text) OR ((file IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL)))),
+    CONSTRAINT backup_status_is_known CHECK ((status = ANY (ARRAY['requested'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+
 CREATE TABLE public.bindings (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
-    user_id uuid NOT NULL,
+    user_id uuid,
     workspace_id uuid,
-    role text NOT NULL,
+    role text,
     created_by uuid,
     created_at timestamp with time zone NOT NULL,
+    group_id uuid,
+    service_account_id uuid,
+    role_id uuid,
+    CONSTRAINT binding_gives_one_role CHECK ((num_nonnulls(role, role_id) = 1)),
+    CONSTRAINT binding_is_of_one CHECK ((num_nonnulls(user_id, group_id, service_account_id) = 1)),
     CONSTRAINT binding_role_fits CHECK (((octet_length(role) >= 1) AND (octet_length(role) <= 63)))
 );
 
@@ -259,21 +318,42 @@ CREATE TABLE public.email_tokens (
     CONSTRAINT email_token_texts_fit CHECK ((((octet_length(email) >= 3) AND (octet_length(email) <= 254)) AND ((octet_length(name) >= 1) AND (octet_length(name) <= 200))))
 );
 
-CREATE TABLE public.idempotency_keys (
+CREATE TABLE public.group_members (
     tenant_id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.group_members FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.groups (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT group_description_fits CHECK ((octet_length(description) <= 500)),
+    CONSTRAINT group_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.groups FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.idempotency_keys (
     caller_id uuid NOT NULL,
     key text NOT NULL,
     request_hash bytea NOT NULL,
     status smallint,
-    response bytea,
+    body bytea,
+    change_token text,
+    entity_tag text,
     holds_secret boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT idempotency_key_fits CHECK (((octet_length(key) >= 1) AND (octet_length(key) <= 255))),
     CONSTRAINT idempotency_request_is_hashed CHECK ((octet_length(request_hash) = 32))
 );
-
-ALTER TABLE ONLY public.idempotency_keys FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.invitations (
     tenant_id uuid NOT NULL,
@@ -376,6 +456,25 @@ CREATE TABLE public.mails (
     CONSTRAINT mail_text_ends_with_it CHECK ((((status = 'waiting'::text) = (sealed IS NOT NULL)) AND ((status = 'waiting'::text) = (finished_at IS NULL)) AND (octet_length(sealed) <= 65536)))
 );
 
+CREATE TABLE public.management_tokens (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    service_account_id uuid NOT NULL,
+    name text NOT NULL,
+    public_id text NOT NULL,
+    secret_hash bytea NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    created_by uuid,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT token_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT token_public_id_is_base62 CHECK ((public_id ~ '^[0-9A-Za-z]{16}$'::text)),
+    CONSTRAINT token_secret_is_hashed CHECK ((octet_length(secret_hash) = 32))
+);
+
+ALTER TABLE ONLY public.management_tokens FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.members (
     tenant_id uuid NOT NULL,
     user_id uuid NOT NULL,
@@ -448,6 +547,7 @@ CREATE TABLE public.platform_secrets (
     purpose text NOT NULL,
     key_id text NOT NULL,
     sealed bytea NOT NULL,
+    sealed_by text DEFAULT ''::text NOT NULL,
     public bytea,
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
@@ -475,21 +575,39 @@ ALTER TABLE ONLY public.prices FORCE ROW LEVEL SECURITY;
 CREATE TABLE public.provider_credentials (
     tenant_id uuid NOT NULL,
     provider_id uuid NOT NULL,
-    "position" smallint NOT NULL,
+    id uuid NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
     sealed bytea NOT NULL,
     fleet_key_id uuid,
     fleet_sealed bytea,
     hint text NOT NULL,
     weight integer DEFAULT 100 NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
     CONSTRAINT credential_fleet_seal_fits CHECK (((octet_length(fleet_sealed) >= 1) AND (octet_length(fleet_sealed) <= 16384))),
     CONSTRAINT credential_fleet_seal_is_whole CHECK (((fleet_key_id IS NULL) = (fleet_sealed IS NULL))),
     CONSTRAINT credential_hint_is_short CHECK ((octet_length(hint) <= 16)),
     CONSTRAINT credential_is_sealed CHECK (((octet_length(sealed) >= 1) AND (octet_length(sealed) <= 16384))),
+    CONSTRAINT credential_name_fits CHECK ((octet_length(name) <= 200)),
     CONSTRAINT credential_weight_is_positive CHECK (((weight >= 1) AND (weight <= 1000)))
 );
 
 ALTER TABLE ONLY public.provider_credentials FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.provider_tests (
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    tested_at timestamp with time zone NOT NULL,
+    outcome text NOT NULL,
+    status integer,
+    latency_ms integer NOT NULL,
+    models integer,
+    problem text NOT NULL,
+    CONSTRAINT test_texts_fit CHECK ((((octet_length(outcome) >= 1) AND (octet_length(outcome) <= 63)) AND (octet_length(problem) <= 1000)))
+);
+
+ALTER TABLE ONLY public.provider_tests FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.providers (
     tenant_id uuid NOT NULL,
@@ -497,6 +615,8 @@ CREATE TABLE public.providers (
     name text NOT NULL,
     kind text NOT NULL,
     base_url text NOT NULL,
+    option_names text[] DEFAULT '{}'::text[] NOT NULL,
+    option_values text[] DEFAULT '{}'::text[] NOT NULL,
     header_names text[] NOT NULL,
     header_values text[] NOT NULL,
     connect_ms integer NOT NULL,
@@ -511,6 +631,7 @@ CREATE TABLE public.providers (
     CONSTRAINT provider_headers_are_pairs CHECK ((cardinality(header_names) = cardinality(header_values))),
     CONSTRAINT provider_kind_fits CHECK (((octet_length(kind) >= 1) AND (octet_length(kind) <= 63))),
     CONSTRAINT provider_name_is_a_slug CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT provider_options_are_pairs CHECK (((cardinality(option_names) = cardinality(option_values)) AND (cardinality(option_names) <= 16))),
     CONSTRAINT provider_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, between_chunks_ms, total_ms) > 0))
 );
 
@@ -529,6 +650,21 @@ CREATE TABLE public.refresh_tokens (
     used_at timestamp with time zone,
     CONSTRAINT refresh_token_is_hashed CHECK ((octet_length(token_hash) = 32))
 );
+
+CREATE TABLE public.roles (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    permissions text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT role_description_fits CHECK ((octet_length(description) <= 500)),
+    CONSTRAINT role_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT role_permissions_are_few CHECK ((cardinality(permissions) <= 500))
+);
+
+ALTER TABLE ONLY public.roles FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.rollouts (
     singleton boolean DEFAULT true NOT NULL,
@@ -594,6 +730,21 @@ CREATE TABLE public.second_factors (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT second_factor_is_sealed CHECK (((octet_length(sealed) >= 41) AND (octet_length(sealed) <= 1024)))
 );
+
+CREATE TABLE public.service_accounts (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    description text NOT NULL,
+    status text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT service_account_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT service_account_note_fits CHECK ((octet_length(description) <= 500)),
+    CONSTRAINT service_account_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'disabled'::text])))
+);
+
+ALTER TABLE ONLY public.service_accounts FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.sessions (
     id uuid NOT NULL,
@@ -684,9 +835,21 @@ CREATE TABLE public.tenants (
     status text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    currency text DEFAULT 'USD'::text NOT NULL,
+    retention_days integer,
+    region text,
+    node_group text DEFAULT 'default'::text NOT NULL,
+    require_two_factor boolean DEFAULT false NOT NULL,
+    sign_up_domain text,
+    CONSTRAINT tenant_currency_is_a_code CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT tenant_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT tenant_region_is_a_slug CHECK ((region ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    CONSTRAINT tenant_retention_is_days CHECK (((retention_days >= 1) AND (retention_days <= 36500))),
+    CONSTRAINT tenant_sign_up_domain_fits CHECK (((octet_length(sign_up_domain) >= 3) AND (octet_length(sign_up_domain) <= 253))),
     CONSTRAINT tenant_slug_is_a_slug CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
-    CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text])))
+    CONSTRAINT tenant_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleting'::text]))),
+    CONSTRAINT tenant_time_zone_fits CHECK (((octet_length(time_zone) >= 1) AND (octet_length(time_zone) <= 64)))
 );
 
 ALTER TABLE ONLY public.tenants FORCE ROW LEVEL SECURITY;
@@ -884,8 +1047,11 @@ ALTER TABLE ONLY public.audit_events
 ALTER TABLE ONLY public.audit_heads
     ADD CONSTRAINT audit_heads_pkey PRIMARY KEY (tenant_id);
 
+ALTER TABLE ONLY public.backups
+    ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.bindings
-    ADD CONSTRAINT binding_is_given_once UNIQUE NULLS NOT DISTINCT (tenant_id, user_id, workspace_id, role);
+    ADD CONSTRAINT binding_is_given_once UNIQUE NULLS NOT DISTINCT (tenant_id, user_id, group_id, service_account_id, workspace_id, role, role_id);
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT bindings_pkey PRIMARY KEY (tenant_id, id);
@@ -893,8 +1059,14 @@ ALTER TABLE ONLY public.bindings
 ALTER TABLE ONLY public.email_tokens
     ADD CONSTRAINT email_tokens_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY public.group_members
+    ADD CONSTRAINT group_members_pkey PRIMARY KEY (tenant_id, group_id, user_id);
+
+ALTER TABLE ONLY public.groups
+    ADD CONSTRAINT groups_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.idempotency_keys
-    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, caller_id, key);
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller_id, key);
 
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitation_token_is_unique UNIQUE (token_hash);
@@ -916,6 +1088,9 @@ ALTER TABLE ONLY public.keys
 
 ALTER TABLE ONLY public.mails
     ADD CONSTRAINT mails_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.management_tokens
+    ADD CONSTRAINT management_tokens_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT members_pkey PRIMARY KEY (tenant_id, user_id);
@@ -945,10 +1120,13 @@ ALTER TABLE ONLY public.prices
     ADD CONSTRAINT prices_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.provider_credentials
-    ADD CONSTRAINT provider_credentials_pkey PRIMARY KEY (tenant_id, provider_id, "position");
+    ADD CONSTRAINT provider_credentials_pkey PRIMARY KEY (tenant_id, provider_id, id);
 
 ALTER TABLE ONLY public.providers
     ADD CONSTRAINT provider_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.provider_tests
+    ADD CONSTRAINT provider_tests_pkey PRIMARY KEY (tenant_id, provider_id);
 
 ALTER TABLE ONLY public.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (tenant_id, id);
@@ -958,6 +1136,9 @@ ALTER TABLE ONLY public.recovery_codes
 
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.roles
+    ADD CONSTRAINT roles_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.rollouts
     ADD CONSTRAINT rollouts_pkey PRIMARY KEY (singleton);
@@ -976,6 +1157,9 @@ ALTER TABLE ONLY public.schema_migrations
 
 ALTER TABLE ONLY public.second_factors
     ADD CONSTRAINT second_factors_pkey PRIMARY KEY (user_id);
+
+ALTER TABLE ONLY public.service_accounts
+    ADD CONSTRAINT service_accounts_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
@@ -1042,11 +1226,25 @@ CREATE INDEX audit_events_by_time ON public.audit_events USING btree (tenant_id,
 
 CREATE INDEX audit_events_of_actor ON public.audit_events USING btree (actor_id, id DESC);
 
+CREATE INDEX backups_by_file ON public.backups USING btree (file);
+
+CREATE INDEX backups_to_do ON public.backups USING btree (id) WHERE (status = ANY (ARRAY['requested'::text, 'running'::text]));
+
+CREATE INDEX bindings_by_group ON public.bindings USING btree (tenant_id, group_id) WHERE (group_id IS NOT NULL);
+
+CREATE INDEX bindings_by_role ON public.bindings USING btree (tenant_id, role_id) WHERE (role_id IS NOT NULL);
+
+CREATE INDEX bindings_by_service_account ON public.bindings USING btree (service_account_id) WHERE (service_account_id IS NOT NULL);
+
 CREATE INDEX bindings_by_user ON public.bindings USING btree (user_id);
 
 CREATE INDEX email_tokens_by_expiry ON public.email_tokens USING btree (expires_at);
 
 CREATE INDEX email_tokens_by_user ON public.email_tokens USING btree (user_id);
+
+CREATE INDEX group_members_by_user ON public.group_members USING btree (user_id);
+
+CREATE UNIQUE INDEX group_name_is_unique ON public.groups USING btree (tenant_id, lower(name));
 
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
 
@@ -1072,13 +1270,25 @@ CREATE INDEX prices_by_model ON public.prices USING btree (tenant_id, model_id, 
 
 CREATE UNIQUE INDEX refresh_token_is_the_only_open_one ON public.refresh_tokens USING btree (session_id) WHERE (used_at IS NULL);
 
+CREATE UNIQUE INDEX role_name_is_unique ON public.roles USING btree (tenant_id, lower(name));
+
 CREATE INDEX route_targets_by_model ON public.route_targets USING btree (model_tenant_id, model_id);
+
+CREATE UNIQUE INDEX service_account_name_is_unique ON public.service_accounts USING btree (tenant_id, lower(name));
 
 CREATE INDEX sessions_by_user ON public.sessions USING btree (user_id, id DESC);
 
 CREATE INDEX sign_in_challenges_by_expiry ON public.sign_in_challenges USING btree (expires_at);
 
 CREATE INDEX sign_in_failures_by_age ON public.sign_in_failures USING btree (last_at);
+
+CREATE UNIQUE INDEX tenant_sign_up_domain_is_unique ON public.tenants USING btree (sign_up_domain) WHERE (sign_up_domain IS NOT NULL);
+
+CREATE INDEX tenants_being_deleted ON public.tenants USING btree (id) WHERE (status = 'deleting'::text);
+
+CREATE UNIQUE INDEX token_public_id_is_unique ON public.management_tokens USING btree (public_id);
+
+CREATE INDEX tokens_by_service_account ON public.management_tokens USING btree (tenant_id, service_account_id, id DESC);
 
 CREATE INDEX usage_events_by_tenant ON ONLY public.usage_events USING btree (tenant_id, started_at DESC, id DESC);
 
@@ -1125,7 +1335,16 @@ CREATE TRIGGER wake_publisher AFTER INSERT OR UPDATE ON public.platform_secrets 
 CREATE TRIGGER wake_publisher AFTER UPDATE ON public.rollouts FOR EACH STATEMENT EXECUTE FUNCTION public.wake_publisher();
 
 ALTER TABLE ONLY public.bindings
+    ADD CONSTRAINT binding_account_exists FOREIGN KEY (tenant_id, service_account_id) REFERENCES public.service_accounts(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.bindings
+    ADD CONSTRAINT binding_group_exists FOREIGN KEY (tenant_id, group_id) REFERENCES public.groups(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_is_of_a_member FOREIGN KEY (tenant_id, user_id) REFERENCES public.members(tenant_id, user_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.bindings
+    ADD CONSTRAINT binding_role_exists FOREIGN KEY (tenant_id, role_id) REFERENCES public.roles(tenant_id, id);
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
@@ -1135,6 +1354,15 @@ ALTER TABLE ONLY public.provider_credentials
 
 ALTER TABLE ONLY public.email_tokens
     ADD CONSTRAINT email_token_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.groups
+    ADD CONSTRAINT group_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.group_members
+    ADD CONSTRAINT group_member_is_a_member FOREIGN KEY (tenant_id, user_id) REFERENCES public.members(tenant_id, user_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.group_members
+    ADD CONSTRAINT group_member_is_of_a_group FOREIGN KEY (tenant_id, group_id) REFERENCES public.groups(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitation_is_by_a_user FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE CASCADE;
@@ -1184,11 +1412,17 @@ ALTER TABLE ONLY public.recovery_codes
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_token_is_of_a_session FOREIGN KEY (session_id) REFERENCES public.sessions(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.roles
+    ADD CONSTRAINT role_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
 ALTER TABLE ONLY public.routes
     ADD CONSTRAINT route_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
 ALTER TABLE ONLY public.second_factors
     ADD CONSTRAINT second_factor_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.service_accounts
+    ADD CONSTRAINT service_account_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT session_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
@@ -1202,8 +1436,17 @@ ALTER TABLE ONLY public.route_targets
 ALTER TABLE ONLY public.route_targets
     ADD CONSTRAINT target_model_exists FOREIGN KEY (model_tenant_id, model_id) REFERENCES public.models(tenant_id, id);
 
+ALTER TABLE ONLY public.tenants
+    ADD CONSTRAINT tenant_node_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
+
 ALTER TABLE ONLY public.tenant_security
     ADD CONSTRAINT tenant_security_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.provider_tests
+    ADD CONSTRAINT test_is_of_a_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES public.providers(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.management_tokens
+    ADD CONSTRAINT token_is_of_a_service_account FOREIGN KEY (tenant_id, service_account_id) REFERENCES public.service_accounts(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.usage_batches
     ADD CONSTRAINT usage_batch_is_of_a_stream FOREIGN KEY (node_id, outbox_epoch) REFERENCES public.usage_streams(node_id, outbox_epoch);
@@ -1217,7 +1460,9 @@ ALTER TABLE public.audit_heads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE public.idempotency_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.group_members ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.groups ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
@@ -1225,21 +1470,33 @@ ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.keys ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.management_tokens ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.models ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY platform_is_shared ON public.models FOR SELECT USING ((tenant_id = '00000000-0000-0000-0000-000000000000'::uuid));
 
+CREATE POLICY platform_is_shared ON public.prices FOR SELECT USING ((tenant_id = '00000000-0000-0000-0000-000000000000'::uuid));
+
+CREATE POLICY platform_is_shared ON public.providers FOR SELECT USING ((tenant_id = '00000000-0000-0000-0000-000000000000'::uuid));
+
 ALTER TABLE public.prices ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.provider_credentials ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.provider_tests ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.providers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.roles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.route_targets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.routes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.service_accounts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.snapshot_changes ENABLE ROW LEVEL SECURITY;
 
@@ -1249,13 +1506,17 @@ CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELEC
 
 CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
-CREATE POLICY tenant_isolation ON public.idempotency_keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+CREATE POLICY tenant_isolation ON public.group_members USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.groups USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.invitations USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.management_tokens USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.members USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -1265,11 +1526,17 @@ CREATE POLICY tenant_isolation ON public.prices USING ((tenant_id = ( SELECT pub
 
 CREATE POLICY tenant_isolation ON public.provider_credentials USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.provider_tests USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.providers USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.roles USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.route_targets USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.routes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.service_accounts USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.snapshot_changes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -1311,20 +1578,20 @@ GRANT ALL ON FUNCTION public.create_usage_partition(day date) TO eclusa_ingest;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_heads TO eclusa_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.backups TO eclusa_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bindings TO eclusa_app;
 GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.email_tokens TO eclusa_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.group_members TO eclusa_app;
+GRANT SELECT ON TABLE public.group_members TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.groups TO eclusa_app;
+GRANT SELECT ON TABLE public.groups TO eclusa_reports;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO eclusa_app;
-
-GRANT SELECT(tenant_id) ON TABLE public.idempotency_keys TO eclusa_reports;
-
-GRANT SELECT(holds_secret) ON TABLE public.idempotency_keys TO eclusa_reports;
-
-GRANT SELECT(created_at) ON TABLE public.idempotency_keys TO eclusa_reports;
-
-GRANT SELECT(expires_at) ON TABLE public.idempotency_keys TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invitations TO eclusa_app;
 
@@ -1338,6 +1605,16 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keys TO eclusa_app;
 GRANT SELECT ON TABLE public.keys TO eclusa_publisher;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mails TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.management_tokens TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.management_tokens TO eclusa_reports;
+
+GRANT SELECT(id) ON TABLE public.management_tokens TO eclusa_reports;
+
+GRANT SELECT(service_account_id) ON TABLE public.management_tokens TO eclusa_reports;
+
+GRANT SELECT(public_id) ON TABLE public.management_tokens TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.members TO eclusa_app;
 GRANT SELECT ON TABLE public.members TO eclusa_reports;
@@ -1367,6 +1644,8 @@ GRANT SELECT(tenant_id) ON TABLE public.provider_credentials TO eclusa_reports;
 
 GRANT SELECT(provider_id) ON TABLE public.provider_credentials TO eclusa_reports;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_tests TO eclusa_app;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.providers TO eclusa_app;
 GRANT SELECT ON TABLE public.providers TO eclusa_publisher;
 
@@ -1375,6 +1654,9 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.recovery_codes TO eclusa_app;
 GRANT SELECT(user_id) ON TABLE public.recovery_codes TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_tokens TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.roles TO eclusa_app;
+GRANT SELECT ON TABLE public.roles TO eclusa_reports;
 
 GRANT SELECT,UPDATE ON TABLE public.rollouts TO eclusa_publisher;
 GRANT SELECT,UPDATE ON TABLE public.rollouts TO eclusa_app;
@@ -1390,6 +1672,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.second_factors TO eclusa_app;
 GRANT SELECT(user_id) ON TABLE public.second_factors TO eclusa_reports;
 
 GRANT SELECT(confirmed_at) ON TABLE public.second_factors TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.service_accounts TO eclusa_app;
+GRANT SELECT ON TABLE public.service_accounts TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sessions TO eclusa_app;
 GRANT SELECT ON TABLE public.sessions TO eclusa_reports;
@@ -1421,18 +1706,18 @@ GRANT SELECT ON TABLE public.tenants TO eclusa_reports;
 
 GRANT SELECT,INSERT ON TABLE public.usage_batches TO eclusa_ingest;
 
-GRANT SELECT ON TABLE public.usage_days TO eclusa_app;
+GRANT SELECT,DELETE ON TABLE public.usage_days TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_days TO eclusa_ingest;
 GRANT SELECT ON TABLE public.usage_days TO eclusa_reports;
 
-GRANT SELECT ON TABLE public.usage_events TO eclusa_app;
+GRANT SELECT,DELETE ON TABLE public.usage_events TO eclusa_app;
 GRANT INSERT ON TABLE public.usage_events TO eclusa_ingest;
 
-GRANT SELECT ON TABLE public.usage_hours TO eclusa_app;
+GRANT SELECT,DELETE ON TABLE public.usage_hours TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_hours TO eclusa_ingest;
 GRANT SELECT ON TABLE public.usage_hours TO eclusa_reports;
 
-GRANT SELECT ON TABLE public.usage_minutes TO eclusa_app;
+GRANT SELECT,DELETE ON TABLE public.usage_minutes TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_minutes TO eclusa_ingest;
 GRANT SELECT ON TABLE public.usage_minutes TO eclusa_reports;
 

@@ -41,8 +41,8 @@ package struct MasterKeyOperations {
     }
 
     /// Seals everything that another master key sealed under the one in use, a batch at a time, and tells
-    /// each batch's progress. Each secret moves by itself, so it may be stopped and started at any moment, by any
-    /// number of control planes; what does not open is left as it is and told.
+    /// each batch's progress. Each secret moves by itself, so it may be stopped and started at any moment, by
+    /// any number of control planes; what does not open is left as it is and told.
     ///
     /// - Returns: the purposes that do not open with either key.
     package func rewrap(

@@ -44,7 +44,8 @@ package struct ProviderHealth: Sendable {
 
 extension ProviderOperations {
     /// Calls the provider: asks for its list of models with one of its credentials (nil: the first), and
-    /// keeps what came of it. Whatever the provider does, this succeeds and says so; the credential is in no text.
+    /// keeps what came of it. Whatever the provider does, this succeeds and says so; the credential is in no
+    /// text.
     package func test(
         _ id: ProviderID, credential: CredentialID?, of owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<ProviderTestReport> {

@@ -123,8 +123,9 @@ package struct ProviderOperations {
             if let credential = change.credential {
                 provider.credentialHint = try await replaceFirst(credential, of: provider, connection)
             }
-            return Recorded(
-                provider, AuditSubject("provider", id, from: before, to: Self.details(provider)))
+            var after = Self.details(provider)
+            if change.credential != nil { after = after.adding("credential_replaced", true) }
+            return Recorded(provider, AuditSubject("provider", id, from: before, to: after))
         }
     }
 
@@ -159,9 +160,9 @@ package struct ProviderOperations {
 
     private func address(_ new: NewProvider) throws(OperationError) -> BaseURL {
         let options = new.kind.problems(new.options)
+        // An address made of options lacks nothing but them.
+        if new.baseURL == nil, new.kind.defaultBaseURL != nil { try check(options) }
         guard let text = new.baseURL ?? new.kind.baseURL(new.options) else {
-            // An address made of options lacks nothing but them.
-            if new.kind.defaultBaseURL != nil, !options.isEmpty { throw .invalid(options) }
             let message = "is required for the kind \(new.kind.rawValue)"
             throw .invalid([ValidationError("/base_url", .required, message)] + options)
         }

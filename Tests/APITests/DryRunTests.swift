@@ -22,7 +22,8 @@ struct DryRunTests {
                 let changes = server.changes
                 let reply = try await probe.send(token: world.admin, path: "\(path)?dry_run=true")
                 #expect(
-                    reply.status == route.answer.status || reply.status == 401,
+                    reply.status == route.answer.status || reply.status == 401
+                        || reply.code == "link_invalid",
                     "\(route.operationID): \(reply.text)")
                 #expect(
                     (reply.fields["eclusa-dry-run"] == "true") == (reply.status < 400), "\(route.operationID)"
@@ -101,6 +102,8 @@ extension AdminServer {
                     order by table_name)
                   from information_schema.tables
                  where table_schema = 'public' and table_type = 'BASE TABLE'
+                   -- Tries are counted whatever becomes of their request.
+                   and table_name <> 'sign_in_failures'
                 """)
         }
         return try tables.first?.text(0) ?? ""

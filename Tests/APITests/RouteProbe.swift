@@ -136,12 +136,16 @@ struct RouteProbe {
             if route.operationID.hasSuffix("providers.delete") { return try await provider(isShared) }
             return isShared ? world.shared.provider : world.acme.provider
         case .credential:
+            // The path names the provider before: a world's worth of probes would fill it.
             let base =
                 isShared
                 ? "/api/v1/providers/\(world.shared.provider)"
                 : "/api/v1/tenants/\(world.acme.tenant)/providers/\(world.acme.provider)"
-            return try await world.make(
+            if let known = world.credentials[base], !route.operationID.hasSuffix("delete") { return known }
+            let made = try await world.make(
                 "\(base)/credentials", ["credential": "sk-matrix-0123456789abcd"])
+            if !route.operationID.hasSuffix("delete") { world.credentials[base] = made }
+            return made
         case .model: return isShared ? world.shared.model : world.acme.model
         case .route: return world.acme.route
         case .key:

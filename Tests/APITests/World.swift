@@ -32,6 +32,8 @@ final class World {
     private(set) var other = TenantThings()
     private(set) var shared = TenantThings()
     private var counter = 0
+    /// A credential of each place that has one for probes.
+    var credentials: [String: String] = [:]
     /// A token for each built-in role: of the platform's roles there, of a tenant's roles in `acme`.
     private(set) var tokens: [String: String] = [:]
     /// Who has them.

@@ -39,7 +39,8 @@ struct MirrorTests {
             await loop.until { node.live.current != nil }
             #expect(node.refuses(key) == .revoked)
             #expect(node.refuses(second) == nil)
-            #expect(node.live.current?.credentials(of: tenancy.provider).first?.secret == Secret(utf8: "sk-acme"))
+            #expect(
+                node.live.current?.credentials(of: tenancy.provider).first?.secret == Secret(utf8: "sk-acme"))
             node.close()
             // A mirror that says something else is not believed.
             var manifest = folder.content("manifest")

@@ -55,7 +55,8 @@ struct TrustTests {
             rig.publisher.wake()
             await loop.until { node.live.current?.compiled.manifest.fleetKey == rig.keys.fleet.id }
             #expect(node.feed.identity.enrolled?.fleetKey.id != old)
-            #expect(node.live.current?.credentials(of: tenancy.provider).first?.secret == Secret(utf8: "sk-acme"))
+            #expect(
+                node.live.current?.credentials(of: tenancy.provider).first?.secret == Secret(utf8: "sk-acme"))
             #expect(node.feed.snapshotMachine.trust?.current.version == 2)
             #expect(node.feed.snapshotMachine.rejection == nil)
             // What the new key signs is followed; a restart walks the whole chain again.
