@@ -8,15 +8,23 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness import ADMIN_EMAIL, PASSWORD, ROOT
+from harness import ADMIN_EMAIL, PASSWORD, ROOT, Eclusa
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 # What ends the fuzzer's own session, or needs a body no generator guesses; they get a run of their own.
-ENDING = ["sessions.revoke", "users.change-password"]
+ENDING = ["sessions.revoke", "sessions.end-all", "users.change-password"]
 # Has no end; Tests/APITests/EventTests.swift reads it.
 ENDLESS = ["events.list"]
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance," \
     "response_schema_conformance"
+
+
+@pytest.fixture(scope="module")
+def eclusa(tmp_path_factory):
+    """An installation of its own: the fuzzer ends sessions, freezes publishing and rotates keys."""
+    installation = Eclusa(tmp_path_factory.mktemp("fuzzed"))
+    yield installation
+    installation.close()
 
 
 @pytest.fixture(scope="module")

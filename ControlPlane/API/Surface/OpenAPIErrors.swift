@@ -12,7 +12,9 @@ struct OpenAPIErrors {
         if route.body != nil { codes.formUnion([.invalidJSON, .payloadTooLarge, .unsupportedMediaType]) }
         switch route.access {
         case .public:
-            if route.isWrite { codes.formUnion([.unauthenticated, .invalidCredentials, .linkInvalid]) }
+            if route.isWrite {
+                codes.formUnion([.unauthenticated, .invalidCredentials, .linkInvalid, .forbidden])
+            }
         case .signedIn:
             codes.formUnion([.unauthenticated, .tokenExpired, .forbidden])
             if route.isWrite { codes.insert(.linkInvalid) }
