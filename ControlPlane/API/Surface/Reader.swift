@@ -101,7 +101,10 @@ extension Reader {
         return Reader(.text(TextSchema(0...longest, values: names))) { json throws(InvalidInput) in
             let text = try textOf(json)
             guard let found = words.first(where: { $0.0 == text }) else {
-                throw InvalidInput(.notAllowed, "must be one of \(names.joined(separator: ", "))")
+                // A message has 500 characters; the description lists all.
+                let shown = names.prefix(12).joined(separator: ", ")
+                let more = names.count > 12 ? " and \(names.count - 12) others; see the description" : ""
+                throw InvalidInput(.notAllowed, "must be one of \(shown)\(more)")
             }
             return found.1
         }
