@@ -61,7 +61,8 @@ simulate: install-test ## the seeded simulation of both planes, in release: make
 
 unit: install-test ## unit, contract, database and tidy tests, with the coverage gate
 	swift build --build-tests $(CHECKED) --enable-code-coverage
-	swift test --skip-build --parallel --enable-code-coverage --disable-xctest
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=12 \
+		swift test --skip-build --parallel --enable-code-coverage --disable-xctest
 	@infrastructure/ci/coverage
 
 coverage: unit ## the coverage table and its gate

@@ -9,7 +9,7 @@ package struct TimeLimitExceeded: Error {
 /// afterwards, also when the time limit ends the wait.
 @discardableResult
 package func withLoop<T: Sendable>(
-    timeLimitSeconds: Int = 30, _ body: @escaping @Sendable (EventLoop) async throws -> T
+    timeLimitSeconds: Int = 120, _ body: @escaping @Sendable (EventLoop) async throws -> T
 ) async throws -> T {
     let loop = try EventLoop()
     let thread = spawnThread(name: "test-loop") { loop.run() }
