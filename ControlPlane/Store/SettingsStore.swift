@@ -126,13 +126,6 @@ package enum SettingsStore {
             """) == 1
     }
 
-    /// Deletes all of a purpose, retired ones too: what they sealed opens never again.
-    package static func delete(
-        _ purpose: String, _ connection: PostgresConnection
-    ) async throws(PostgresError) {
-        try await connection.execute("delete from platform_secrets where purpose = \(purpose)")
-    }
-
     /// Replaces the sealed bytes (rotation of the master key), if they are still the old ones.
     package static func rewrap(
         _ secret: PlatformSecret, to sealed: [UInt8], by fingerprint: String, _ connection: PostgresConnection

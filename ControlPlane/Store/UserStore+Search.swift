@@ -20,16 +20,6 @@ extension UserStore {
         return page.listing(try rows.read(read), \.id)
     }
 
-    /// Whether there is no user at all, which stays so until the transaction ends: whoever asks at the same
-    /// time waits. Inside a transaction.
-    package static func isEmptyAndLocked(
-        _ connection: PostgresConnection
-    ) async throws(PostgresError) -> Bool {
-        try await connection.execute(
-            "select pg_advisory_xact_lock(hashtextextended('eclusa.first_administrator', 0))")
-        return try await connection.query("select 1 from users limit 1").count == 0
-    }
-
     /// Notes that the mailbox is theirs. False: no such user, or not this address any more.
     package static func verifyEmail(
         _ email: String, of user: UserID, at now: Timestamp, _ connection: PostgresConnection
