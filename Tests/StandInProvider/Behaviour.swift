@@ -1,7 +1,8 @@
 /// What a model name asks the stand-in to do: `stand-in` followed by any of
 /// `-error-429`, `-delay-250ms`, `-chunks-50`, `-gap-20ms`, `-bytes-600`, `-cut`, `-reset`, `-hang`,
 /// `-malformed`,
-/// `-lying-length`, `-usage-null`, `-usage-none`, `-usage-hostile`, `-error-event`, `-no-done`, `-untidy`.
+/// `-lying-length`, `-usage-null`, `-usage-none`, `-usage-hostile`, `-error-event`, `-no-done`, `-untidy`,
+/// `-cached`.
 package struct Behaviour: Hashable, Sendable {
     package enum Usage: Sendable { case honest, null, none, hostile }
 
@@ -32,6 +33,8 @@ package struct Behaviour: Hashable, Sendable {
     package var isWithoutDone = false
     /// Send header fields that no gateway may pass on.
     package var isUntidy = false
+    /// Half of the prompt was read from a cache.
+    package var isCached = false
 
     package static let maximumMilliseconds = 60_000
     package static let maximumChunks = 10_000
@@ -58,6 +61,7 @@ package struct Behaviour: Hashable, Sendable {
         case "hang": isHanging = true
         case "malformed": isMalformed = true
         case "untidy": isUntidy = true
+        case "cached": isCached = true
         case "no": if words.popFirst() == "done" { isWithoutDone = true } else { return false }
         case "lying": if words.popFirst() == "length" { isLyingAboutLength = true } else { return false }
         case "usage":

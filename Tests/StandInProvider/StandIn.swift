@@ -56,6 +56,11 @@ package final class StandIn {
             let path = exchange.pathBytes
             if path.elementsEqual("/v1/chat/completions".utf8), exchange.method == .post {
                 try await OpenAIChat(standIn: self, exchange: exchange).answer()
+            } else if let scripted = Self.scripted(exchange) {
+                try await ScriptedExchange(
+                    standIn: self, exchange: exchange, dialect: scripted.dialect, model: scripted.model,
+                    isStream: scripted.isStream
+                ).answer()
             } else if exchange.method == .get {
                 try await answerRead(exchange)
             } else {
@@ -66,11 +71,32 @@ package final class StandIn {
         }
     }
 
+    /// The dialect of a path, and what the path says besides.
+    private static func scripted(
+        _ exchange: Exchange
+    ) -> (dialect: ScriptedDialect, model: String, isStream: Bool)? {
+        guard exchange.method == .post else { return nil }
+        let path = exchange.path
+        if path == "/v1/messages" { return (.anthropic, "", false) }
+        if path == "/api/chat" { return (.ollama, "", false) }
+        guard path.hasPrefix("/v1beta/models/"), let colon = path.lastIndex(of: ":") else { return nil }
+        let model = String(path[..<colon].dropFirst("/v1beta/models/".count))
+        switch path[path.index(after: colon)...] {
+        case "generateContent": return (.gemini, model, false)
+        case "streamGenerateContent": return (.gemini, model, true)
+        default: return nil
+        }
+    }
+
     private func answerRead(_ exchange: Exchange) async throws(TransportError) {
         let json: HeaderFields = ["content-type": "application/json"]
         let path = exchange.path
         if path == "/stand-in/totals" {
             return try await exchange.respond(status: 200, fields: json, body: totals.body())
+        }
+        if path == "/v1beta/models" || path == "/api/tags" {
+            return try await exchange.respond(
+                status: 200, fields: json, text: #"{"models":[{"name":"models/stand-in"}]}"#)
         }
         if path == "/v1/models" {
             return try await exchange.respond(status: 200, fields: json, body: OpenAIModelList.body())

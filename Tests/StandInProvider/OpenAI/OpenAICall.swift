@@ -10,6 +10,8 @@ struct OpenAICall {
     let echo: UnsafeRawBufferPointer
     /// Four bytes of the messages' JSON a token, rounded up.
     let promptTokens: Int
+    /// Tools, pictures, a schema or thoughts are asked for: more than a text.
+    let isRich: Bool
     /// Tells prompts apart: the same body gives the same number.
     let fingerprint: UInt64
 
@@ -23,11 +25,16 @@ struct OpenAICall {
             var messages: JSONFragment?
             var stream = false
             var usage = false
+            var isRich = false
             while let member = try members.next() {
                 if member.isNamed("model") {
                     model = member.value
                 } else if member.isNamed("messages") {
                     messages = member.value
+                } else if member.isNamed("tools") || member.isNamed("response_format")
+                    || member.isNamed("reasoning_effort")
+                {
+                    isRich = !member.value.isNull
                 } else if member.isNamed("stream") {
                     stream = member.value.boolean ?? false
                 } else if member.isNamed("stream_options"), member.value.kind == .object {
@@ -39,14 +46,37 @@ struct OpenAICall {
             }
             guard let name = model?.stringBytes else { return .failure(.missing("model")) }
             guard let messages, messages.kind == .array else { return .failure(.missing("messages")) }
+            if !isRich { isRich = try isRichConversation(messages) }
             return .success(
                 OpenAICall(
                     modelBytes: name, isStream: stream, includesUsage: usage,
                     echo: try lastText(messages), promptTokens: (messages.range.count + 3) / 4,
+                    isRich: isRich,
                     fingerprint: hash(messages.bytes)))
         } catch {
             return .failure(.notJSON)
         }
+    }
+
+    /// Whether the last message is more than a text: a tool's result, or one with a picture.
+    private static func isRichConversation(_ messages: JSONFragment) throws(JSONError) -> Bool {
+        var elements = try messages.elements()
+        var last: JSONFragment?
+        while let element = try elements.next() { last = element }
+        guard let last, last.kind == .object else { return false }
+        var members = try last.members()
+        var isRich = false
+        while let member = try members.next() {
+            if member.isNamed("role") { isRich = isRich || member.value.isString("tool") }
+            guard member.isNamed("content"), member.value.kind == .array else { continue }
+            var parts = try member.value.elements()
+            while let part = try parts.next() {
+                guard part.kind == .object else { continue }
+                var inner = try part.members()
+                while let each = try inner.next() { isRich = isRich || each.isNamed("image_url") }
+            }
+        }
+        return isRich
     }
 
     private static func lastText(_ messages: JSONFragment) throws(JSONError) -> UnsafeRawBufferPointer {

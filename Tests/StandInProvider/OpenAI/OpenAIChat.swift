@@ -24,6 +24,10 @@ struct OpenAIChat {
                 let name = String(decoding: call.modelBytes, as: UTF8.self)
                 return try await standIn.fail(exchange, .unknownModel(name))
             }
+            if call.isRich || script.behaviour.isCached {
+                return try await ScriptedExchange(standIn: standIn, exchange: exchange, dialect: .openAI)
+                    .answer(body)
+            }
             standIn.totals.add(.calls)
             try await perform(call, script, key: key)
         }
