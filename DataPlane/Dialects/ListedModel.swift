@@ -1,8 +1,9 @@
-import JSONText
+import Domain
+package import JSONText
 
-/// The answers of `GET /v1/models` and `GET /v1/models/{id}` in OpenAI's format.
-package struct OpenAIModel: Sendable {
-    /// The route's name, which is what applications put into `model`.
+/// A model as the lists of each dialect show it.
+package struct ListedModel: Sendable {
+    /// The route's name, which is what applications ask for.
     package let id: String
     /// Seconds since 1970.
     package let created: Int64
@@ -12,30 +13,61 @@ package struct OpenAIModel: Sendable {
         self.created = created
     }
 
-    package func body() -> [UInt8] {
-        var writer = JSONWriter()
-        write(to: &writer)
-        return writer.bytes
-    }
+    /// The answer that is about this model alone.
+    package func body(in dialect: ClientDialect) -> [UInt8] { value(in: dialect).bytes }
 
     /// The list of these models.
-    package static func list(_ models: [OpenAIModel]) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.object { writer in
-            writer.field("object", "list")
-            writer.arrayField("data") { writer in
-                for model in models { model.write(to: &writer) }
-            }
+    package static func list(_ models: [ListedModel], in dialect: ClientDialect) -> [UInt8] {
+        let values = JSONValue.array(models.map { $0.value(in: dialect) })
+        let list: JSONValue
+        switch dialect {
+        case .openAI: list = ["object": "list", "data": values]
+        case .anthropic:
+            list = [
+                "data": values, "has_more": false,
+                "first_id": models.first.map { .string($0.id) } ?? .null,
+                "last_id": models.last.map { .string($0.id) } ?? .null,
+            ]
+        case .gemini, .ollama: list = ["models": values]
         }
-        return writer.bytes
+        return list.bytes
     }
 
-    private func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.field("id", id)
-            writer.field("object", "model")
-            writer.field("created", created)
-            writer.field("owned_by", "eclusa")
+    /// What Ollama's `/api/show` says.
+    package var ollamaDescription: JSONValue {
+        [
+            "modified_at": .string(time), "details": Self.ollamaDetails,
+            "model_info": ["general.architecture": "route"],
+            "capabilities": ["completion", "tools", "vision"],
+        ]
+    }
+
+    private var time: String { Timestamp(microseconds: created * 1_000_000).description }
+
+    private func value(in dialect: ClientDialect) -> JSONValue {
+        switch dialect {
+        case .openAI:
+            [
+                "id": .string(id), "object": "model", "created": .number(JSONNumber(created)),
+                "owned_by": "eclusa",
+            ]
+        case .anthropic:
+            ["type": "model", "id": .string(id), "display_name": .string(id), "created_at": .string(time)]
+        case .gemini:
+            [
+                "name": .string("models/\(id)"), "displayName": .string(id), "version": "1",
+                "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
+            ]
+        case .ollama:
+            [
+                "name": .string(id), "model": .string(id), "modified_at": .string(time), "size": 0,
+                "digest": "", "details": Self.ollamaDetails,
+            ]
         }
     }
+
+    private static let ollamaDetails: JSONValue = [
+        "parent_model": "", "format": "", "family": "", "families": [], "parameter_size": "",
+        "quantization_level": "",
+    ]
 }

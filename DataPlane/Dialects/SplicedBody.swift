@@ -5,9 +5,9 @@ package struct SplicedBody {
     package private(set) var byteCount = 0
     private var pieces = InlineArray<5, UnsafeRawBufferPointer>(repeating: .init(start: nil, count: 0))
 
-    init() {}
+    package init() {}
 
-    mutating func add(_ piece: UnsafeRawBufferPointer) {
+    package mutating func add(_ piece: UnsafeRawBufferPointer) {
         pieces[count] = piece
         count += 1
         byteCount += piece.count

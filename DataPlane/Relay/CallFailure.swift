@@ -7,7 +7,8 @@ import HTTPWire
 import Policy
 import Transport
 
-/// Why a call gets no good answer: what the client is told, and what the books say. Nothing private is in it.
+/// Why a call gets no good answer: what the client is told, and what the books say. Nothing private is in
+/// it.
 struct CallFailure: Error {
     enum Origin: Sendable { case gateway, provider }
 
@@ -46,6 +47,25 @@ struct CallFailure: Error {
             self.init(
                 .invalidRequest, message: "The member '\(name)' must be \(wanted).", parameter: "\(name)")
         }
+    }
+
+    init(_ problem: RequestProblem) {
+        switch problem {
+        case .notJSON: self.init(.invalidJSON, message: problem.message)
+        case .missing("model"): self.init(.modelRequired, parameter: "model")
+        default:
+            self.init(.invalidRequest, message: problem.message.bounded, parameter: problem.field?.bounded)
+        }
+    }
+
+    /// What a provider complained of under a status of success, or inside a stream.
+    init(_ complaint: ProviderComplaint) {
+        self.init(.providerError)
+        origin = .provider
+        status = complaint.status ?? status
+        error = OpenAIError(
+            message: complaint.message, type: complaint.kind ?? OpenAIError.type(ofStatus: status),
+            parameter: complaint.parameter, code: complaint.code)
     }
 
     /// A body that could not be read; nil when nobody is there to be told.

@@ -12,35 +12,71 @@ extension ChatReply {
     /// Larger pieces of a body are sent from where they are, smaller ones are put together first.
     private static let copiedPieceBytes = 32 * 1024
 
-    /// Dials the targets of the plan until one answers, and passes its answer on up to what must wait for the
-    /// bill. Never throws: the outcome says how it went, `rest` what is still to be sent.
+    /// What became of one target.
+    enum Attempt {
+        /// It answered, or the call is over for another reason.
+        case ended(CallOutcome)
+        /// Another target may be asked: this one cannot have begun.
+        case passed(CallFailure)
+        case failed(CallFailure)
+    }
+
+    /// Dials the targets of the plan until one answers, and passes its answer on up to what must wait for
+    /// the bill. Never throws: the outcome says how it went, `rest` what is still to be sent.
     func relay(
-        _ call: OpenAIChatRequest, _ plan: RoutePlan, of route: CompiledRoute, in serving: ServingSnapshot
+        _ call: ClientCall, _ plan: RoutePlan, of route: CompiledRoute, in serving: ServingSnapshot
     ) async -> CallOutcome {
         isStream = call.isStream
+        form = call.form
         var failure: CallFailure?
         var position = 0
         while let target = plan[position] {
             position += 1
             guard let upstream = gateway.upstreams.upstream(target, of: route, in: serving) else { continue }
             self.upstream = upstream
-            do throws(CallError) {
-                let connection = try await reach(upstream, with: call)
-                return await passOn(connection, from: upstream, call)
-            } catch {
-                failure = CallFailure(upstream: error)
-                noteFailure(error, upstream)
-                // Another target only if this one cannot have begun: a call is not paid for twice.
-                guard error.nothingWasSent, !isClientGone, !isCutShort else { break }
+            let attempt: Attempt
+            if let request = call.openAI, case .openAIChat = upstream.format(for: .openAIChat) {
+                attempt = await attemptChat(request, upstream)
+            } else {
+                attempt = await attemptTranslated(call, upstream)
+            }
+            switch attempt {
+            case .ended(let outcome): return outcome
+            case .failed(let problem): return fail(problem, upstream.target)
+            case .passed(let problem):
+                failure = problem
+                if isClientGone || isCutShort { return fail(problem, upstream.target) }
             }
         }
         return fail(failure ?? CallFailure(.noTarget), upstream?.target ?? route.targets[0])
     }
 
+    /// The fast path: OpenAI's chat format on both sides.
+    private func attemptChat(_ request: OpenAIChatRequest, _ upstream: Upstream) async -> Attempt {
+        do throws(CallError) {
+            let connection = try await reach(upstream, with: .chat(request))
+            return .ended(await passOn(connection, from: upstream, request))
+        } catch { return failed(error, upstream) }
+    }
+
+    /// What a failure to reach a target means for the next one.
+    func failed(_ error: CallError, _ upstream: Upstream) -> Attempt {
+        noteFailure(error, upstream)
+        let failure = CallFailure(upstream: error)
+        // Another target only if this one cannot have begun: a call is not paid for twice.
+        return error.nothingWasSent ? .passed(failure) : .failed(failure)
+    }
+
+    /// What is sent to a provider.
+    enum Outgoing {
+        case chat(OpenAIChatRequest)
+        case other(OutgoingCall)
+    }
+
     /// Sends the request and waits for the answer's head; a connection that had died at rest is replaced
     /// once.
-    private func reach(
-        _ upstream: Upstream, with call: OpenAIChatRequest
+    func reach(
+        _ upstream: Upstream, with call: Outgoing
     ) async throws(CallError) -> ClientConnection {
         var isSecondTry = false
         while true {
@@ -63,11 +99,20 @@ extension ChatReply {
     }
 
     private func send(
-        _ call: OpenAIChatRequest, to upstream: Upstream, over connection: ClientConnection
+        _ call: Outgoing, to upstream: Upstream, over connection: ClientConnection
     ) async throws(CallError) {
-        let spliced = call.spliced(model: upstream.modelJSON)
+        let spliced: SplicedBody
         body.removeAll()
-        upstream.writeHead(bodyBytes: spliced.byteCount, to: &body)
+        switch call {
+        case .chat(let request):
+            spliced = request.spliced(model: upstream.modelJSON)
+            upstream.writeHead(bodyBytes: spliced.byteCount, to: &body)
+        case .other(let call):
+            spliced = call.body
+            let isWritten = upstream.writeHead(
+                call.target, fields: call.fields, bodyBytes: spliced.byteCount, to: &body)
+            guard isWritten else { throw .invalidRequest("the provider's configuration cannot be sent") }
+        }
         for index in 0..<spliced.count {
             let piece = spliced[index]
             if piece.count <= Self.copiedPieceBytes {
@@ -84,24 +129,27 @@ extension ChatReply {
     private func passOn(
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
     ) async -> CallOutcome {
-        let status = connection.head.status
-        guard (200...299).contains(status) else {
-            let failure = await ProviderFailure.read(connection, secrets: upstream.secrets)
-            return fail(failure, upstream.target)
-        }
-        let fields = connection.headBytes
-        if let coding = connection.head.fields.value(.contentEncoding, in: fields),
-            !coding.elementsEqual("identity".utf8)
-        {
-            // Asked for `identity` only; what is coded cannot be checked or billed.
-            connection.close()
-            return fail(CallFailure(.upstreamInvalid), upstream.target)
-        }
-        let type = connection.head.fields.value(.contentType, in: fields)
+        if let failure = await refusal(connection, upstream) { return fail(failure, upstream.target) }
+        let type = connection.head.fields.value(.contentType, in: connection.headBytes)
         if type.map(Self.isEventStream) ?? false {
             return await passOnStream(connection, from: upstream, call)
         }
         return await passOnWhole(connection, from: upstream, call)
+    }
+
+    /// Why an answer is no answer, told by its head; nil when it is one.
+    func refusal(_ connection: ClientConnection, _ upstream: Upstream) async -> CallFailure? {
+        guard (200...299).contains(connection.head.status) else {
+            return await ProviderFailure.read(connection, secrets: upstream.secrets)
+        }
+        if let coding = connection.head.fields.value(.contentEncoding, in: connection.headBytes),
+            !coding.elementsEqual("identity".utf8)
+        {
+            // Asked for `identity` only; what is coded cannot be checked or billed.
+            connection.close()
+            return CallFailure(.upstreamInvalid)
+        }
+        return nil
     }
 
     private static func isEventStream(_ type: UnsafeRawBufferPointer) -> Bool {

@@ -14,22 +14,24 @@ extension ChatReply {
         switch rest {
         case .nothing: return
         case .failure(let failure): await finish(exchange, with: failure)
-        case .plain, .terminator:
+        case .plain, .terminator, .lastWords:
             guard isDurable else { return await finish(exchange, with: CallFailure(.outboxFull)) }
             // A client that is gone by now has been billed: it was answered.
-            if case .plain(let whole) = rest {
-                try? await sendWhole(whole, event, exchange)
-            } else {
-                try? await sendTerminator(event, exchange)
+            switch rest {
+            case .plain(let whole): try? await sendWhole(whole, event, exchange)
+            case .lastWords: try? await sendLastWords(exchange)
+            default: try? await sendTerminator(event, exchange)
             }
         }
     }
 
     private func finish(_ exchange: Exchange, with failure: CallFailure) async {
-        if hasBegun {
-            await RefusalEdge.endStream(exchange, isChunked: isChunked, with: failure)
+        if !hasBegun {
+            await RefusalEdge.answer(exchange, with: failure, in: form.dialect)
+        } else if translation != nil {
+            await sendBreak(exchange, with: failure)
         } else {
-            await RefusalEdge.answer(exchange, with: failure)
+            await RefusalEdge.endStream(exchange, isChunked: isChunked, with: failure)
         }
     }
 
@@ -82,7 +84,7 @@ extension ChatReply {
     func streamHead(_ exchange: Exchange) -> UnsafeRawBufferPointer? {
         keepsStreamAlive = exchange.canKeepAlive && isChunked
         beginHead(status: 200, exchange)
-        head.field("content-type", "text/event-stream")
+        head.field("content-type", translation == nil ? "text/event-stream" : form.streamType)
         head.field("cache-control", "no-cache")
         head.field("x-eclusa-attempts", number: Int(attempts))
         head.field("x-eclusa-cost-state", "unknown")
@@ -96,6 +98,8 @@ extension ChatReply {
         head.field("date", exchange.dateBytes)
         head.field("x-request-id", exchange.requestIDBytes)
         if let upstream { head.append(upstream.answerFields) }
+        if form.dialect != .openAI { head.fieldsOf(form.dialect, exchange) }
+        if let dropped { head.field("x-eclusa-dropped", dropped) }
     }
 
     private func endHead(_ exchange: Exchange, keepsAlive: Bool) {

@@ -43,7 +43,7 @@ extension ChatReply {
     }
 
     /// All of the content: where it was received if it came in one piece, else put together in `body`.
-    private func receiveWhole(
+    func receiveWhole(
         _ connection: ClientConnection
     ) async throws(CallError) -> UnsafeRawBufferPointer {
         let limit = gateway.limits.answerBodyBytes

@@ -18,8 +18,10 @@ final class ChatReply {
         case nothing
         /// A whole answer; the bytes lie in `body` or in the upstream's buffer.
         case plain(UnsafeRawBufferPointer)
-        /// The end of a stream.
+        /// The end of a stream in OpenAI's chat format.
         case terminator
+        /// The end of a stream that is translated.
+        case lastWords
         case failure(CallFailure)
     }
 
@@ -35,6 +37,16 @@ final class ChatReply {
     var rest = Rest.nothing
     var attempts: UInt8 = 0
     var isStream = false
+    /// What the client speaks, and in which shape it wants its answer.
+    var form = CallForm.openAIChat
+    /// The call free of its dialect, once a provider needs it so.
+    var canonical: CanonicalCall?
+    /// The stream under way, unless both sides speak OpenAI's chat format.
+    var translation: StreamTranslation?
+    /// The body of a translated request.
+    var payload = GrowableBytes()
+    /// Members of the request that no provider was told, for a header.
+    var dropped: String?
     var stream = OpenAIChatStream(wantsUsage: false)
     /// The answer's head was sent, so no status can be changed any more.
     var hasBegun = false
@@ -42,7 +54,7 @@ final class ChatReply {
     var keepsStreamAlive = false
     /// The node ended it: it is being shut down.
     private(set) var isCutShort = false
-    private var startedAt: Int64 = 0
+    private(set) var startedAt: Int64 = 0
     private var firstByteAt: Int64 = 0
 
     var head = HeadWriter(capacity: 1024)
@@ -59,6 +71,7 @@ final class ChatReply {
         rest = .nothing
         attempts = 0
         isStream = false
+        form = .openAIChat
         hasBegun = false
         isCutShort = false
         startedAt = gateway.loop.now
@@ -70,7 +83,11 @@ final class ChatReply {
         connection = nil
         upstream = nil
         exchange = nil
+        canonical = nil
+        translation = nil
+        dropped = nil
         window.keep(0)
+        payload.removeAll(keeping: 0)
         body.removeAll(keeping: 64 * 1024)
     }
 

@@ -67,16 +67,26 @@ package final class Gateway {
         let path = exchange.pathBytes
         if Self.isEqual(path, "/v1/chat/completions") {
             guard exchange.method == .post else { return await refuse(exchange, .notAllowed("POST")) }
-            return await completeChat(exchange)
+            return await complete(exchange, as: .openAIChat)
         }
-        if Self.isEqual(path, "/v1/models") || path.starts(with: "/v1/models/".utf8) {
-            guard exchange.method == .get || exchange.method == .head else {
-                return await refuse(exchange, .notAllowed("GET, HEAD"))
-            }
-            return await listModels(exchange)
+        let place = CallPlace(exchange)
+        let dialect = place.dialect ?? CallPlace.speaker(exchange)
+        if case .nothing = place {
+            let message = "There is nothing at \(exchange.path).".bounded
+            return await refuse(exchange, CallFailure(.notFound, message: message), in: dialect)
         }
-        await refuse(
-            exchange, CallFailure(.notFound, message: "There is nothing at \(exchange.path).".bounded))
+        guard place.takes(exchange.method) else {
+            return await refuse(exchange, .notAllowed(place.methods), in: dialect)
+        }
+        switch place {
+        case .generation(let form, let model, let isStream):
+            await complete(exchange, as: form, model: model, isStream: isStream)
+        case .tokenCount(_, let model): await countTokens(exchange, in: dialect, of: model)
+        case .models(_, let name): await listModels(exchange, in: dialect, named: name)
+        case .modelDescription: await describeModel(exchange)
+        case .ollamaVersion: await tellOllamaVersion(exchange)
+        case .nothing: break
+        }
     }
 
     /// Ends the calls under way, each with an error in its dialect; their usage is settled.
@@ -102,16 +112,9 @@ package final class Gateway {
         return CallOrigin(address: NetworkAddress(high: peer.high, low: peer.low), isOverdue: isOverdue)
     }
 
-    /// The credential of `Authorization: Bearer …`; the scheme's case does not matter (RFC 9110 §11.1).
-    func bearer(_ exchange: Exchange) -> UnsafeRawBufferPointer? {
-        guard let value = exchange.field(.authorization), value.count > 7, value[6] == 32 else { return nil }
-        // The five letters and the one after them, whatever their case.
-        let scheme: StaticString = "bearer"
-        for index in 0..<6 where value[index] | 0x20 != scheme.utf8Start[index] { return nil }
-        return UnsafeRawBufferPointer(rebasing: value[7...])
-    }
-
-    func refuse(_ exchange: Exchange, _ failure: CallFailure) async {
+    func refuse(
+        _ exchange: Exchange, _ failure: CallFailure, in dialect: ClientDialect = .openAI
+    ) async {
         meters.noteRefusal(failure.code)
         log.debug(
             "call refused",
@@ -119,7 +122,7 @@ package final class Gateway {
                 "request_id": "\(exchange.requestID)", "code": LogValue(failure.code.code),
                 "status": LogValue(failure.status),
             ])
-        await RefusalEdge.answer(exchange, with: failure)
+        await RefusalEdge.answer(exchange, with: failure, in: dialect)
     }
 
     func takeReply(_ exchange: Exchange) -> ChatReply {

@@ -11,15 +11,18 @@ import Policy
 import Routing
 
 extension Gateway {
-    /// `POST /v1/chat/completions`, streamed or not: the stages of a call.
-    func completeChat(_ exchange: Exchange) async {
+    /// A generation in any dialect, streamed or not: the stages of a call. The model and whether to stream
+    /// are given where the path says them.
+    func complete(
+        _ exchange: Exchange, as form: CallForm, model: String? = nil, isStream: Bool = false
+    ) async {
         do throws(CallFailure) {
             let serving = try world()  // one immutable world per call
             try refuseStranger(exchange, in: serving)  // before a large body is asked for
             var body = exchange.bodyAtHand(limit: limits.requestBodyBytes)
             if body == nil { body = try await read(exchange) }
             guard let body else { return }
-            let call = try parse(body)  // what the gateway must know of it
+            let call = try parse(body, as: form, model, isStream)  // what the gateway must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
             let plan = routing.plan(  // targets, in order
                 for: permit.route, of: permit.admitted.key, in: serving.compiled)
@@ -31,7 +34,7 @@ extension Gateway {
             let isDurable = await recorder.record(event)  // before the last byte
             meters.note(event)
             await reply.finish(event, isDurable: isDurable)  // a clean end, or one error in the dialect
-        } catch { await refuse(exchange, error) }
+        } catch { await refuse(exchange, error, in: form.dialect) }
     }
 
     /// Strangers must not make us take in large bodies; small ones are checked once, with the route.
@@ -46,7 +49,7 @@ extension Gateway {
     }
 
     /// The whole body; nil when the client is gone.
-    private func read(_ exchange: Exchange) async throws(CallFailure) -> UnsafeRawBufferPointer? {
+    func read(_ exchange: Exchange) async throws(CallFailure) -> UnsafeRawBufferPointer? {
         do throws(RequestError) {
             return try await exchange.readBody(limit: limits.requestBodyBytes)
         } catch {
@@ -55,25 +58,32 @@ extension Gateway {
         }
     }
 
-    private func parse(_ body: UnsafeRawBufferPointer) throws(CallFailure) -> OpenAIChatRequest {
+    private func parse(
+        _ body: UnsafeRawBufferPointer, as form: CallForm, _ model: String?, _ isStream: Bool
+    ) throws(CallFailure) -> ClientCall {
+        guard case .openAIChat = form else {
+            do throws(RequestProblem) {
+                return try ClientCall(parsing: body, as: form, model: model, isStream: isStream)
+            } catch { throw CallFailure(error) }
+        }
         do throws(OpenAIRequestProblem) {
-            return try OpenAIChatRequest(parsing: body)
+            return ClientCall(try OpenAIChatRequest(parsing: body))
         } catch { throw CallFailure(error) }
     }
 
     private func admit(
-        _ call: OpenAIChatRequest, _ exchange: Exchange, in serving: ServingSnapshot
+        _ call: ClientCall, _ exchange: Exchange, in serving: ServingSnapshot
     ) throws(CallFailure) -> Permit {
         if recorder.isFull { throw CallFailure(.outboxFull) }
         let bearer = bearer(exchange)
         let now = clock.now()
         let origin = origin(of: exchange, at: now)
         do throws(Refusal) {
-            if !call.model.hasEscapes, let name = call.model.stringBytes {
+            if let model = call.model, !model.hasEscapes, let name = model.stringBytes {
                 return try admission.admit(
                     bearer, route: name, endpoint: .chat, from: origin, at: now, in: serving.compiled)
             }
-            let name = Array((call.model.string ?? "").utf8)
+            let name = Array(call.modelName.utf8)
             return try name.span.withUnsafeBytes { name throws(Refusal) in
                 try admission.admit(
                     bearer, route: name, endpoint: .chat, from: origin, at: now, in: serving.compiled)

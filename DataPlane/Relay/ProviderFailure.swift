@@ -54,6 +54,8 @@ enum ProviderFailure {
         case 400, 404, 413, 422, 429, 500...599: break
         default: return CallFailure(head.status < 400 ? .upstreamInvalid : .providerError)
         }
+        let hints = ProviderHints(body)
+        if head.status == 400, hints.isAboutOurKey { return CallFailure(.providerCredentialsRejected) }
         let code: ErrorCode = head.status == 429 ? .providerRateLimited : .providerError
         var failure = CallFailure(code)
         failure.origin = .provider
@@ -63,7 +65,7 @@ enum ProviderFailure {
             text
             ?? OpenAIError(
                 message: code.safeText, type: OpenAIError.type(ofStatus: head.status), code: code.code)
-        failure.retryAfter = head.retryAfter
+        failure.retryAfter = head.retryAfter ?? hints.retryAfter
         failure.retryAfterMilliseconds = head.retryAfterMilliseconds
         return failure
     }

@@ -6,10 +6,15 @@ import HTTPWire
 /// The one place where a failure becomes an answer, in the caller's dialect.
 enum RefusalEdge {
     /// Sends the failure as a whole answer. Nothing may have been answered before.
-    static func answer(_ exchange: Exchange, with failure: CallFailure) async {
+    static func answer(
+        _ exchange: Exchange, with failure: CallFailure, in dialect: ClientDialect = .openAI
+    ) async {
+        var fields = fields(of: failure)
+        if dialect == .anthropic { fields.append("request-id", "\(exchange.requestID)") }
         // A client that is gone needs no answer.
         try? await exchange.respond(
-            status: failure.status, fields: fields(of: failure), body: failure.error.body())
+            status: failure.status, fields: fields,
+            body: dialect.errorBody(failure.error, status: failure.status))
     }
 
     /// Ends a stream that has begun: one error event, and no terminator behind it.
@@ -22,7 +27,8 @@ enum RefusalEdge {
         } else {
             framed.append(event)
         }
-        // Not marked as complete: the connection is cut behind it, so that nobody takes the stream for whole.
+        // Not marked as complete: the connection is cut behind it, so that nobody takes the stream for
+        // whole.
         try? await exchange.sendRaw(framed.view)
     }
 

@@ -1,5 +1,6 @@
 import Contract
 import Cryptography
+import Dialects
 import Domain
 import Feed
 package import HTTPCalling
@@ -15,14 +16,22 @@ final class Upstream {
     let deadlines: CallDeadlines
     /// Our answers' fields about where it came from.
     let answerFields: PreparedFields
-    /// The request head up to the digits of `content-length`, one for each credential; without any, one.
-    private let headTemplates: [Secret]
-    /// Where the share of each ends, in the order of `headTemplates`.
+    /// The format this provider is spoken to in, unless the caller's own is one it also knows.
+    let format: ProviderFormat
+    /// The request head of a chat completion in OpenAI's format up to the digits of `content-length`, one
+    /// for each credential; without any, one. Empty when the provider does not speak that format.
+    private let chatHeads: [Secret]
+    /// Other heads up to where fields may be added, by request target.
+    private var heads: [String: [Secret]] = [:]
+    /// Where the share of each credential ends, in their order.
     private let shareEnds: [UInt64]
     private var calls: UInt64 = 0
     /// The upstream model's name as JSON, quotes included; does not move.
     let modelJSON: UnsafeRawBufferPointer
     private let credentials: [OpenedCredential]
+    private let authority: String
+
+    private var entry: ProviderEntry { target.provider.entry }
 
     /// nil when the provider does not speak a wire format of this node, or its configuration cannot be sent.
     init?(
@@ -30,20 +39,26 @@ final class Upstream {
         _ calling: UpstreamCalling
     ) {
         let provider = target.provider.entry
-        guard let path = Self.chatPath(provider.kind, base: provider.baseURL.path) else { return nil }
+        guard let format = ProviderFormat(provider.kind, model: target.entry.upstreamModel) else {
+            return nil
+        }
         let url = provider.baseURL
         let host = url.host.contains(":") ? "[\(url.host)]" : url.host
         let scheme = url.isSecure ? "https" : "http"
-        guard let address = WebAddress("\(scheme)://\(host):\(url.port)\(path)"),
-            let origin = Origin(address, tls: calling.tls)
-        else { return nil }
-        credentials = serving.credentials(of: provider.id)
-        let secrets: [Secret?] = credentials.isEmpty ? [nil] : credentials.map(\.secret)
-        let heads = secrets.compactMap { Self.head(provider.headers, address: address, credential: $0) }
-        guard heads.count == secrets.count,
+        guard let address = WebAddress("\(scheme)://\(host):\(url.port)/"),
+            let origin = Origin(address, tls: calling.tls),
             let fields = Self.answerFields(target, of: route, in: serving)
         else { return nil }
-        headTemplates = heads
+        self.format = format
+        authority = address.authority
+        credentials = serving.credentials(of: provider.id)
+        if let path = format.chatPath(of: target) {
+            let heads = Self.heads(path, provider, authority, credentials, upToLength: true)
+            guard !heads.isEmpty else { return nil }
+            chatHeads = heads
+        } else {
+            chatHeads = []
+        }
         var end: UInt64 = 0
         shareEnds = credentials.map { credential in
             end += UInt64(max(1, credential.weight))
@@ -61,11 +76,44 @@ final class Upstream {
 
     deinit { modelJSON.deallocate() }
 
-    /// Appends the head of a request whose body has this many bytes.
+    /// The format for a call of this form: the caller's own if the provider knows it.
+    func format(for form: CallForm) -> ProviderFormat {
+        if case .openAIChat = form, !chatHeads.isEmpty { return .openAIChat(.compatible) }
+        return format
+    }
+
+    /// Appends the head of a chat completion in OpenAI's format whose body has this many bytes.
     func writeHead(bodyBytes: Int, to output: inout GrowableBytes) {
-        headTemplates[nextCredential()].withBytes { output.append($0) }
+        chatHeads[nextCredential()].withBytes { output.append($0) }
         output.append(decimal: bodyBytes)
         output.append("\r\n\r\n")
+    }
+
+    /// Appends the head of a request to any target of the provider, with fields that are fit to be sent;
+    /// false when it cannot be written.
+    func writeHead(
+        _ requestTarget: String, fields: [(name: StaticString, value: String)], bodyBytes: Int,
+        to output: inout GrowableBytes
+    ) -> Bool {
+        let templates: [Secret]
+        if let known = heads[requestTarget] {
+            templates = known
+        } else {
+            templates = Self.heads(requestTarget, entry, authority, credentials, upToLength: false)
+            heads[requestTarget] = templates
+        }
+        guard !templates.isEmpty else { return false }
+        templates[nextCredential()].withBytes { output.append($0) }
+        for field in fields {
+            guard let line = PreparedFields([String(describing: field.name): field.value]) else {
+                return false
+            }
+            line.withBytes { output.append($0) }
+        }
+        output.append("content-length: ")
+        output.append(decimal: bodyBytes)
+        output.append("\r\n\r\n")
+        return true
     }
 
     /// Credentials take turns by their weights: the golden ratio's multiples spread evenly over the shares,
@@ -82,30 +130,41 @@ final class Upstream {
         credentials.map { $0.secret.withBytes { String(decoding: $0, as: UTF8.self) } }
     }
 
-    /// Where OpenAI's format is spoken, by kind of provider.
-    private static func chatPath(_ kind: ProviderKind, base: String) -> String? {
-        switch kind {
-        case .openAI, .openAICompatible: base + "/chat/completions"
-        case .ollama: base + "/v1/chat/completions"
-        case .anthropic, .gemini, .azureOpenAI, .bedrock, .vertex: nil
+    /// One head for each credential; empty when the configuration cannot be sent.
+    private static func heads(
+        _ requestTarget: String, _ provider: ProviderEntry, _ authority: String,
+        _ credentials: [OpenedCredential], upToLength: Bool
+    ) -> [Secret] {
+        let secrets: [Secret?] = credentials.isEmpty ? [nil] : credentials.map(\.secret)
+        let heads = secrets.compactMap {
+            head(requestTarget, provider, authority, credential: $0, upToLength: upToLength)
         }
+        return heads.count == secrets.count ? heads : []
     }
 
     private static func head(
-        _ headers: [ExtraHeader], address: WebAddress, credential: Secret?
+        _ requestTarget: String, _ provider: ProviderEntry, _ authority: String, credential: Secret?,
+        upToLength: Bool
     ) -> Secret? {
         var writer = HeadWriter(capacity: 1024)
-        writer.beginRequest(.post, target: address.target)
-        writer.field("host", address.authority)
-        credential?.withBytes { writer.field("authorization", "Bearer ", $0) }
+        writer.beginRequest(.post, target: requestTarget)
+        writer.field("host", authority)
+        credential?.withBytes { secret in
+            switch provider.kind {
+            case .anthropic: writer.field("x-api-key", secret)
+            case .gemini: writer.field("x-goog-api-key", secret)
+            case .azureOpenAI: writer.field("api-key", secret)
+            default: writer.field("authorization", "Bearer ", secret)
+            }
+        }
         writer.field("content-type", "application/json")
         writer.field("accept-encoding", "identity")
         writer.field("user-agent", "eclusa")
-        for header in headers { writer.field(name: header.name, header.value) }
-        // One more field and the blank line, to be cut off in front of its digit.
+        for header in provider.headers { writer.field(name: header.name, header.value) }
+        // One more field and the blank line, to be cut off in front of its digit, or as a whole.
         writer.field("content-length", number: 0)
         guard let head = writer.finish() else { return nil }
-        let cut = "0\r\n\r\n".utf8.count
+        let cut = upToLength ? "0\r\n\r\n".utf8.count : "content-length: 0\r\n\r\n".utf8.count
         return Secret(copying: UnsafeRawBufferPointer(rebasing: head[..<(head.count - cut)]))
     }
 

@@ -174,15 +174,14 @@ struct OpenAIAnswerTests {
 
     @Test("models are listed as OpenAI lists them")
     func models() throws {
-        let list = OpenAIModel.list([
-            OpenAIModel(id: "fast", created: 7), OpenAIModel(id: "a\"b", created: 8),
-        ])
-        let value = try JSONValue.parse(list)
+        let models = [ListedModel(id: "fast", created: 7), ListedModel(id: "a\"b", created: 8)]
+        let value = try JSONValue.parse(ListedModel.list(models, in: .openAI))
         #expect(value["object"] == "list")
         #expect(value["data"]?[1]?["id"] == "a\"b")
         #expect(
-            String(decoding: OpenAIModel(id: "fast", created: 7).body(), as: UTF8.self)
+            String(decoding: models[0].body(in: .openAI), as: UTF8.self)
                 == #"{"id":"fast","object":"model","created":7,"owned_by":"eclusa"}"#)
-        #expect(String(decoding: OpenAIModel.list([]), as: UTF8.self) == #"{"object":"list","data":[]}"#)
+        let none = String(decoding: ListedModel.list([], in: .openAI), as: UTF8.self)
+        #expect(none == #"{"object":"list","data":[]}"#)
     }
 }

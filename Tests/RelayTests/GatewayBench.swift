@@ -18,13 +18,15 @@ import Transport
 
 @testable import Relay
 
-/// A gateway on one loop with everything real around it: a stand-in provider, a signed snapshot, an outbox on
-/// disk, and a client. Loop thread.
+/// A gateway on one loop with everything real around it: a stand-in provider, a signed snapshot, an outbox
+/// on disk, and a client. Loop thread.
 final class GatewayBench {
     /// What a test wants to be different.
     struct Plan: Sendable {
         /// The model name behind the route `gpt-test`.
         var model = "stand-in"
+        /// What the provider behind it is.
+        var kind = ProviderKind.openAI
         var snapshot: (@Sendable (inout SnapshotFixture, SnapshotFixture.Parts) -> Void)?
         var hasSnapshot = true
         var standInKey: String?
@@ -59,6 +61,9 @@ final class GatewayBench {
         var (fixture, parts) = SnapshotFixture.small(
             baseURL: "http://\(plan.upstreamAddress ?? "\(upstream)")/v1")
         fixture.useModel(plan.model, timeouts: plan.timeouts)
+        if plan.kind != .openAI {
+            fixture.useKind(plan.kind, at: "http://\(plan.upstreamAddress ?? "\(upstream)")")
+        }
         plan.snapshot?(&fixture, parts)
         self.fixture = fixture
         self.parts = parts
@@ -137,6 +142,17 @@ final class GatewayBench {
             timeoutNanoseconds: 20_000_000_000)
     }
 
+    /// A call at any path, with the key where its dialect's clients put it.
+    func post(
+        _ path: String, _ body: String, fields: HeaderFields = [:]
+    ) async throws(CallError) -> Response {
+        var fields = fields
+        fields.append("content-type", "application/json")
+        return try await client.request(
+            .post, "http://\(address)\(path)", fields: fields, body: Array(body.utf8),
+            timeoutNanoseconds: 20_000_000_000)
+    }
+
     func get(_ path: String, key: String? = nil) async throws(CallError) -> Response {
         try await client.request(
             .get, "http://\(address)\(path)", fields: ["authorization": "Bearer \(key ?? self.key)"])
@@ -206,6 +222,18 @@ extension SnapshotFixture {
             ProviderEntry(
                 id: $0.id, tenant: $0.tenant, kind: $0.kind, baseURL: $0.baseURL, credentials: $0.credentials,
                 headers: $0.headers, timeouts: timeouts, isEnabled: $0.isEnabled)
+        }
+    }
+}
+
+extension SnapshotFixture {
+    /// Makes every provider one of this kind, at this address.
+    mutating func useKind(_ kind: ProviderKind, at address: String, options: [String: String] = [:]) {
+        guard let url = BaseURL(address) else { preconditionFailure("not a base URL: \(address)") }
+        content.providers = content.providers.map {
+            ProviderEntry(
+                id: $0.id, tenant: $0.tenant, kind: kind, baseURL: url, credentials: $0.credentials,
+                options: options, headers: $0.headers, timeouts: $0.timeouts, isEnabled: $0.isEnabled)
         }
     }
 }

@@ -163,8 +163,8 @@ struct RefusalTests {
             plan: snapshot { fixture, _ in
                 fixture.content.providers = fixture.content.providers.map {
                     ProviderEntry(
-                        id: $0.id, tenant: nil, kind: .anthropic, baseURL: $0.baseURL,
-                        credentials: $0.credentials)
+                        id: $0.id, tenant: nil, kind: .bedrock, baseURL: $0.baseURL,
+                        credentials: $0.credentials, options: ["region": "eu-central-1"])
                 }
             }, status: 503, code: "no_target"),
     ]

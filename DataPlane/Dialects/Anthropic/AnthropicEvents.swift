@@ -13,7 +13,7 @@ package struct AnthropicEventReader: Sendable {
     package init() {}
 
     package mutating func read(_ data: UnsafeRawBufferPointer) -> [CanonicalEvent] {
-        guard let event = try? JSONValue.parse([UInt8](data)) else {
+        guard let event = try? JSONValue.parse(data, limits: JSONLimits(maximumBytes: data.count)) else {
             return [.failure(ProviderComplaint(message: "The provider sent an event that is not JSON."))]
         }
         let index = event["index"]?.exactInt64 ?? 0

@@ -176,3 +176,15 @@ enum ClosedSchema {
         }
     }
 }
+
+extension AnthropicStyle {
+    /// The style of a model by its name: from 4.7 on, models think adaptively and refuse sampling settings.
+    package init(model: String) {
+        let words = model.split { !$0.isLetter && !$0.isNumber }
+        // Dates have eight digits, generations one or two.
+        let numbers = words.compactMap { $0.utf8.count <= 2 ? Int($0) : nil }
+        let generation = (numbers.first ?? 0, numbers.dropFirst().first ?? 0)
+        let isNew = words.contains("claude") && generation >= (4, 7)
+        self.init(thinksAdaptively: isNew, takesSampling: !isNew)
+    }
+}

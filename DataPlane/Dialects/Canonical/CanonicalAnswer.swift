@@ -21,6 +21,17 @@ package struct CanonicalAnswer: Sendable, Equatable {
         parts.reduce(into: "") { if case .text(let text) = $1 { $0 += text } }
     }
 
+    /// For estimates when there is no usage. Unit: bytes of text, names and arguments.
+    package var contentBytes: Int {
+        parts.reduce(0) { sum, part in
+            switch part {
+            case .text(let text), .reasoning(let text, _): sum + text.utf8.count
+            case .toolCall(let call): sum + call.name.utf8.count + call.arguments.utf8.count
+            default: sum
+            }
+        }
+    }
+
     package var toolCalls: [CanonicalToolCall] {
         parts.compactMap { if case .toolCall(let call) = $0 { call } else { nil } }
     }
@@ -79,5 +90,16 @@ package struct ProviderComplaint: Error, Sendable, Equatable {
         self.code = code
         self.parameter = parameter
         self.status = status
+    }
+}
+
+extension ProviderComplaint {
+    /// An error of the gateway as a stream of the dialect ends with it.
+    package init(_ error: OpenAIError, status: Int, for dialect: ClientDialect) {
+        // Anthropic's clients know Anthropic's words alone; the status has one for every case.
+        let isForeign = dialect == .anthropic && AnthropicError.status(of: error.type) == nil
+        self.init(
+            message: error.message, kind: isForeign ? nil : error.type, code: error.code,
+            parameter: error.parameter, status: status)
     }
 }

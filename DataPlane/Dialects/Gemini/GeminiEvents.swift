@@ -6,12 +6,12 @@ import JSONText
 package struct GeminiEventReader: Sendable {
     private var hasStarted = false
     private var callCount = 0
-    private var hasFinished = false
+    private(set) var hasFinished = false
 
     package init() {}
 
     package mutating func read(_ data: UnsafeRawBufferPointer) -> [CanonicalEvent] {
-        guard let frame = try? JSONValue.parse([UInt8](data)) else {
+        guard let frame = try? JSONValue.parse(data, limits: JSONLimits(maximumBytes: data.count)) else {
             return [.failure(ProviderComplaint(message: "The provider sent an event that is not JSON."))]
         }
         if let error = frame["error"] ?? frame[0]?["error"], !error.isNull {

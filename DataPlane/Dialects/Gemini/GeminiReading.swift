@@ -76,7 +76,7 @@ enum GeminiContents {
     ) throws(RequestProblem) {
         // One content may stand without its list, and a text for a content.
         let list = value.array ?? [value]
-        var calls = GeminiCallIDs()
+        var calls = OpenCalls()
         for (index, value) in list.enumerated() {
             let place = "contents.\(index)"
             if let text = value.string {
@@ -98,7 +98,7 @@ enum GeminiContents {
     }
 
     private static func readPart(
-        _ part: inout RequestReader, by role: CanonicalMessage.Role, _ calls: inout GeminiCallIDs,
+        _ part: inout RequestReader, by role: CanonicalMessage.Role, _ calls: inout OpenCalls,
         into conversation: inout ConversationBuilder
     ) throws(RequestProblem) {
         let signature = try part.text("thoughtSignature", "thought_signature")
@@ -150,25 +150,6 @@ enum GeminiContents {
     private static func part(of media: CanonicalMedia, _ type: String) -> CanonicalPart {
         if type.hasPrefix("image/") { return .image(media) }
         return type.hasPrefix("audio/") ? .audio(media) : .document(media)
-    }
-}
-
-/// Gemini's calls often have no ids: they get one each, and responses find theirs by name and order.
-struct GeminiCallIDs {
-    private var open: [(name: String, id: String)] = []
-    private var count = 0
-
-    mutating func begin(_ name: String, id: String?) -> String {
-        count += 1
-        let id = id ?? "call_\(count)"
-        open.append((name, id))
-        return id
-    }
-
-    mutating func answer(_ name: String, id: String?) -> String {
-        let index = open.firstIndex { id == nil ? $0.name == name : $0.id == id }
-        guard let index else { return id ?? "call_\(name)" }
-        return open.remove(at: index).id
     }
 }
 

@@ -127,7 +127,7 @@ package struct OllamaLineReader: Sendable {
     package init() {}
 
     package mutating func read(_ data: UnsafeRawBufferPointer) -> [CanonicalEvent] {
-        guard let line = try? JSONValue.parse([UInt8](data)) else {
+        guard let line = try? JSONValue.parse(data, limits: JSONLimits(maximumBytes: data.count)) else {
             return [.failure(ProviderComplaint(message: "The provider sent a line that is not JSON."))]
         }
         if let error = line["error"]?.string { return [.failure(ProviderComplaint(message: error))] }

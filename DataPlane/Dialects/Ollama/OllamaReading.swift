@@ -7,7 +7,7 @@ extension CanonicalCall {
         var request = try RequestReader(body)
         self.init(model: try request.requiredText("model"))
         var conversation = ConversationBuilder()
-        var calls = GeminiCallIDs()
+        var calls = OpenCalls()
         for (index, message) in (try request.list("messages") ?? []).enumerated() {
             var reader = try RequestReader(message, at: "messages.\(index)")
             try OllamaMessages.read(&reader, &calls, into: &conversation)
@@ -73,7 +73,7 @@ extension CanonicalCall {
 
 enum OllamaMessages {
     static func read(
-        _ message: inout RequestReader, _ calls: inout GeminiCallIDs,
+        _ message: inout RequestReader, _ calls: inout OpenCalls,
         into conversation: inout ConversationBuilder
     ) throws(RequestProblem) {
         let content = try message.text("content") ?? ""

@@ -3,7 +3,7 @@ import JSONText
 /// Reads a provider's OpenAI chat stream, one event's data at a time.
 package struct OpenAIChatEventReader: Sendable {
     private var hasStarted = false
-    private var hasFinished = false
+    private(set) var hasFinished = false
     /// The provider's index of each call, in the order they began; ours is the position.
     private var calls: [Int64] = []
 
@@ -12,7 +12,7 @@ package struct OpenAIChatEventReader: Sendable {
     /// The events one event's data stands for. `[DONE]` is the end.
     package mutating func read(_ data: UnsafeRawBufferPointer) -> [CanonicalEvent] {
         if data.elementsEqual("[DONE]".utf8) { return [.end] }
-        guard let chunk = try? JSONValue.parse([UInt8](data)) else {
+        guard let chunk = try? JSONValue.parse(data, limits: JSONLimits(maximumBytes: data.count)) else {
             return [.failure(ProviderComplaint(message: "The provider sent an event that is not JSON."))]
         }
         if let error = chunk["error"], !error.isNull { return [.failure(OpenAIComplaint.read(error))] }

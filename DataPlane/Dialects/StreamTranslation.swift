@@ -1,0 +1,173 @@
+/// Carries a provider's stream to a client that speaks another dialect, or the same one: then the events go
+/// as they came. Pure: bytes in, bytes out; the relay owns the connections.
+///
+/// What tells the client that the answer is whole waits for `finish`, so that no answer looks finished
+/// before its bill is safe.
+package struct StreamTranslation {
+    package enum Ending: Equatable, Sendable {
+        case open
+        /// The provider said its last word; what it means for the client comes from `finish`.
+        case done
+        case failed(ProviderComplaint)
+        /// An event longer than `maximumEventBytes`.
+        case tooLarge
+    }
+
+    package static let maximumEventBytes = 32 << 20
+
+    package private(set) var ending = Ending.open
+    package private(set) var usage: ReportedUsage?
+    /// Calls and texts so far, for estimates.
+    private var contentEvents = 0
+    private var contentBytes = 0
+
+    private var reader: EventReader
+    private var writer: EventWriter
+    private let isNative: Bool
+    private let isLines: Bool
+    private var lines = EventLines()
+    /// What is not yet a whole event.
+    private var window: [UInt8] = []
+    /// Native bytes that wait for the bill.
+    private var held: [UInt8] = []
+    private var hasReason = false
+
+    package init(from format: ProviderFormat, to form: CallForm, _ context: AnswerContext) {
+        reader = format.eventReader
+        writer = form.eventWriter(context)
+        isNative = format.isNative(to: form)
+        isLines = format.streamsLines
+    }
+
+    /// Takes the next bytes of the stream and appends what the client gets for them.
+    package mutating func take(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        guard ending == .open else { return }
+        window.append(contentsOf: bytes)
+        if isLines { takeLines(&output) } else { takeEvents(&output) }
+        if ending == .open, window.count > Self.maximumEventBytes { ending = .tooLarge }
+    }
+
+    /// The stream's clean end. A stream without its terminator stays open: it was cut.
+    package mutating func takeEnd(to output: inout [UInt8]) {
+        // The last event may lack its blank line.
+        if ending == .open, !window.isEmpty {
+            let blank: [UInt8] = isLines ? [10] : [10, 10]
+            blank.withUnsafeBytes { take($0, to: &output) }
+        }
+        if ending == .open, reader.isWholeWithoutTerminator { ending = .done }
+    }
+
+    /// Appends what tells the client that the answer is whole. Once, after `.done`.
+    package mutating func finish(nanoseconds: Int64, to output: inout [UInt8]) {
+        if isNative {
+            output += held
+            held = []
+            return
+        }
+        writer.note(nanoseconds: nanoseconds)
+        writer.write(.end, to: &output)
+    }
+
+    /// Appends what tells the client that the answer broke.
+    package mutating func fail(_ complaint: ProviderComplaint, to output: inout [UInt8]) {
+        writer.write(.failure(complaint), to: &output)
+    }
+
+    /// Output so far, for calls that end without a usage report: a token an event or four bytes, whichever
+    /// is more.
+    package var estimatedOutputTokens: Int64 { Int64(max(contentEvents, contentBytes / 4)) }
+
+    // MARK: Events
+
+    private mutating func takeEvents(_ output: inout [UInt8]) {
+        // Taken out, so that the bytes can be looked at while this changes.
+        var window = self.window
+        self.window = []
+        window.withUnsafeBytes { bytes in
+            while ending == .open, let event = lines.next(in: bytes) {
+                let raw = UnsafeRawBufferPointer(rebasing: bytes[event.bytes])
+                if event.isSplit {
+                    Self.joinedData(of: raw).withUnsafeBytes { take($0, of: raw, &output) }
+                } else {
+                    take(UnsafeRawBufferPointer(rebasing: bytes[event.data]), of: raw, &output)
+                }
+            }
+        }
+        let unfinished = min(lines.unfinished, window.count)
+        window.removeFirst(unfinished)
+        lines.removeFirst(unfinished)
+        self.window = window
+    }
+
+    private mutating func takeLines(_ output: inout [UInt8]) {
+        var window = self.window
+        self.window = []
+        var start = 0
+        window.withUnsafeBytes { bytes in
+            while ending == .open, let end = bytes[start...].firstIndex(of: 10) {
+                let raw = UnsafeRawBufferPointer(rebasing: bytes[start...end])
+                start = end + 1
+                var line = UnsafeRawBufferPointer(rebasing: raw.dropLast())
+                if line.last == 13 { line = UnsafeRawBufferPointer(rebasing: line.dropLast()) }
+                if !line.isEmpty { take(line, of: raw, &output) }
+            }
+        }
+        window.removeFirst(start)
+        self.window = window
+    }
+
+    private mutating func take(
+        _ data: UnsafeRawBufferPointer, of raw: UnsafeRawBufferPointer, _ output: inout [UInt8]
+    ) {
+        if data.isEmpty {
+            // A comment or a name without data: harmless to clients of the same dialect, nothing to others.
+            if isNative { output.append(contentsOf: raw) }
+            return
+        }
+        var isLast = false
+        for event in reader.read(data) {
+            note(event)
+            switch event {
+            case .failure(let complaint):
+                ending = .failed(complaint)
+                return
+            case .end:
+                ending = .done
+                isLast = true
+            case .finish:
+                hasReason = true
+                if !isNative { writer.write(event, to: &output) }
+            default: if !isNative { writer.write(event, to: &output) }
+            }
+        }
+        guard isNative else { return }
+        if isLast || (hasReason && reader.lacksTerminator) {
+            output += held
+            held = Array(raw)
+        } else {
+            output.append(contentsOf: raw)
+        }
+    }
+
+    private mutating func note(_ event: CanonicalEvent) {
+        switch event {
+        case .usage(let report): usage = report
+        case .text(let text), .reasoning(let text), .toolArguments(_, let text):
+            contentEvents += 1
+            contentBytes += text.utf8.count
+        default: break
+        }
+    }
+
+    private static func joinedData(of event: UnsafeRawBufferPointer) -> [UInt8] {
+        var data: [UInt8] = []
+        for line in event.split(whereSeparator: { $0 == 10 || $0 == 13 })
+        where line.starts(with: "data:".utf8) {
+            var value = line.dropFirst(5)
+            if value.first == 32 { value = value.dropFirst() }
+            if !data.isEmpty { data.append(10) }
+            data += value
+        }
+        return data
+    }
+}

@@ -1,0 +1,268 @@
+import Admission
+import Contract
+import Dialects
+import Domain
+import EventLoops
+import HTTPCalling
+import HTTPServing
+import HTTPWire
+import JSONText
+import Policy
+import Transport
+
+/// A request to a provider that is not a chat completion in OpenAI's format on both sides.
+struct OutgoingCall {
+    let format: ProviderFormat
+    let target: String
+    let fields: [(name: StaticString, value: String)]
+    /// Borrows the client's body, or the reply's `payload`.
+    let body: SplicedBody
+    /// The answer goes to the client as it comes.
+    let isNative: Bool
+}
+
+extension ChatReply {
+    /// Asks one target through the canonical call, or with the client's own bytes when its provider speaks
+    /// the client's dialect.
+    func attemptTranslated(_ call: ClientCall, _ upstream: Upstream) async -> Attempt {
+        let outgoing: OutgoingCall
+        do throws(RequestProblem) {
+            outgoing = try prepare(call, for: upstream)
+        } catch {
+            let failure = CallFailure(error)
+            // What one provider has no words for another may have.
+            if case .unsupported = error { return .passed(failure) }
+            return .failed(failure)
+        }
+        do throws(CallError) {
+            let connection = try await reach(upstream, with: .other(outgoing))
+            if let failure = await refusal(connection, upstream) { return .failed(failure) }
+            return .ended(
+                call.isStream
+                    ? await translateStream(connection, from: upstream, call, outgoing)
+                    : await translateWhole(connection, from: upstream, call, outgoing))
+        } catch { return failed(error, upstream) }
+    }
+
+    private func prepare(_ call: ClientCall, for upstream: Upstream) throws(RequestProblem) -> OutgoingCall {
+        let format = upstream.format(for: call.form)
+        let isNative = format.isNative(to: call.form)
+        var body = SplicedBody()
+        if isNative {
+            body = call.spliced(model: upstream.modelJSON)
+        } else {
+            let canonical: CanonicalCall
+            if let known = self.canonical { canonical = known } else { canonical = try call.canonical() }
+            self.canonical = canonical
+            let request = try format.request(canonical, model: upstream.target.entry.upstreamModel)
+            payload.removeAll()
+            payload.append(request.bytes)
+            body.add(payload.view)
+            dropped = canonical.untranslated.isEmpty ? nil : Self.list(canonical.untranslated)
+        }
+        return OutgoingCall(
+            format: format, target: format.generationPath(of: upstream.target, isStream: call.isStream),
+            fields: fields(for: format, isNative: isNative), body: body, isNative: isNative)
+    }
+
+    /// Fields of the provider's dialect; the client's own wishes in it go along to a provider that shares
+    /// it.
+    private func fields(
+        for format: ProviderFormat, isNative: Bool
+    ) -> [(name: StaticString, value: String)] {
+        guard case .anthropic = format else { return [] }
+        let version = isNative ? exchange?.fieldText(.anthropicVersion) : nil
+        var fields: [(name: StaticString, value: String)] = [("anthropic-version", version ?? "2023-06-01")]
+        if isNative, let beta = exchange?.joinedFieldText("anthropic-beta") {
+            fields.append(("anthropic-beta", beta))
+        }
+        return fields
+    }
+
+    /// Names for a header: clients choose them, so only plain ones are shown, and not too many.
+    private static func list(_ names: [String]) -> String {
+        let plain = names.filter { name in
+            name.utf8.count <= 64
+                && name.utf8.allSatisfy {
+                    ($0 | 0x20) &- 0x61 < 26 || $0 &- 0x30 < 10 || $0 == 0x5F || $0 == 0x2E
+                }
+        }
+        return plain.prefix(16).joined(separator: ", ")
+    }
+
+    // MARK: Whole answers
+
+    private func translateWhole(
+        _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ outgoing: OutgoingCall
+    ) async -> CallOutcome {
+        let status = connection.head.status
+        let whole: UnsafeRawBufferPointer
+        do throws(CallError) {
+            if let bytes = try connection.wholeBodyAtHand(limit: gateway.limits.answerBodyBytes) {
+                whole = bytes
+            } else {
+                whole = try await receiveWhole(connection)
+            }
+        } catch { return fail(CallFailure(upstream: error), upstream.target) }
+        let limits = JSONLimits(maximumBytes: whole.count, maximumValues: 1_000_000)
+        guard let value = try? JSONValue.parse(whole, limits: limits) else {
+            let code: ErrorCode = connection.framing == .untilClose ? .upstreamCut : .upstreamInvalid
+            let message = "The provider's answer was not valid JSON."
+            return fail(CallFailure(code, message: message), upstream.target)
+        }
+        let answer: CanonicalAnswer
+        do throws(ProviderComplaint) {
+            answer = try outgoing.format.answer(value)
+        } catch {
+            return fail(CallFailure(error.scrubbed(upstream.secrets)), upstream.target)
+        }
+        noteFirstByte()
+        if outgoing.isNative {
+            rest = .plain(whole)
+        } else {
+            let text = call.form.answer(answer, context(of: call), nanoseconds: age)
+            // The provider's bytes are of no more use.
+            body.removeAll()
+            body.append(text.bytes)
+            rest = .plain(body.view)
+        }
+        let usage = answer.usage ?? ReportedUsage(usage: .zero, hasInput: false, hasOutput: false)
+        return outcome(
+            .completed, upstream.target,
+            usage: usage.completed(
+                estimatedInput: Self.tokens(call.promptBytes),
+                estimatedOutput: Self.tokens(answer.contentBytes)),
+            isEstimated: !usage.isComplete, status: status)
+    }
+
+    /// What the answer says about itself, in the client's terms.
+    private func context(of call: ClientCall) -> AnswerContext {
+        let id = exchange.map { "\($0.requestID)".dropFirst("req_".count) } ?? ""
+        return AnswerContext(
+            id: String(id), model: call.modelName,
+            created: gateway.clock.now().microseconds / 1_000_000, wantsUsage: call.asksForUsage)
+    }
+
+    /// How long the call takes already. Unit: nanoseconds.
+    private var age: Int64 { gateway.loop.now - startedAt }
+
+    // MARK: Streams
+
+    private func translateStream(
+        _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ outgoing: OutgoingCall
+    ) async -> CallOutcome {
+        var stream = StreamTranslation(from: outgoing.format, to: call.form, context(of: call))
+        translation = stream
+        // Nobody reads the request any more, and the stream may last.
+        exchange?.releaseContent()
+        var problem: CallFailure?
+        var output: [UInt8] = []
+        do throws(CallError) {
+            while stream.ending == .open {
+                let part = try await connection.nextBody()
+                if let part { stream.take(part, to: &output) } else { stream.takeEnd(to: &output) }
+                if !output.isEmpty, await !forward(output) {
+                    translation = stream
+                    return clientGone(upstream, call)
+                }
+                output.removeAll(keepingCapacity: true)
+                if part == nil { break }
+            }
+        } catch { problem = CallFailure(upstream: error) }
+        switch stream.ending {
+        case .done: break
+        case .failed(let complaint): problem = CallFailure(complaint.scrubbed(upstream.secrets))
+        case .tooLarge: problem = CallFailure(.upstreamInvalid)
+        case .open:
+            if problem == nil {
+                problem = CallFailure(.upstreamCut)
+                problem?.ending = .upstreamCut
+            }
+        }
+        translation = stream
+        release(connection, isDone: stream.ending == .done)
+        if let problem { return fail(problem, upstream.target, usage: usage(of: call), isEstimated: true) }
+        rest = .lastWords
+        return outcome(
+            .completed, upstream.target, usage: usage(of: call),
+            isEstimated: !(stream.usage?.isComplete ?? false))
+    }
+
+    private func clientGone(_ upstream: Upstream, _ call: ClientCall) -> CallOutcome {
+        connection?.close()
+        rest = .nothing
+        return outcome(.clientGone, upstream.target, usage: usage(of: call), isEstimated: true)
+    }
+
+    /// What the provider reported, with estimates from what went by where it did not.
+    private func usage(of call: ClientCall) -> TokenUsage {
+        let reported = translation?.usage ?? ReportedUsage(usage: .zero, hasInput: false, hasOutput: false)
+        return reported.completed(
+            estimatedInput: Self.tokens(call.promptBytes),
+            estimatedOutput: translation?.estimatedOutputTokens ?? 0)
+    }
+
+    /// Sends a part of a stream, its head before the first; false when the client is gone.
+    private func forward(_ content: [UInt8]) async -> Bool {
+        guard let exchange else { return false }
+        do throws(TransportError) {
+            try await send(content, isLast: false, exchange)
+            return true
+        } catch { return false }
+    }
+
+    private func send(_ content: [UInt8], isLast: Bool, _ exchange: Exchange) async throws(TransportError) {
+        body.removeAll()
+        if !hasBegun {
+            guard let head = streamHead(exchange) else { throw .aborted }
+            body.append(head)
+            hasBegun = true
+            noteFirstByte()
+        }
+        if isChunked {
+            var encoder = ChunkEncoder()
+            content.withUnsafeBytes { body.append(encoder.encode($0, isLast: isLast)) }
+        } else {
+            body.append(content)
+        }
+        try await exchange.sendRaw(body.view)
+    }
+
+    /// The end of a whole stream: what waited for the bill, and the end of the chunks, in one write.
+    func sendLastWords(_ exchange: Exchange) async throws(TransportError) {
+        var words: [UInt8] = []
+        translation?.finish(nanoseconds: age, to: &words)
+        try await send(words, isLast: true, exchange)
+        exchange.markResponded(keepAlive: isChunked && keepsStreamAlive)
+    }
+
+    /// One error event in the client's dialect. The connection is cut behind it, so that nobody takes the
+    /// stream for whole.
+    func sendBreak(_ exchange: Exchange, with failure: CallFailure) async {
+        var words: [UInt8] = []
+        translation?.fail(
+            ProviderComplaint(failure.error, status: failure.status, for: form.dialect), to: &words)
+        try? await send(words, isLast: false, exchange)
+    }
+
+    /// Lets the provider's connection go as soon as nothing more is wanted from it.
+    private func release(_ connection: ClientConnection, isDone: Bool) {
+        self.connection = nil
+        guard isDone, !connection.isBodyComplete else { return connection.finish() }
+        // The end of the body is still on its way: wait for it aside, not with this client.
+        connection.connection.unlink()
+        connection.deadlines.betweenReadsNanoseconds = 1_000_000_000
+        gateway.loop.spawn {
+            var left = 64 * 1024
+            while left > 0, let part = try? await connection.nextBody() { left -= part.count }
+            connection.finish()
+        }
+    }
+}
+
+extension HeadWriter {
+    /// Fields the clients of a dialect look for besides.
+    mutating func fieldsOf(_ dialect: ClientDialect, _ exchange: Exchange) {
+        if dialect == .anthropic { field("request-id", exchange.requestIDBytes) }
+    }
+}
