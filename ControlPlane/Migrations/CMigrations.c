@@ -100,6 +100,12 @@ static const char m0040[] = {
 static const char m0042[] = {
 #embed "0042_isolate_providers.sql"
 };
+static const char m0048[] = {
+#embed "0048_create_limits.sql"
+};
+static const char m0049[] = {
+#embed "0049_create_grants.sql"
+};
 static const char m0054[] = {
 #embed "0054_wake_on_trust_changes.sql"
 };
@@ -144,6 +150,8 @@ static const struct migration all[] = {
     {"0039_create_email_tokens", m0039, sizeof m0039},
     {"0040_create_second_factors", m0040, sizeof m0040},
     {"0042_isolate_providers", m0042, sizeof m0042},
+    {"0048_create_limits", m0048, sizeof m0048},
+    {"0049_create_grants", m0049, sizeof m0049},
     {"0054_wake_on_trust_changes", m0054, sizeof m0054},
     {"0055_create_rollouts", m0055, sizeof m0055},
     {"0060_create_backups", m0060, sizeof m0060},
