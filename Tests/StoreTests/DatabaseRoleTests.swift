@@ -23,6 +23,9 @@ struct DatabaseRoleTests {
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
+        limits: app=arwd publisher=r
+        grants: app=r ingest=rw publisher=arwd
+        grant_streams: publisher=arw
         mails: app=arwd
         management_tokens: app=arwd
         management_tokens.id: reports=r
