@@ -11,7 +11,7 @@ enum TrustRoutes {
         ) { call throws(OperationError) in try await call.operations.trust.get(by: try call.caller) },
         .write(
             .post, "/api/v1/trust/rotate-snapshot-key", .needs(.snapshotsPublish, in: .platform),
-            "trust.rotate-snapshot-key", "Replace the key that signs snapshots", answers: .trust
+            "trust.rotate-snapshot-key", "Replace the keys that sign snapshots and grants", answers: .trust
         ) { call throws(OperationError) in
             try await call.operations.trust.rotateSnapshotKey(by: try call.caller)
         },

@@ -16,16 +16,18 @@ extension Keyring {
         _ = try await SettingsStore.retire("fleet", keyID: old.id.description, at: now, connection)
     }
 
-    /// A new snapshot key, named by the next key set. The old one signs nothing more; what it signed stays
-    /// valid in caches.
+    /// New keys for snapshots and for grants, named by the next key set. The old ones sign nothing more; what
+    /// they signed stays valid in caches.
     func rotateSnapshotKey() async throws {
         try await lock()
         let keys = try await loadRotating()
-        let fresh = Ed25519PrivateKey()
-        try await insertSigningKey("snapshot", fresh)
+        let (snapshot, grant) = (Ed25519PrivateKey(), Ed25519PrivateKey())
+        try await insertSigningKey("snapshot", snapshot)
         try await retireSigningKey("snapshot", keys.snapshotKey)
+        try await insertSigningKey("grant", grant)
+        try await retireSigningKey("grant", keys.grantKey)
         try await extend(
-            keys, entries: others(than: .snapshot, in: keys.keySet) + [snapshotEntry(fresh)],
+            keys, entries: [entry(.snapshot, snapshot), entry(.grant, grant)],
             rootKeys: keys.keySet.rootKeys, signedBy: [keys.rootKey])
     }
 
@@ -51,10 +53,6 @@ extension Keyring {
             signedBy: [keys.rootKey])
         _ = try await SnapshotStore.raiseEpoch(to: epoch, connection)
         return epoch
-    }
-
-    private func others(than role: KeySet.Role, in set: KeySet) -> [KeySet.Entry] {
-        set.entries.filter { $0.role != role }
     }
 
     private func extend(

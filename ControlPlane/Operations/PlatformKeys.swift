@@ -36,6 +36,8 @@ package struct PlatformKeys: Sendable {
     package var pinnedRoot: Ed25519PublicKey { live.current.pinnedRoot }
     /// Signs snapshots.
     package var snapshotKey: Ed25519PrivateKey { live.current.snapshotKey }
+    /// Signs what nodes are lent of limits.
+    package var grantKey: Ed25519PrivateKey { live.current.grantKey }
     /// The envelopes a node walks to trust `snapshotKey`, from version 1 on.
     package var keySets: [SignedEnvelope] { live.current.keySets }
     /// Seals provider credentials for nodes.
@@ -66,6 +68,7 @@ struct RotatingKeys: Sendable {
     let rootKey: Ed25519PrivateKey
     let pinnedRoot: Ed25519PublicKey
     let snapshotKey: Ed25519PrivateKey
+    let grantKey: Ed25519PrivateKey
     let keySets: [SignedEnvelope]
     let keySet: KeySet
     let fleetKey: FleetKey
@@ -98,9 +101,9 @@ extension PlatformKeys {
 /// Loads or makes each key, inside one transaction.
 struct Keyring {
     private static let authorityValiditySeconds: Int64 = 20 * 365 * 86_400
-    static let snapshotKeyValiditySeconds: Int64 = 90 * 86_400
+    static let onlineKeyValiditySeconds: Int64 = 90 * 86_400
     /// The purposes of what is rotated.
-    static let rotating = ["root", "snapshot", "key-set", "fleet"]
+    static let rotating = ["root", "snapshot", "grant", "key-set", "fleet"]
 
     let masterKey: MasterKey
     let now: Timestamp
@@ -125,14 +128,16 @@ struct Keyring {
     func loadRotating() async throws -> RotatingKeys {
         let rootKey = try await signingKey("root").key
         let snapshotKey = try await signingKey("snapshot").key
-        try await makeFirstKeySet(rootKey, snapshotKey)
+        let grantKey = try await signingKey("grant").key
+        try await makeFirstKeySet(rootKey, snapshotKey, grantKey)
         let chain = try await raiseEpoch(of: try await keySetChain(), rootKey)
         guard let last = chain.last, let keySet = try? KeySet(encoded: last.payload),
             let first = chain.first, let pinned = (try? KeySet(encoded: first.payload))?.rootKeys.first
         else { throw PlatformKeys.Failure.malformed(purpose: "key-set") }
         return RotatingKeys(
-            rootKey: rootKey, pinnedRoot: pinned, snapshotKey: snapshotKey, keySets: chain, keySet: keySet,
-            fleetKey: try await fleetKey(),
+            rootKey: rootKey, pinnedRoot: pinned, snapshotKey: snapshotKey, grantKey: grantKey,
+            keySets: chain,
+            keySet: keySet, fleetKey: try await fleetKey(),
             stamp: try await SettingsStore.currentIDs(of: Self.rotating, connection))
     }
 
@@ -220,19 +225,18 @@ struct Keyring {
 
     /// The first key set, signed by the root. Kept as it was signed: nodes compare it byte for byte.
     private func makeFirstKeySet(
-        _ rootKey: Ed25519PrivateKey, _ snapshotKey: Ed25519PrivateKey
+        _ rootKey: Ed25519PrivateKey, _ snapshotKey: Ed25519PrivateKey, _ grantKey: Ed25519PrivateKey
     ) async throws {
         let set = KeySet(
             version: 1, epoch: 1, issuedAt: now, rootKeys: [rootKey.publicKey],
-            entries: [snapshotEntry(snapshotKey)])
+            entries: [entry(.snapshot, snapshotKey), entry(.grant, grantKey)])
         // Public: sealed like the rest so that nobody can swap it in the database.
         _ = try await keep("key-set", keyID: "1", Secret(set.signed(by: [rootKey]).encoded), publicPart: nil)
     }
 
-    func snapshotEntry(_ key: Ed25519PrivateKey) -> KeySet.Entry {
+    func entry(_ role: KeySet.Role, _ key: Ed25519PrivateKey) -> KeySet.Entry {
         KeySet.Entry(
-            role: .snapshot, key: key.publicKey,
-            expires: now.advanced(bySeconds: Self.snapshotKeyValiditySeconds))
+            role: role, key: key.publicKey, expires: now.advanced(bySeconds: Self.onlineKeyValiditySeconds))
     }
 
     /// The current secret of a purpose, opened; `fresh` becomes it when there is none.

@@ -43,7 +43,7 @@ package struct TrustOperations {
         return TrustState(keys.live.current)
     }
 
-    /// A new key that signs snapshots, for 90 days.
+    /// New keys that sign snapshots, and what nodes are lent of limits, for 90 days.
     package func rotateSnapshotKey(by caller: Caller) async throws(OperationError) -> Changed<TrustState> {
         try await rotate("trust.rotate-snapshot-key", by: caller) { try await $0.rotateSnapshotKey() }
     }

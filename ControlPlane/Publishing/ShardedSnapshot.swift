@@ -100,8 +100,8 @@ struct ShardedSnapshot: Sendable {
         return result
     }
 
-    /// As `replace`, but providers, routes and prices stay as they are here: keys, tenants and workspaces are
-    /// always current, and so are credentials and what was taken away from providers.
+    /// As `replace`, but providers, routes and prices stay as they are here: keys, tenants, workspaces and
+    /// limits are always current, and so are credentials and what was taken away from providers.
     mutating func replaceKeepingSettings(
         _ scope: SnapshotScope?, with content: SnapshotContent, fleetKey: FleetKeyID
     ) throws(CodecError) -> Replacement {
@@ -195,6 +195,8 @@ extension Shard {
             shard.providers.removeAll { owners.contains($0.tenant) }
             shard.routes.removeAll { owners.contains($0.tenant) }
             shard.prices.removeAll { owners.contains($0.tenant) }
+            shard.limits.removeAll { owners.contains($0.tenant) }
+            shard.groups.removeAll { owners.contains($0.tenant) }
         }
         shard.keys.removeAll { scope.contains($0.publicID, of: $0.tenant) }
         return shard
@@ -208,6 +210,8 @@ extension Shard {
         shard.providers.removeAll { !owners.contains($0.tenant) }
         shard.routes.removeAll { !owners.contains($0.tenant) }
         shard.prices.removeAll { !owners.contains($0.tenant) }
+        shard.limits.removeAll { !owners.contains($0.tenant) }
+        shard.groups.removeAll { !owners.contains($0.tenant) }
         return shard
     }
 
@@ -227,6 +231,8 @@ extension Shard {
         providers += other.providers
         routes += other.routes
         prices += other.prices
+        limits += other.limits
+        groups += other.groups
     }
 }
 
@@ -262,5 +268,7 @@ extension SnapshotContent {
         providers += shard.providers
         routes += shard.routes
         prices += shard.prices
+        limits += shard.limits
+        groups += shard.groups
     }
 }

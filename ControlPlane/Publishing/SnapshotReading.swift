@@ -115,6 +115,8 @@ enum SnapshotReading {
         content.workspaces = try await SnapshotExport.workspaces(of: owners, connection)
         content.routes = try await SnapshotExport.routes(of: owners, connection)
         content.prices = try await SnapshotExport.prices(of: owners, at: now, connection)
+        content.limits = try await SnapshotExport.limits(of: owners, connection)
+        content.groups = try await SnapshotExport.groups(of: owners, connection)
         var unsealed: [(StoredCredential, ProviderID, TenantID?)] = []
         for exported in try await SnapshotExport.providers(of: owners, connection) {
             let provider = exported.provider

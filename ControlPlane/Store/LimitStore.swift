@@ -3,22 +3,25 @@ package import PostgresDriver
 
 /// Rates, slots and budgets of a tenant.
 package enum LimitStore {
-    private static let columns: SQL =
+    static let columns: SQL =
         """
-        tenant_id, id, name, workspace_id, key_id, routes, models, partition_by, metric, amount, period,
-        time_zone, mode, thresholds, increase_amount, increase_expires, created_at, updated_at
+        tenant_id, id, name, workspace_id, group_id, user_id, key_id, routes, models, tags, partition_by,
+        metric, amount, period, time_zone, mode, thresholds, increase_amount, increase_expires, created_at,
+        updated_at
         """
 
-    /// Fails on `limitNameIsUnique`, `limitWorkspaceExists` and `limitKeyExists` of `Constraint`.
+    /// Fails on `limitNameIsUnique`, `limitWorkspaceExists`, `limitGroupExists`, `limitUserIsAMember` and
+    /// `limitKeyExists` of `Constraint`.
     package static func create(
         _ limit: Limit, _ connection: PostgresConnection
     ) async throws(PostgresError) {
-        let (workspace, key) = parts(of: limit.subject)
+        let subject = Columns(of: limit.subject)
         try await connection.execute(
             """
             insert into limits (\(fragment: columns))
-            values (\(limit.tenant), \(limit.id), \(limit.name), \(workspace), \(key), \(limit.match.routes),
-                    \(limit.match.models), \(limit.partition.name), \(limit.metric.name), \(limit.amount),
+            values (\(limit.tenant), \(limit.id), \(limit.name), \(subject.workspace), \(subject.group),
+                    \(subject.user), \(subject.key), \(limit.match.routes), \(limit.match.models),
+                    \(limit.match.tags), \(limit.partition.name), \(limit.metric.name), \(limit.amount),
                     \(limit.period.name), \(limit.timeZone), \(limit.mode.name),
                     \(limit.thresholds.map(Int64.init)), \(limit.increase?.amount),
                     \(limit.increase?.expires), \(limit.createdAt), \(limit.updatedAt))
@@ -56,8 +59,8 @@ package enum LimitStore {
             """
             update limits
                set name = \(limit.name), routes = \(limit.match.routes), models = \(limit.match.models),
-                   amount = \(limit.amount), mode = \(limit.mode.name),
-                   thresholds = \(limit.thresholds.map(Int64.init)),
+                   tags = \(limit.match.tags), amount = \(limit.amount),
+                   mode = \(limit.mode.name), thresholds = \(limit.thresholds.map(Int64.init)),
                    increase_amount = \(limit.increase?.amount),
                    increase_expires = \(limit.increase?.expires), updated_at = \(limit.updatedAt)
              where tenant_id = \(limit.tenant) and id = \(limit.id)
@@ -95,32 +98,51 @@ package enum LimitStore {
         return LimitWindow(start: try row.timestamp(0), end: try row.optionalTimestamp(1))
     }
 
-    private static func parts(of subject: LimitSubject) -> (workspace: WorkspaceID?, key: KeyID?) {
-        switch subject {
-        case .tenant: (nil, nil)
-        case .workspace(let workspace): (workspace, nil)
-        case .key(let key): (nil, key)
+    /// A subject as the table has it: at most one is not null.
+    private struct Columns {
+        var workspace: WorkspaceID?
+        var group: GroupID?
+        var user: UserID?
+        var key: KeyID?
+
+        init(of subject: LimitSubject) {
+            switch subject {
+            case .tenant: break
+            case .workspace(let id): workspace = id
+            case .group(let id): group = id
+            case .user(let id): user = id
+            case .key(let id): key = id
+            }
         }
     }
 
-    private static func read(_ row: Row) throws(PostgresError) -> Limit {
-        let workspace: WorkspaceID? = try row.optionalID(3)
-        let key: KeyID? = try row.optionalID(4)
-        let subject: LimitSubject =
-            key.map { .key($0) } ?? workspace.map { .workspace($0) } ?? .tenant
+    static func read(_ row: Row) throws(PostgresError) -> Limit {
         var increase: LimitIncrease?
-        if let amount = try row.optionalInt64(14), let expires = try row.optionalTimestamp(15) {
+        if let amount = try row.optionalInt64(17), let expires = try row.optionalTimestamp(18) {
             increase = LimitIncrease(amount: amount, expires: expires)
         }
         return Limit(
-            id: try row.id(1), tenant: try row.id(0), name: try row.text(2), subject: subject,
+            id: try row.id(1), tenant: try row.id(0), name: try row.text(2), subject: try readSubject(row, 3),
             match: LimitMatch(
-                routes: try row.uuidArray(5).map { ID($0) }, models: try row.uuidArray(6).map { ID($0) }),
-            partition: try row.value(7, LimitPartition.init(name:)),
-            metric: try row.value(8, LimitMetric.init(name:)), amount: try row.int64(9),
-            period: try row.value(10, LimitPeriod.init(name:)), timeZone: try row.text(11),
-            mode: try row.value(12, LimitMode.init(name:)),
-            thresholds: try row.int64Array(13).map { Int($0) }, increase: increase,
-            createdAt: try row.timestamp(16), updatedAt: try row.timestamp(17))
+                routes: try row.uuidArray(7).map { ID($0) }, models: try row.uuidArray(8).map { ID($0) },
+                tags: try row.textArray(9)),
+            partition: try row.value(10, LimitPartition.init(name:)),
+            metric: try row.value(11, LimitMetric.init(name:)), amount: try row.int64(12),
+            period: try row.value(13, LimitPeriod.init(name:)), timeZone: try row.text(14),
+            mode: try row.value(15, LimitMode.init(name:)),
+            thresholds: try row.int64Array(16).map { Int($0) }, increase: increase,
+            createdAt: try row.timestamp(19), updatedAt: try row.timestamp(20))
+    }
+
+    private static func readSubject(_ row: Row, _ first: Int) throws(PostgresError) -> LimitSubject {
+        let (workspace, group): (WorkspaceID?, GroupID?) = (
+            try row.optionalID(first), try row.optionalID(first + 1)
+        )
+        let (user, key): (UserID?, KeyID?) = (try row.optionalID(first + 2), try row.optionalID(first + 3))
+        if let workspace { return .workspace(workspace) }
+        if let group { return .group(group) }
+        if let user { return .user(user) }
+        if let key { return .key(key) }
+        return .tenant
     }
 }

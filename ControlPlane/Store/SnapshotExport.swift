@@ -69,9 +69,35 @@ package enum SnapshotExport {
              order by tenant_id, id
              limit \(rowsPerPage)
             """)
-        let keys = try rows.read(readKey)
-        guard keys.count == rowsPerPage, let last = keys.last else { return (keys, nil) }
+        var keys = try rows.read(readKey)
+        guard let first = keys.first, let last = keys.last else { return ([], nil) }
+        try await addLimits(
+            """
+            (tenant_id, key_id) >= (\(first.tenant), \(first.id))
+            and (tenant_id, key_id) <= (\(last.tenant), \(last.id))
+            """, to: &keys, connection)
+        if keys.count < rowsPerPage { return (keys, nil) }
         return (keys, KeyPosition(tenant: last.tenant, id: last.id))
+    }
+
+    /// Gives keys the limits that are theirs alone. Most keys have none.
+    private static func addLimits(
+        _ filter: SQL, to keys: inout [KeyEntry], _ connection: PostgresConnection
+    ) async throws(PostgresError) {
+        let rows = try await connection.query(
+            """
+            select \(fragment: LimitStore.columns)
+              from limits
+             where key_id is not null and \(fragment: filter)
+             order by tenant_id, key_id, id
+            """)
+        if rows.isEmpty { return }
+        var limits: [KeyID: [LimitEntry]] = [:]
+        for limit in try rows.read(LimitStore.read) {
+            guard case .key(let key) = limit.subject else { continue }
+            limits[key, default: []].append(LimitEntry(limit))
+        }
+        for index in keys.indices { keys[index].limits = limits[keys[index].id] ?? [] }
     }
 
     /// The keys of these public ids, those there are and that have not ended long ago.
@@ -88,7 +114,11 @@ package enum SnapshotExport {
                  where public_id = any(\(chunk))
                    and coalesce(least(revoked_at, expires_at), \(now)) > \(ended)
                 """)
-            keys += try rows.read(readKey)
+            var found = try rows.read(readKey)
+            let (tenants, ids) = (found.map(\.tenant), found.map(\.id))
+            try await addLimits(
+                "(tenant_id, key_id) in (select * from unnest(\(tenants), \(ids)))", to: &found, connection)
+            keys += found
         }
         return keys
     }
@@ -215,5 +245,40 @@ package enum SnapshotExport {
              order by tenant_id, model_id, effective_from, id
             """)
         return try rows.read { row throws(PostgresError) in PriceEntry(try PriceStore.read(row)) }
+    }
+
+    /// The limits of all subjects but keys, whose own come with them.
+    package static func limits(
+        of owners: Owners? = nil, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [LimitEntry] {
+        let filter: SQL = owners.map { "and tenant_id = any(\($0.ids))" } ?? ""
+        let rows = try await connection.query(
+            """
+            select \(fragment: LimitStore.columns)
+              from limits
+             where key_id is null \(fragment: filter)
+             order by tenant_id, id
+            """)
+        return try rows.read(LimitStore.read).map { LimitEntry($0) }
+    }
+
+    /// The groups that limits bind, with their members.
+    package static func groups(
+        of owners: Owners? = nil, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [GroupEntry] {
+        let filter: SQL = owners.map { "and tenant_id = any(\($0.ids))" } ?? ""
+        let rows = try await connection.query(
+            """
+            select tenant_id, group_id, array_agg(user_id order by user_id)
+              from group_members
+             where (tenant_id, group_id) in (select tenant_id, group_id from limits
+                                              where group_id is not null) \(fragment: filter)
+             group by tenant_id, group_id
+             order by tenant_id, group_id
+            """)
+        return try rows.read { row throws(PostgresError) in
+            GroupEntry(
+                id: try row.id(1), tenant: try row.id(0), members: try row.uuidArray(2).map { ID($0) })
+        }
     }
 }

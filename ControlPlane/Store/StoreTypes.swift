@@ -116,6 +116,8 @@ package enum Constraint {
     package static let keyPublicIDIsUnique = "key_public_id_is_unique"
     package static let limitNameIsUnique = "limit_name_is_unique"
     package static let limitWorkspaceExists = "limit_workspace_exists"
+    package static let limitGroupExists = "limit_group_exists"
+    package static let limitUserIsAMember = "limit_user_is_a_member"
     package static let limitKeyExists = "limit_key_exists"
     package static let nodeIdentityIsUnique = "node_identity_is_unique"
 }

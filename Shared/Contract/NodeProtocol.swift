@@ -8,6 +8,8 @@ package enum NodeProtocol {
     package static let objectsPath = "/node/v1/objects/"
     package static let usagePath = "/node/v1/usage"
     package static let statusPath = "/node/v1/status"
+    /// A `GrantRequest`, answered by a `GrantAnswer`: see `GrantExchange`.
+    package static let grantsPath = "/node/v1/grants"
 
     package static let streamType = "application/vnd.eclusa.stream.v1"
     package static let objectType = "application/vnd.eclusa.object.v1"

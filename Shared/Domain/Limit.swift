@@ -1,5 +1,5 @@
-/// A ceiling on what a tenant, a workspace or a key may use: a rate that refills, slots that are held, or a
-/// budget that is spent.
+/// A ceiling on what a tenant, a workspace, a group, a user or a key may use: a rate that refills, slots that
+/// are held, or a budget that is spent.
 package struct Limit: Hashable, Sendable {
     package let id: LimitID
     package let tenant: TenantID
@@ -46,6 +46,9 @@ package struct Limit: Hashable, Sendable {
 
     package static let utc = "UTC"
     package static let maximumThresholds = 10
+    /// Of one key; and of everything else of a tenant together.
+    package static let maximumOfKey = 20
+    package static let maximumOfTenant = 1000
     /// The largest amount: a billion dollars, or 10¹⁸ of anything else.
     package static let maximumAmount: Int64 = 1_000_000_000_000_000_000
 
@@ -56,10 +59,14 @@ package struct Limit: Hashable, Sendable {
 
     /// What is wrong with the parts of a limit, each at its place.
     package static func problems(
-        name: String, match: LimitMatch, metric: LimitMetric, amount: Int64, period: LimitPeriod,
-        mode: LimitMode, thresholds: [Int]
+        name: String, match: LimitMatch, partition: LimitPartition = .none, metric: LimitMetric,
+        amount: Int64, period: LimitPeriod, mode: LimitMode, thresholds: [Int]
     ) -> [ValidationError] {
         var found = [TextRule.displayName.check(name, at: "/name")].compactMap(\.self) + match.problems
+        if partition == .tag, match.tags.isEmpty {
+            found.append(
+                ValidationError("/match/tags", .required, "is required when the limit is parted by tag"))
+        }
         if !(1...maximumAmount).contains(amount) {
             found.append(ValidationError("/amount", .outOfRange, "must be above 0 and at most 10^18 units"))
         }
@@ -106,39 +113,57 @@ package enum LimitSubject: Hashable, Sendable {
     /// The whole tenant the limit belongs to.
     case tenant
     case workspace(WorkspaceID)
+    /// The keys of its members.
+    case group(GroupID)
+    /// The keys they own.
+    case user(UserID)
     case key(KeyID)
 
-    package enum Kind: String, Sendable, CaseIterable { case tenant, workspace, key }
+    package enum Kind: String, Sendable, CaseIterable { case tenant, workspace, group, user, key }
 
     package var kind: Kind {
         switch self {
         case .tenant: .tenant
         case .workspace: .workspace
+        case .group: .group
+        case .user: .user
         case .key: .key
         }
     }
 }
 
-/// Which calls of the subject count: those to one of the routes, and answered by one of the models; an empty
-/// list takes all.
+/// Which calls of the subject count: those to one of the routes, and answered by one of the models, and of a
+/// key with one of the tags; an empty list takes all.
 package struct LimitMatch: Hashable, Sendable {
     package var routes: [RouteID]
     /// A route counts when any target it may dial has one of these models.
     package var models: [ModelID]
+    package var tags: [String]
 
-    package init(routes: [RouteID] = [], models: [ModelID] = []) {
+    package init(routes: [RouteID] = [], models: [ModelID] = [], tags: [String] = []) {
         self.routes = routes
         self.models = models
+        self.tags = tags
     }
 
     package static let everything = LimitMatch()
     package static let maximumEntries = 100
 
     package var problems: [ValidationError] {
-        [("/match/routes", routes.count), ("/match/models", models.count)].compactMap { pointer, count in
+        let lists = [
+            ("/match/routes", routes.count), ("/match/models", models.count), ("/match/tags", tags.count),
+        ]
+        var found = lists.compactMap { pointer, count in
             count <= Self.maximumEntries
                 ? nil : ValidationError(pointer, .tooLong, "must have at most \(Self.maximumEntries) entries")
         }
+        for (index, tag) in tags.enumerated() {
+            if let problem = TextRule.label.check(tag, at: "/match/tags/\(index)") { found.append(problem) }
+            if tags[..<index].contains(tag) {
+                found.append(ValidationError("/match/tags/\(index)", .duplicate, "is there already"))
+            }
+        }
+        return found
     }
 }
 
@@ -147,12 +172,18 @@ package enum LimitPartition: UInt8, Sendable, CaseIterable {
     case none = 0
     case workspace = 1
     case key = 2
+    /// The key's owner; keys without one share a part.
+    case user = 3
+    /// Every one of the matched tags; a key with two of them counts in both.
+    case tag = 4
 
     package var name: String {
         switch self {
         case .none: "none"
         case .workspace: "workspace"
         case .key: "key"
+        case .user: "user"
+        case .tag: "tag"
         }
     }
 

@@ -82,6 +82,11 @@ package struct AdmittedKey: Sendable {
 
     /// The member it belongs to.
     package var owner: UserID? { segment.scope(of: record)?.owner }
+
+    /// The limits whose subject is the key itself.
+    var ownLimits: Range<UInt32> { segment.limits(of: record) }
+    var hasOwnLimits: Bool { !ownLimits.isEmpty }
+    func ownLimit(_ index: UInt32) -> CompiledLimit { segment.limit(index) }
 }
 
 /// A call that may be made: only `admit` makes one.

@@ -58,14 +58,19 @@ package final class CompiledTenant: Sendable {
     /// In the order of names.
     package let routes: [CompiledRoute]
     let workspaces: Set<WorkspaceID>
+    let limits: TenantLimits
     // Positions in `routes` plus one, 0 is vacant; open addressing, at most half full.
     private let slots: [UInt32]
 
-    init(_ entry: TenantEntry, routes: [CompiledRoute], workspaces: Set<WorkspaceID>) {
+    init(
+        _ entry: TenantEntry, routes: [CompiledRoute], workspaces: Set<WorkspaceID>,
+        limits: TenantLimits = .none
+    ) {
         id = entry.id
         isSuspended = entry.isSuspended
         self.routes = routes.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
         self.workspaces = workspaces
+        self.limits = limits
         var slots = [UInt32](repeating: 0, count: 2)
         while slots.count < routes.count * 2 { slots += slots }
         for (index, route) in self.routes.enumerated() {

@@ -43,20 +43,21 @@ package struct KeyRecord: Sendable {
     }
 }
 
-/// What few keys have: what they are held to, their tags, their owner, the secret before the last rotation.
+/// What few keys have: what they are held to, their tags, owner, limits, the secret before the last rotation.
 /// Apart from the records, so that the others do not pay for it.
 struct KeyScope: Sendable {
     fileprivate let routes: Range<UInt32>
     fileprivate let models: Range<UInt32>
     fileprivate let addresses: Range<UInt32>
     fileprivate let tags: Range<UInt32>
+    fileprivate let limits: Range<UInt32>
     let previous: PreviousSecret?
     let owner: UserID?
 
     fileprivate static func isNeeded(by entry: KeyEntry) -> Bool {
         let permitted = entry.permitted
         return !permitted.routes.isEmpty || !permitted.models.isEmpty || !permitted.addresses.isEmpty
-            || !entry.tags.isEmpty || entry.previous != nil || entry.owner != nil
+            || !entry.tags.isEmpty || entry.previous != nil || entry.owner != nil || !entry.limits.isEmpty
     }
 }
 
@@ -74,6 +75,7 @@ final class KeySegment: @unchecked Sendable {
     private let models: FlatList<ModelID>
     private let addresses: FlatList<AddressRange>
     private let tags: FlatList<String>
+    private let limits: FlatList<CompiledLimit>
 
     private static let vacant = UInt32.max
 
@@ -89,6 +91,7 @@ final class KeySegment: @unchecked Sendable {
         let models = FlatList<ModelID>(capacity: total(\.permitted.models.count))
         let addresses = FlatList<AddressRange>(capacity: total(\.permitted.addresses.count))
         let tags = FlatList<String>(capacity: total(\.tags.count))
+        let limits = FlatList<CompiledLimit>(capacity: total(\.limits.count))
         scopes = FlatList(capacity: total { KeyScope.isNeeded(by: $0) ? 1 : 0 })
         for (index, entry) in entries.enumerated() {
             var scope = KeyRecord.noScope
@@ -99,12 +102,15 @@ final class KeySegment: @unchecked Sendable {
                             routes: routes.append(entry.permitted.routes),
                             models: models.append(entry.permitted.models),
                             addresses: addresses.append(entry.permitted.addresses),
-                            tags: tags.append(entry.tags), previous: entry.previous, owner: entry.owner)
+                            tags: tags.append(entry.tags),
+                            limits: limits.append(entry.limits.map { CompiledLimit($0) }),
+                            previous: entry.previous, owner: entry.owner)
                     ]).lowerBound
             }
             records.initializeElement(at: index, to: KeyRecord(entry, scope: scope))
         }
-        (self.routes, self.models, self.addresses, self.tags) = (routes, models, addresses, tags)
+        (self.routes, self.models, self.addresses) = (routes, models, addresses)
+        (self.tags, self.limits) = (tags, limits)
         for (index, entry) in entries.enumerated() {
             var slot = firstSlot(ShardLayout.mixed(entry.publicID.high, entry.publicID.low))
             while slots[slot] != Self.vacant {
@@ -122,10 +128,11 @@ final class KeySegment: @unchecked Sendable {
 
     var count: Int { records.count }
 
-    /// The bytes it keeps; of tags, what does not fit into the words themselves is not counted.
+    /// The bytes it keeps; of tags and limits, what they refer to is not counted.
     var residentBytes: Int {
         records.count * MemoryLayout<KeyRecord>.stride + slots.count * 4 + scopes.residentBytes
             + routes.residentBytes + models.residentBytes + addresses.residentBytes + tags.residentBytes
+            + limits.residentBytes
     }
 
     subscript(index: Int) -> KeyRecord { records[index] }
@@ -178,6 +185,10 @@ final class KeySegment: @unchecked Sendable {
     }
 
     func tags(of record: KeyRecord) -> [String] { scope(of: record)?.tags.map { tags[$0] } ?? [] }
+
+    /// Where the limits of the key itself lie.
+    func limits(of record: KeyRecord) -> Range<UInt32> { scope(of: record)?.limits ?? 0..<0 }
+    func limit(_ index: UInt32) -> CompiledLimit { limits[index] }
 }
 
 /// Elements of many keys, one after the other. Filled once, then read from any thread.

@@ -9,6 +9,7 @@ final class PlatformPart: Sendable {
     init(_ shard: Shard, fleetKey: FleetKeyID?, _ problems: inout ProblemList) {
         let tenantEntries =
             shard.tenants.count + shard.workspaces.count + shard.keys.count + shard.routes.count
+            + shard.limits.count + shard.groups.count
         problems.check(tenantEntries == 0, .misplaced, "tenant data in the platform shard")
         providers = compiledProviders(shard.providers, of: nil, fleetKey: fleetKey, &problems)
         prices = priceLists(shard.prices, of: nil, &problems)
@@ -56,6 +57,9 @@ final class SnapshotBucket: Sendable {
     ) -> (tenants: [TenantID: CompiledTenant], providers: [ProviderID: CompiledProvider]) {
         let routes = Dictionary(grouping: shard.routes, by: \.tenant)
         let workspaces = Dictionary(grouping: shard.workspaces, by: \.tenant)
+        let limits = Dictionary(grouping: shard.limits, by: \.tenant)
+        let groups = Dictionary(grouping: shard.groups, by: \.tenant)
+        checkLimits(shard.limits, &problems)
         let ownProviders = Dictionary(grouping: shard.providers, by: \.tenant)
         let ownPrices = Dictionary(grouping: shard.prices, by: \.tenant)
         var tenants: [TenantID: CompiledTenant] = [:]
@@ -69,10 +73,11 @@ final class SnapshotBucket: Sendable {
             let linker = RouteLinker(providers: own, prices: prices, platform: platform)
             tenants[tenant.id] = CompiledTenant(
                 tenant, routes: linker.linked(routes[tenant.id] ?? [], &problems),
-                workspaces: Set((workspaces[tenant.id] ?? []).map(\.id)))
+                workspaces: Set((workspaces[tenant.id] ?? []).map(\.id)),
+                limits: TenantLimits(limits[tenant.id] ?? [], groups[tenant.id] ?? []))
         }
         let owners =
-            Array(routes.keys) + Array(workspaces.keys)
+            Array(routes.keys) + Array(workspaces.keys) + Array(limits.keys) + Array(groups.keys)
             + (Array(ownProviders.keys) + Array(ownPrices.keys)).compactMap(\.self)
         for owner in Set(owners) where tenants[owner] == nil {
             problems.add(.dangling, "entries of \(owner)")
@@ -181,5 +186,28 @@ private func checkKeys(_ keys: [KeyEntry], _ problems: inout ProblemList) {
             && permitted.addresses.count <= KeyPermissions.maximumAddresses
             && entry.tags.count <= Key.maximumTags
         problems.check(isBounded, .invalid, "\(entry.id) has a list that is too long")
+        checkLimits(entry.limits, of: entry, &problems)
+    }
+}
+
+/// Limits of a tenant (`key` nil), or of a key: in range, each once, and where they belong.
+private func checkLimits(
+    _ limits: [LimitEntry], of key: KeyEntry? = nil, _ problems: inout ProblemList
+) {
+    if limits.isEmpty { return }
+    var ids: Set<LimitID> = []
+    for entry in limits {
+        problems.check(ids.insert(entry.id).inserted, .duplicate, "\(entry.id)")
+        let isHome =
+            if let key {
+                entry.subject == .key(key.id) && entry.tenant == key.tenant
+            } else {
+                entry.subject.kind != .key
+            }
+        problems.check(isHome, .misplaced, "\(entry.id)")
+        let rules = Limit.problems(
+            name: entry.name, match: entry.match, partition: entry.partition, metric: entry.metric,
+            amount: entry.amount, period: entry.period, mode: entry.mode, thresholds: [])
+        problems.check(rules.isEmpty, .invalid, "\(entry.id)")
     }
 }

@@ -33,6 +33,10 @@ struct Sample: Sendable, CustomTestStringConvertible {
         shard.providers = content.providers
         shard.routes = content.routes
         shard.prices = content.prices
+        shard.limits = subjects.map { limit($0) }
+        shard.groups = [
+            GroupEntry(id: GroupID(high: 1, low: 1), tenant: parts.tenant, members: [UserID(high: 1, low: 3)])
+        ]
         let envelope = fixture.keySetEnvelope
         let manifest = Manifest(
             version: SnapshotVersion(epoch: 3, counter: 9), issuedAt: time, freshUntil: time, layout: .small,
@@ -45,7 +49,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
             Sample(content.providers[1]),
             Sample(content.providers[1].credentials[0]), Sample(content.routes[0]),
             Sample(content.routes[0].targets[0]),
-            Sample(content.prices[0]), Sample(shard), Sample(manifest), Sample(envelope),
+            Sample(content.prices[0]), Sample(shard.limits[3]), Sample(shard.groups[0]), Sample(shard),
+            Sample(manifest), Sample(envelope),
             Sample(fixture.keySet),
             Sample(ManifestPage(firstShard: 64, references: [nil, .init(object), nil])),
             Sample(StreamFrame(manifest: envelope, keySets: [envelope, envelope])), Sample(event(7)),
@@ -59,6 +64,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
             tenant: TenantID(high: 1, low: 2), limit: LimitID(high: 3, low: 4), partHigh: 5, partLow: 6)
         let grant = Grant(
             id: GrantID(high: 7, low: 8), node: NodeID(high: 9, low: 10), account: account,
+            metric: .outputTokens, period: .week,
             window: LimitWindow(start: time, end: time.advanced(bySeconds: 60)), epoch: 2, serial: 3, lent: 4)
         let statement = SignedEnvelope(
             payloadType: Grant.payloadType, payload: grant.encoded, signedBy: [Ed25519PrivateKey()])
@@ -102,7 +108,21 @@ struct Sample: Sendable, CustomTestStringConvertible {
                 models: [ModelID(high: 1, low: 2)],
                 addresses: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"].compactMap { AddressRange($0) }),
             notBefore: .epoch, expires: time, revoked: time, isStrict: true, tags: ["team:red", "a"],
-            owner: UserID(high: 1, low: 3))
+            owner: UserID(high: 1, low: 3), limits: [limit(.key(KeyID(high: 3, low: 4)))])
+    }
+
+    private static let subjects: [LimitSubject] = [
+        .tenant, .workspace(WorkspaceID(high: 1, low: 2)), .group(GroupID(high: 1, low: 1)),
+        .user(UserID(high: 1, low: 3)),
+    ]
+
+    static func limit(_ subject: LimitSubject) -> LimitEntry {
+        LimitEntry(
+            id: LimitID(high: 1, low: 9), tenant: TenantID(high: 1, low: 2), name: "monthly",
+            subject: subject,
+            match: LimitMatch(
+                routes: [RouteID(high: 1, low: 1)], models: [ModelID(high: 1, low: 2)], tags: ["team:red"]),
+            partition: .tag, metric: .cost, amount: 7, period: .month, mode: .shadow)
     }
 
     static func event(_ number: UInt64) -> UsageEvent {
@@ -115,6 +135,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
             endpoint: .embeddings, startedAt: time, latencyMicroseconds: 12_345, firstByteMicroseconds: 999,
             usage: TokenUsage(input: 100, cachedInput: 40, cacheWrite: 5, output: 30, reasoning: 10),
             cost: NanoUSD(nanos: Int64(number) * 1000), costState: .estimated, status: 502, isStream: true,
-            ending: .upstreamCut, errorCode: "upstream_cut", attempts: 3)
+            ending: .upstreamCut, errorCode: "upstream_cut", attempts: 3,
+            grants: [GrantID(high: 1, low: 5), GrantID(high: 1, low: 6)])
     }
 }

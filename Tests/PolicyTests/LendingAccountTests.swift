@@ -19,8 +19,14 @@ struct LendingAccountTests {
             held: held, need: need, hold: hold, demand: demand)
     }
     private static func lender(_ kind: LimitKind, _ amount: Int64) -> LendingAccount {
-        LendingAccount(
-            account: account, kind: kind, amount: amount,
+        let (metric, period): (LimitMetric, LimitPeriod) =
+            switch kind {
+            case .rate: (.requests, .minute)
+            case .concurrency: (.concurrency, .open)
+            case .budget: (.cost, .day)
+            }
+        return LendingAccount(
+            account: account, metric: metric, period: period, amount: amount,
             window: LimitWindow(start: now, end: now.advanced(bySeconds: 86_400)), epoch: 1)
     }
 
@@ -99,8 +105,8 @@ struct LendingAccountTests {
         #expect(lender.loans.isEmpty)
         position.statement = SignedEnvelope(payloadType: "x", payload: [], signedBy: [])
         let grant = Grant(
-            id: position.grant, node: Self.node(1), account: Self.account, window: lender.window, epoch: 1,
-            serial: 7, lent: 400)
+            id: position.grant, node: Self.node(1), account: Self.account, metric: .cost, period: .day,
+            window: lender.window, epoch: 1, serial: 7, lent: 400)
         let taken = lender.take(position, of: Self.node(1), statement: grant, at: Self.now)
         #expect(!taken.reply.wantsStatement)
         #expect(lender.loans.map(\.lent) == [300])

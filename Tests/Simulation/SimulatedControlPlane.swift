@@ -62,8 +62,8 @@ struct SimulatedControlPlane {
             var account =
                 state.accounts[key]
                 ?? LendingAccount(
-                    account: position.account, kind: terms.kind, amount: terms.amount, window: window,
-                    epoch: epoch)
+                    account: position.account, metric: terms.metric, period: terms.period,
+                    amount: terms.amount, window: window, epoch: epoch)
             if faults == .orphansAreForgotten { account.loans.removeAll { $0.isOrphan } }
             account.isFrozen = faults != .lendsAfterRestore && !nodes.allSatisfy(state.imported.contains)
             let statement = position.statement.flatMap { try? Grant(encoded: $0.payload) }

@@ -150,9 +150,7 @@ struct World {
                 return (save, grant)
             }
         }
-        let limits = control.limits
-        let wall = wall(of: nodes[index])
-        nodes[index].holder.restore(saved, terms: { limits[$0.limit] }, at: now, wall: wall)
+        nodes[index].holder.restore(saved, at: now, wall: wall(of: nodes[index]))
     }
 
     // MARK: Calls

@@ -16,16 +16,16 @@ struct DatabaseRoleTests {
         backups: app=arw
         bindings: app=arwd reports=r
         email_tokens: app=ard
-        group_members: app=arwd reports=r
+        grant_streams: publisher=arw
+        grants: app=r ingest=rw publisher=arwd
+        group_members: app=arwd publisher=r reports=r
         groups: app=arwd reports=r
         idempotency_keys: app=arwd
         invitations: app=arwd
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
-        limits: app=arwd publisher=r
-        grants: app=r ingest=rw publisher=arwd
-        grant_streams: publisher=arw
+        limits: app=arwd ingest=r publisher=r reports=r
         mails: app=arwd
         management_tokens: app=arwd
         management_tokens.id: reports=r

@@ -14,7 +14,8 @@ struct LimitStoreTests {
         let now = fixture.now
         return Limit(
             id: LimitID(at: now), tenant: tenant.id, name: name, subject: subject,
-            match: LimitMatch(routes: [RouteID(high: 1, low: 2)], models: [ModelID(high: 3, low: 4)]),
+            match: LimitMatch(
+                routes: [RouteID(high: 1, low: 2)], models: [ModelID(high: 3, low: 4)], tags: ["a", "b"]),
             partition: .key, metric: .cost, amount: 5_000_000_000, period: .month, timeZone: zone,
             mode: .soft, thresholds: [50, 80], createdAt: now, updatedAt: now)
     }

@@ -9,6 +9,7 @@ package import Domain
 package struct SnapshotFixture: Sendable {
     package let rootKey = Ed25519PrivateKey()
     package let snapshotKey = Ed25519PrivateKey()
+    package let grantKey = Ed25519PrivateKey()
     package var fleetKey: FleetKey
     package let now: Timestamp
     package var epoch: UInt32 = 1
@@ -125,14 +126,13 @@ package struct SnapshotFixture: Sendable {
             fleetKey: fleetKey.id, layout: layout)
     }
 
-    /// Version 1 of the key set: `snapshotKey` may sign snapshots of this epoch.
+    /// Version 1 of the key set: `snapshotKey` may sign snapshots of this epoch, `grantKey` grants.
     package var keySet: KeySet {
         KeySet(
             version: 1, epoch: epoch, issuedAt: now, rootKeys: [rootKey.publicKey],
-            entries: [
-                KeySet.Entry(
-                    role: .snapshot, key: snapshotKey.publicKey, expires: now.advanced(bySeconds: 7_776_000))
-            ])
+            entries: [(KeySet.Role.snapshot, snapshotKey), (.grant, grantKey)].map { role, key in
+                KeySet.Entry(role: role, key: key.publicKey, expires: now.advanced(bySeconds: 7_776_000))
+            })
     }
 
     package var keySetEnvelope: SignedEnvelope { keySet.signed(by: [rootKey]) }

@@ -1,10 +1,12 @@
+package import Cryptography
 package import Domain
 
 /// One amount that is lent out to nodes: a limit, or one part of a partitioned one, in one window.
 package struct GrantAccount: Hashable, Sendable {
     package let tenant: TenantID
     package let limit: LimitID
-    /// Which part of a partitioned limit: the raw bits of its id; 0 and 0 when it is not partitioned.
+    /// Which part of a partitioned limit: the raw bits of its id, or those of `LimitPart` for a tag; 0 and 0
+    /// when it is not partitioned.
     package let partHigh: UInt64
     package let partLow: UInt64
 
@@ -14,6 +16,12 @@ package struct GrantAccount: Hashable, Sendable {
         self.partHigh = partHigh
         self.partLow = partLow
     }
+
+    package init(tenant: TenantID, limit: LimitID, part: LimitPart) {
+        self.init(tenant: tenant, limit: limit, partHigh: part.high, partLow: part.low)
+    }
+
+    package var part: LimitPart { LimitPart(high: partHigh, low: partLow) }
 
     // Identifiers of ours: their last eight bytes are random.
     package func hash(into hasher: inout Hasher) { hasher.combine(limit.low ^ partLow) }
@@ -28,6 +36,9 @@ package struct Grant: Hashable, Sendable, BinaryRecord {
     package let id: GrantID
     package let node: NodeID
     package let account: GrantAccount
+    /// How the limit counts: a restarted node needs nothing else to go on with what it was lent.
+    package let metric: LimitMetric
+    package let period: LimitPeriod
     package let window: LimitWindow
     /// The epoch of the control plane that lent it.
     package let epoch: UInt32
@@ -37,13 +48,20 @@ package struct Grant: Hashable, Sendable, BinaryRecord {
 
     package static let payloadType = "application/vnd.eclusa.grant.v1"
 
+    /// The statement a node keeps.
+    package func signed(by key: Ed25519PrivateKey) -> SignedEnvelope {
+        SignedEnvelope(payloadType: Self.payloadType, payload: encoded, signedBy: [key])
+    }
+
     package init(
-        id: GrantID, node: NodeID, account: GrantAccount, window: LimitWindow, epoch: UInt32, serial: UInt64,
-        lent: Int64
+        id: GrantID, node: NodeID, account: GrantAccount, metric: LimitMetric, period: LimitPeriod,
+        window: LimitWindow, epoch: UInt32, serial: UInt64, lent: Int64
     ) {
         self.id = id
         self.node = node
         self.account = account
+        self.metric = metric
+        self.period = period
         self.window = window
         self.epoch = epoch
         self.serial = serial
@@ -59,6 +77,8 @@ package struct Grant: Hashable, Sendable, BinaryRecord {
         writer.number(6, epoch)
         writer.number(7, serial)
         writer.signed(8, lent)
+        writer.number(9, metric.rawValue)
+        writer.number(10, period.rawValue)
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -70,6 +90,8 @@ package struct Grant: Hashable, Sendable, BinaryRecord {
         var epoch: UInt32 = 0
         var serial: UInt64 = 0
         var lent: Int64 = 0
+        var metric: LimitMetric?
+        var period: LimitPeriod?
         while let field = try reader.next() {
             switch field.tag {
             case 1: id = try field.id()
@@ -80,12 +102,16 @@ package struct Grant: Hashable, Sendable, BinaryRecord {
             case 6: epoch = try field.number(upTo: .max)
             case 7: serial = try field.number()
             case 8: lent = try field.signed()
+            case 9: metric = LimitMetric(rawValue: try field.number(upTo: .max))
+            case 10: period = LimitPeriod(rawValue: try field.number(upTo: .max))
             default: continue
             }
         }
         self.id = try Self.required(id, 1)
         self.node = try Self.required(node, 2)
         self.account = try Self.required(account, 3)
+        self.metric = try Self.required(metric, 9)
+        self.period = try Self.required(period, 10)
         window = LimitWindow(start: try Self.required(start, 4), end: end)
         self.epoch = epoch
         self.serial = serial
@@ -121,5 +147,17 @@ extension GrantAccount: BinaryRecord {
         self.init(
             tenant: try Self.required(tenant, 1), limit: try Self.required(limit, 2), partHigh: partHigh,
             partLow: partLow)
+    }
+}
+
+extension TrustedKeys {
+    /// The grant a signed statement says; nil when no grant key in force signed it, or it is another node's.
+    /// The keys of the set before count too: it may have been signed just before it was replaced.
+    package func grant(in statement: SignedEnvelope, of node: NodeID) -> Grant? {
+        let keys = current.keys(for: .grant) + (previous?.keys(for: .grant) ?? [])
+        guard statement.isSigned(as: Grant.payloadType, by: keys),
+            let grant = try? Grant(encoded: statement.payload), grant.node == node
+        else { return nil }
+        return grant
     }
 }

@@ -28,12 +28,14 @@ package struct KeyEntry: Hashable, Sendable, BinaryRecord {
     package let isStrict: Bool
     package let tags: [String]
     package let owner: UserID?
+    /// Those whose subject is this key.
+    package var limits: [LimitEntry]
 
     package init(
         id: KeyID, tenant: TenantID, workspace: WorkspaceID, publicID: KeyPublicID, secretHash: SecretHash,
         previous: PreviousSecret? = nil, permitted: KeyPermissions = .everything,
         notBefore: Timestamp? = nil, expires: Timestamp? = nil, revoked: Timestamp? = nil,
-        isStrict: Bool = false, tags: [String] = [], owner: UserID? = nil
+        isStrict: Bool = false, tags: [String] = [], owner: UserID? = nil, limits: [LimitEntry] = []
     ) {
         self.id = id
         self.tenant = tenant
@@ -48,6 +50,7 @@ package struct KeyEntry: Hashable, Sendable, BinaryRecord {
         self.isStrict = isStrict
         self.tags = tags
         self.owner = owner
+        self.limits = limits
     }
 
     /// The entry of a key and its stored hashes.
@@ -80,6 +83,7 @@ package struct KeyEntry: Hashable, Sendable, BinaryRecord {
         }
         for tag in tags { writer.text(16, tag) }
         writer.id(17, owner)
+        writer.values(18, limits)
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -103,6 +107,7 @@ package struct KeyEntry: Hashable, Sendable, BinaryRecord {
         isStrict = parts.isStrict
         tags = parts.tags
         owner = parts.owner
+        limits = parts.limits
     }
 
     /// The fields as they are read, before it is known that all are there.
@@ -121,6 +126,7 @@ package struct KeyEntry: Hashable, Sendable, BinaryRecord {
         var isStrict = false
         var tags: [String] = []
         var owner: UserID?
+        var limits: [LimitEntry] = []
 
         mutating func take(_ field: Field) throws(CodecError) {
             switch field.tag {
@@ -150,6 +156,7 @@ package struct KeyEntry: Hashable, Sendable, BinaryRecord {
                 let range = try field.addressRange()
                 try permitted.addresses.append(range, upTo: Limits.maximumAddresses, "addresses of a key")
             case 16: try tags.append(field.text(upTo: 64), upTo: Key.maximumTags, "tags of a key")
+            case 18: try limits.append(LimitEntry(field), upTo: Limit.maximumOfKey, "limits of a key")
             default: break
             }
         }

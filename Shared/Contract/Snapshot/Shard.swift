@@ -53,6 +53,10 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
     package var providers: [ProviderEntry] = []
     package var routes: [RouteEntry] = []
     package var prices: [PriceEntry] = []
+    /// Those whose subject is not a key: these are with their keys.
+    package var limits: [LimitEntry] = []
+    /// Those that are the subject of a limit.
+    package var groups: [GroupEntry] = []
 
     /// Entries of one kind in one shard.
     package static let maximumEntries = 65_536
@@ -71,6 +75,8 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
         writer.values(4, providers)
         writer.values(5, routes)
         writer.values(6, prices)
+        writer.values(7, limits)
+        writer.values(8, groups)
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -83,6 +89,8 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
             case 4: try providers.append(ProviderEntry(field), upTo: limit, "providers in a shard")
             case 5: try routes.append(RouteEntry(field), upTo: limit, "routes in a shard")
             case 6: try prices.append(PriceEntry(field), upTo: limit, "prices in a shard")
+            case 7: try limits.append(LimitEntry(field), upTo: limit, "limits in a shard")
+            case 8: try groups.append(GroupEntry(field), upTo: limit, "groups in a shard")
             default: continue
             }
         }
@@ -97,6 +105,8 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
         shard.providers.sort { $0.id < $1.id }
         shard.routes.sort { $0.id < $1.id }
         shard.prices.sort { $0.id < $1.id }
+        shard.limits.sort { $0.id < $1.id }
+        shard.groups.sort { $0.id < $1.id }
         return shard
     }
 
@@ -104,6 +114,7 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
     package func object() throws(CodecError) -> SnapshotObject {
         let counts = [
             tenants.count, workspaces.count, keys.count, providers.count, routes.count, prices.count,
+            limits.count, groups.count,
         ]
         guard counts.allSatisfy({ $0 <= Self.maximumEntries }) else {
             throw .tooLarge("more than \(Self.maximumEntries) entries in a shard")

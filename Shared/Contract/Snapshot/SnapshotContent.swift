@@ -9,6 +9,8 @@ package struct SnapshotContent: Hashable, Sendable {
     package var providers: [ProviderEntry] = []
     package var routes: [RouteEntry] = []
     package var prices: [PriceEntry] = []
+    package var limits: [LimitEntry] = []
+    package var groups: [GroupEntry] = []
 
     package init() {}
 
@@ -24,6 +26,8 @@ package struct SnapshotContent: Hashable, Sendable {
         for entry in providers { shards[home(entry.tenant)].providers.append(entry) }
         for entry in routes { shards[home(entry.tenant)].routes.append(entry) }
         for entry in prices { shards[home(entry.tenant)].prices.append(entry) }
+        for entry in limits { shards[home(entry.tenant)].limits.append(entry) }
+        for entry in groups { shards[home(entry.tenant)].groups.append(entry) }
         return shards
     }
 }

@@ -70,6 +70,9 @@ package struct UsageEvent: Hashable, Sendable, BinaryRecord {
     package var errorCode: String?
     /// Calls to providers that were made for it, at least one.
     package var attempts: UInt8
+    /// The budgets' grants it was held against: it settles them. At most `maximumGrants`; a call of more
+    /// budgets leaves the rest out, and they go by the node's own word.
+    package var grants: [GrantID]
 
     package init(
         id: UsageEventID, tenant: TenantID, workspace: WorkspaceID, key: KeyID, route: RouteID,
@@ -77,7 +80,7 @@ package struct UsageEvent: Hashable, Sendable, BinaryRecord {
         model: ModelID, price: PriceID?, endpoint: Endpoint, startedAt: Timestamp,
         latencyMicroseconds: UInt32,
         firstByteMicroseconds: UInt32, usage: TokenUsage, cost: NanoUSD, costState: CostState, status: UInt16,
-        isStream: Bool, ending: Ending, errorCode: String? = nil, attempts: UInt8 = 1
+        isStream: Bool, ending: Ending, errorCode: String? = nil, attempts: UInt8 = 1, grants: [GrantID] = []
     ) {
         self.id = id
         self.tenant = tenant
@@ -99,10 +102,12 @@ package struct UsageEvent: Hashable, Sendable, BinaryRecord {
         self.ending = ending
         self.errorCode = errorCode
         self.attempts = attempts
+        self.grants = Array(grants.prefix(Self.maximumGrants))
     }
 
+    package static let maximumGrants = 24
     /// The largest encoded event, in bytes.
-    package static let maximumBytes = 512
+    package static let maximumBytes = 960
 }
 
 extension UsageEvent {
@@ -131,6 +136,7 @@ extension UsageEvent {
         writer.number(22, ending.rawValue)
         writer.text(23, errorCode ?? "")
         writer.number(24, attempts)
+        for grant in grants { writer.id(25, grant) }
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -156,6 +162,7 @@ extension UsageEvent {
         ending = try Self.required(parts.ending, 22)
         errorCode = parts.errorCode
         attempts = parts.attempts
+        grants = parts.grants
         guard cost >= .zero else { throw .malformed("a negative cost") }
     }
 
@@ -181,6 +188,7 @@ extension UsageEvent {
         var ending: Ending?
         var errorCode: String?
         var attempts: UInt8 = 0
+        var grants: [GrantID] = []
 
         mutating func take(_ field: Field) throws(CodecError) {
             switch field.tag {
@@ -210,6 +218,7 @@ extension UsageEvent {
             case 21: isStream = try field.flag()
             case 22: ending = try known(Ending(rawValue: try field.number(upTo: .max)), field.tag)
             case 24: attempts = try field.number(upTo: .max)
+            case 25: try grants.append(field.id(), upTo: UsageEvent.maximumGrants, "grants of an event")
             default: break
             }
         }

@@ -245,12 +245,9 @@ extension GrantHolder {
         return saves
     }
 
-    /// Takes up what an earlier process left on disk; the margin of each is kept back.
-    ///
-    /// - Parameter terms: what the snapshot says of a limit; nil when it is not there any more.
-    package mutating func restore(
-        _ saved: [(SavedGrant, Grant)], terms: (GrantAccount) -> LimitTerms?, at now: Int64, wall: Timestamp
-    ) {
+    /// Takes up what an earlier process left on disk; the margin of each is kept back. The first call brings
+    /// the limit's terms; of one that is gone the control plane says so.
+    package mutating func restore(_ saved: [(SavedGrant, Grant)], at now: Int64, wall: Timestamp) {
         for (save, grant) in saved {
             var held = HeldGrant(id: save.id, window: grant.window)
             held.serial = grant.serial
@@ -263,7 +260,8 @@ extension GrantHolder {
             if let known = slots[grant.account] {
                 slot = known
             } else {
-                guard let terms = terms(grant.account) else { continue }
+                let terms = LimitTerms(
+                    metric: grant.metric, mode: .enforce, period: grant.period, amount: save.lent)
                 var account = Account(account: grant.account, terms: terms, lastUsed: now)
                 account.bucket = terms.bucketRule.map { RateBucket($0, at: now) }
                 slot = insert(account)

@@ -277,6 +277,8 @@ extension GrantHolder.Account {
             fresh.setShare(current?.lent ?? 0, at: now)
             bucket = fresh
         }
+        // Restored, and the control plane has not said what is in force.
+        if amount == self.terms.amount { amount = terms.amount }
         self.terms = terms
     }
 }

@@ -44,7 +44,8 @@ package struct LendingAccount: Sendable {
     package static let liveMicroseconds: Int64 = 5_000_000
 
     package let account: GrantAccount
-    package let kind: LimitKind
+    package let metric: LimitMetric
+    package let period: LimitPeriod
     package let amount: Int64
     package let window: LimitWindow
     package let epoch: UInt32
@@ -53,17 +54,20 @@ package struct LendingAccount: Sendable {
     package var loans: [Loan]
 
     package init(
-        account: GrantAccount, kind: LimitKind, amount: Int64, window: LimitWindow, epoch: UInt32,
-        isFrozen: Bool = false, loans: [Loan] = []
+        account: GrantAccount, metric: LimitMetric, period: LimitPeriod, amount: Int64, window: LimitWindow,
+        epoch: UInt32, isFrozen: Bool = false, loans: [Loan] = []
     ) {
         self.account = account
-        self.kind = kind
+        self.metric = metric
+        self.period = period
         self.amount = amount
         self.window = window
         self.epoch = epoch
         self.isFrozen = isFrozen
         self.loans = loans
     }
+
+    package var kind: LimitKind { LimitKind(metric, period) }
 
     /// What a loan keeps from being lent again.
     package func open(_ loan: Loan) -> Int64 { kind == .budget ? max(loan.lent, loan.used) : loan.lent }
@@ -107,8 +111,8 @@ package struct LendingAccount: Sendable {
                 usedElsewhere: usedElsewhere(index, at: now), isAlone: loans.count == 1),
             grant: isNews
                 ? Grant(
-                    id: loan.id, node: node, account: account, window: window, epoch: epoch,
-                    serial: loan.serial, lent: loan.lent) : nil)
+                    id: loan.id, node: node, account: account, metric: metric, period: period,
+                    window: window, epoch: epoch, serial: loan.serial, lent: loan.lent) : nil)
     }
 
     /// The loan of a position: found, opened, or taken back from the node's signed grant; nil when that is
