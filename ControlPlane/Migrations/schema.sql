@@ -126,6 +126,17 @@ begin
 end
 $$;
 
+CREATE FUNCTION public.limit_window(period text, zone text, moment timestamp with time zone, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+    select case when period in ('day', 'week', 'month')
+                then date_trunc(period, moment at time zone zone) at time zone zone
+                else 'epoch' end,
+           case when period in ('day', 'week', 'month')
+                then (date_trunc(period, moment at time zone zone) + ('1 ' || period)::interval)
+                     at time zone zone end
+$$;
+
 CREATE FUNCTION public.purge_tenant(purged uuid, at_most bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $_$
@@ -189,6 +200,19 @@ CREATE FUNCTION public.stamp_change_of(changed_tenant uuid) RETURNS void
     select pg_notify('eclusa_changed', '');
 $$;
 
+CREATE FUNCTION public.stamp_group_member() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select from limits
+                where tenant_id = coalesce(new.tenant_id, old.tenant_id)
+                  and group_id = coalesce(new.group_id, old.group_id)) then
+        perform stamp_change_of(coalesce(new.tenant_id, old.tenant_id));
+    end if;
+    return null;
+end
+$$;
+
 CREATE FUNCTION public.stamp_keys() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -201,6 +225,26 @@ begin
     if found then
         perform pg_notify('eclusa_changed', '');
     end if;
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.stamp_limit() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+declare
+    changed limits := coalesce(new, old);
+begin
+    if changed.key_id is null then
+        perform stamp_change_of(changed.tenant_id);
+        return null;
+    end if;
+    insert into snapshot_changes (tenant_id, part, changed_by)
+    select tenant_id, public_id, pg_current_xact_id()
+      from keys
+     where tenant_id = changed.tenant_id and id = changed.key_id
+    on conflict do nothing;
+    perform pg_notify('eclusa_changed', '');
     return null;
 end
 $$;
@@ -317,6 +361,36 @@ CREATE TABLE public.email_tokens (
     CONSTRAINT email_token_purpose_is_known CHECK ((purpose = ANY (ARRAY['sign_up'::text, 'verification'::text, 'password_reset'::text]))),
     CONSTRAINT email_token_texts_fit CHECK ((((octet_length(email) >= 3) AND (octet_length(email) <= 254)) AND ((octet_length(name) >= 1) AND (octet_length(name) <= 200))))
 );
+
+CREATE TABLE public.grant_streams (
+    node_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    epoch bigint NOT NULL,
+    first_round bigint
+);
+
+CREATE TABLE public.grants (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    limit_id uuid NOT NULL,
+    part uuid NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone,
+    node_id uuid NOT NULL,
+    serial bigint NOT NULL,
+    lent bigint NOT NULL,
+    settled bigint NOT NULL,
+    reported bigint NOT NULL,
+    held bigint NOT NULL,
+    need bigint NOT NULL,
+    hold bigint NOT NULL,
+    demand bigint NOT NULL,
+    orphan boolean NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT grant_amounts_are_not_negative CHECK ((LEAST(serial, lent, settled, reported, held, need, hold, demand) >= 0))
+);
+
+ALTER TABLE ONLY public.grants FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.group_members (
     tenant_id uuid NOT NULL,
@@ -437,6 +511,37 @@ CREATE TABLE public.keys (
 );
 
 ALTER TABLE ONLY public.keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.limits (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    workspace_id uuid,
+    group_id uuid,
+    user_id uuid,
+    key_id uuid,
+    routes uuid[] NOT NULL,
+    models uuid[] NOT NULL,
+    tags text[] NOT NULL,
+    partition_by text NOT NULL,
+    metric text NOT NULL,
+    amount bigint NOT NULL,
+    period text NOT NULL,
+    time_zone text NOT NULL,
+    mode text NOT NULL,
+    thresholds bigint[] NOT NULL,
+    increase_amount bigint,
+    increase_expires timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT limit_amount_is_in_range CHECK (((amount >= 1) AND (amount <= '1000000000000000000'::bigint))),
+    CONSTRAINT limit_has_one_subject CHECK ((num_nonnulls(workspace_id, group_id, user_id, key_id) <= 1)),
+    CONSTRAINT limit_increase_is_whole CHECK ((((increase_amount IS NULL) = (increase_expires IS NULL)) AND (increase_amount > 0))),
+    CONSTRAINT limit_lists_are_short CHECK (((cardinality(routes) <= 100) AND (cardinality(models) <= 100) AND (cardinality(tags) <= 100) AND (cardinality(thresholds) <= 10))),
+    CONSTRAINT limit_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.limits FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.mails (
     id uuid NOT NULL,
@@ -1059,6 +1164,12 @@ ALTER TABLE ONLY public.bindings
 ALTER TABLE ONLY public.email_tokens
     ADD CONSTRAINT email_tokens_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY public.grant_streams
+    ADD CONSTRAINT grant_streams_pkey PRIMARY KEY (node_id);
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grants_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.group_members
     ADD CONSTRAINT group_members_pkey PRIMARY KEY (tenant_id, group_id, user_id);
 
@@ -1085,6 +1196,12 @@ ALTER TABLE ONLY public.key_uses
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT keys_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.limits
+    ADD CONSTRAINT limit_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.limits
+    ADD CONSTRAINT limits_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.mails
     ADD CONSTRAINT mails_pkey PRIMARY KEY (id);
@@ -1242,6 +1359,8 @@ CREATE INDEX email_tokens_by_expiry ON public.email_tokens USING btree (expires_
 
 CREATE INDEX email_tokens_by_user ON public.email_tokens USING btree (user_id);
 
+CREATE INDEX grants_by_account ON public.grants USING btree (tenant_id, limit_id, part, window_start);
+
 CREATE INDEX group_members_by_user ON public.group_members USING btree (user_id);
 
 CREATE UNIQUE INDEX group_name_is_unique ON public.groups USING btree (tenant_id, lower(name));
@@ -1259,6 +1378,16 @@ CREATE INDEX keys_by_revocation ON public.keys USING btree (revoked_at) WHERE (r
 CREATE INDEX keys_by_tag ON public.keys USING gin (tags) WHERE (tags <> '{}'::text[]);
 
 CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, id DESC);
+
+CREATE INDEX limits_by_group ON public.limits USING btree (tenant_id, group_id) WHERE (group_id IS NOT NULL);
+
+CREATE INDEX limits_by_key ON public.limits USING btree (tenant_id, key_id, id) WHERE (key_id IS NOT NULL);
+
+CREATE INDEX limits_by_user ON public.limits USING btree (tenant_id, user_id) WHERE (user_id IS NOT NULL);
+
+CREATE INDEX limits_by_workspace ON public.limits USING btree (tenant_id, workspace_id) WHERE (workspace_id IS NOT NULL);
+
+CREATE INDEX limits_of_tenant ON public.limits USING btree (tenant_id, id DESC) WHERE (key_id IS NULL);
 
 CREATE INDEX mails_by_end ON public.mails USING btree (finished_at) WHERE (finished_at IS NOT NULL);
 
@@ -1306,7 +1435,11 @@ CREATE TRIGGER history_stays BEFORE DELETE OR UPDATE ON public.audit_events FOR 
 
 CREATE TRIGGER personal_key_needs_its_owner BEFORE UPDATE ON public.keys FOR EACH ROW WHEN (((new.kind = 'personal'::text) AND (new.owner_id IS NULL))) EXECUTE FUNCTION public.revoke_without_its_owner();
 
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE ON public.group_members FOR EACH ROW EXECUTE FUNCTION public.stamp_group_member();
+
 CREATE TRIGGER stamp_change AFTER INSERT ON public.keys REFERENCING NEW TABLE AS changed_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_keys();
+
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.limits FOR EACH ROW EXECUTE FUNCTION public.stamp_limit();
 
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.models FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
 
@@ -1355,6 +1488,15 @@ ALTER TABLE ONLY public.provider_credentials
 ALTER TABLE ONLY public.email_tokens
     ADD CONSTRAINT email_token_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grant_is_of_a_limit FOREIGN KEY (tenant_id, limit_id) REFERENCES public.limits(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grant_is_of_a_node FOREIGN KEY (node_id) REFERENCES public.nodes(id);
+
+ALTER TABLE ONLY public.grant_streams
+    ADD CONSTRAINT grant_stream_is_of_a_node FOREIGN KEY (node_id) REFERENCES public.nodes(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.groups
     ADD CONSTRAINT group_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
@@ -1384,6 +1526,21 @@ ALTER TABLE ONLY public.keys
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT key_owner_is_a_member FOREIGN KEY (tenant_id, owner_id) REFERENCES public.members(tenant_id, user_id) ON DELETE SET NULL (owner_id);
+
+ALTER TABLE ONLY public.limits
+    ADD CONSTRAINT limit_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.limits
+    ADD CONSTRAINT limit_group_exists FOREIGN KEY (tenant_id, group_id) REFERENCES public.groups(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.limits
+    ADD CONSTRAINT limit_key_exists FOREIGN KEY (tenant_id, key_id) REFERENCES public.keys(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.limits
+    ADD CONSTRAINT limit_user_is_a_member FOREIGN KEY (tenant_id, user_id) REFERENCES public.members(tenant_id, user_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.limits
+    ADD CONSTRAINT limit_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT member_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
@@ -1460,6 +1617,8 @@ ALTER TABLE public.audit_heads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.grants ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.group_members ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.groups ENABLE ROW LEVEL SECURITY;
@@ -1469,6 +1628,8 @@ ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.limits ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.management_tokens ENABLE ROW LEVEL SECURITY;
 
@@ -1506,6 +1667,8 @@ CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELEC
 
 CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.grants USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.group_members USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.groups USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
@@ -1515,6 +1678,8 @@ CREATE POLICY tenant_isolation ON public.invitations USING ((tenant_id = ( SELEC
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.limits USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.management_tokens USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -1585,8 +1750,15 @@ GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.email_tokens TO eclusa_app;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE public.grant_streams TO eclusa_publisher;
+
+GRANT SELECT ON TABLE public.grants TO eclusa_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.grants TO eclusa_publisher;
+GRANT SELECT,UPDATE ON TABLE public.grants TO eclusa_ingest;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.group_members TO eclusa_app;
 GRANT SELECT ON TABLE public.group_members TO eclusa_reports;
+GRANT SELECT ON TABLE public.group_members TO eclusa_publisher;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.groups TO eclusa_app;
 GRANT SELECT ON TABLE public.groups TO eclusa_reports;
@@ -1603,6 +1775,11 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.key_uses TO eclusa_ingest;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keys TO eclusa_app;
 GRANT SELECT ON TABLE public.keys TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.limits TO eclusa_app;
+GRANT SELECT ON TABLE public.limits TO eclusa_publisher;
+GRANT SELECT ON TABLE public.limits TO eclusa_ingest;
+GRANT SELECT ON TABLE public.limits TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.mails TO eclusa_app;
 
