@@ -68,9 +68,8 @@ let package = Package(
         program(
             "ControlPlane/Server", "ControlServer",
             [
-                "Backup", "API", "Operations", "Publishing", "Ingest", "Mail", "SMTP", "Store",
-                "PostgresDriver",
-                "HTTPCalling", "HTTPServing", "HTTPWire", "Transport",
+                "Backup", "API", "Operations", "Publishing", "Ingest", "OpenID", "Mail", "SMTP", "Store",
+                "PostgresDriver", "HTTPCalling", "HTTPServing", "HTTPWire", "Transport",
                 "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
             ]),
         program(
@@ -98,6 +97,9 @@ let package = Package(
                 "SMTP", "Store", "PostgresDriver", "Cryptography", "Domain", "JSONText", "EventLoops",
                 "Telemetry",
             ]),
+        module(
+            "ControlPlane", "OpenID",
+            ["HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "JSONText"]),
         module("ControlPlane", "SMTP", ["Transport", "EventLoops", "Cryptography"]),
         module(
             "ControlPlane", "Publishing",
@@ -108,7 +110,8 @@ let package = Package(
         module(
             "ControlPlane", "Operations",
             [
-                "Store", "PostgresDriver", "Policy", "Contract", "Cryptography", "Domain", "JSONText",
+                "OpenID", "Store", "PostgresDriver", "Policy", "Contract", "Cryptography", "Domain",
+                "JSONText",
                 "EventLoops",
                 "Telemetry",
             ]),
@@ -232,6 +235,7 @@ let package = Package(
                 "Telemetry",
                 "TestSupport",
             ]),
+        tests("OpenIDTests", ["OpenID", "Cryptography", "JSONText", "TestSupport"]),
         tests(
             "MailTests",
             [
@@ -242,7 +246,8 @@ let package = Package(
         tests(
             "APITests",
             [
-                "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver", "HTTPServing",
+                "OpenID", "API", "Operations", "Publishing", "Ingest", "Store", "PostgresDriver",
+                "HTTPServing",
                 "HTTPCalling",
                 "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Domain", "JSONText",
                 "Telemetry",

@@ -8,9 +8,12 @@ create table sessions (
     last_seen_at  timestamptz  not null,
     expires_at    timestamptz  not null,
     revoked_at    timestamptz,
+    only_tenant   uuid,                     -- the one place where it counts; null: everywhere
 
     constraint sessions_pkey                   primary key (id),
     constraint session_is_of_a_user            foreign key (user_id) references users (id) on delete cascade,
+    constraint session_counts_in_a_tenant      foreign key (only_tenant) references tenants (id)
+                                               on delete cascade,
     constraint session_texts_fit               check (octet_length(user_agent) <= 512
                                                       and octet_length(address) <= 64)
 );

@@ -29,10 +29,13 @@ create table recovery_codes (
 create table sign_in_challenges (
     token_hash  bytea        not null,
     user_id     uuid         not null,
+    only_tenant uuid,                         -- of the session that will begin
     expires_at  timestamptz  not null,
 
     constraint sign_in_challenges_pkey         primary key (token_hash),
     constraint sign_in_challenge_is_hashed     check (octet_length(token_hash) = 32),
+    constraint sign_in_challenge_is_in_a_tenant foreign key (only_tenant) references tenants (id)
+                                               on delete cascade,
     constraint sign_in_challenge_is_of_a_user  foreign key (user_id) references users (id) on delete cascade
 );
 

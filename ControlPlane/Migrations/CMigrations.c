@@ -116,6 +116,10 @@ static const char m0060[] = {
 #embed "0060_create_backups.sql"
 };
 
+static const char m0041[] = {
+#embed "0041_create_identity_providers.sql"
+};
+
 static const struct migration all[] = {
     {"0001_create_tenants", m0001, sizeof m0001},
     {"0002_create_workspaces", m0002, sizeof m0002},
@@ -149,6 +153,7 @@ static const struct migration all[] = {
     {"0038_create_invitations", m0038, sizeof m0038},
     {"0039_create_email_tokens", m0039, sizeof m0039},
     {"0040_create_second_factors", m0040, sizeof m0040},
+    {"0041_create_identity_providers", m0041, sizeof m0041},
     {"0042_isolate_providers", m0042, sizeof m0042},
     {"0048_create_limits", m0048, sizeof m0048},
     {"0049_create_grants", m0049, sizeof m0049},

@@ -429,6 +429,35 @@ CREATE TABLE public.idempotency_keys (
     CONSTRAINT idempotency_request_is_hashed CHECK ((octet_length(request_hash) = 32))
 );
 
+CREATE TABLE public.identity_provider_roles (
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    group_name text NOT NULL,
+    role text NOT NULL,
+    CONSTRAINT identity_provider_role_fits CHECK ((((octet_length(group_name) >= 1) AND (octet_length(group_name) <= 255)) AND ((octet_length(role) >= 1) AND (octet_length(role) <= 63))))
+);
+
+ALTER TABLE ONLY public.identity_provider_roles FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.identity_providers (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    issuer text NOT NULL,
+    client_id text NOT NULL,
+    client_secret bytea,
+    scopes text[] NOT NULL,
+    group_claim text NOT NULL,
+    allowed_domains text[] NOT NULL,
+    creates_users boolean NOT NULL,
+    is_enabled boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT identity_provider_texts_fit CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 200)) AND ((octet_length(issuer) >= 8) AND (octet_length(issuer) <= 2048)) AND ((octet_length(client_id) >= 1) AND (octet_length(client_id) <= 500)) AND ((octet_length(group_claim) >= 1) AND (octet_length(group_claim) <= 200))))
+);
+
+ALTER TABLE ONLY public.identity_providers FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.invitations (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -860,12 +889,14 @@ CREATE TABLE public.sessions (
     last_seen_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
+    only_tenant uuid,
     CONSTRAINT session_texts_fit CHECK (((octet_length(user_agent) <= 512) AND (octet_length(address) <= 64)))
 );
 
 CREATE TABLE public.sign_in_challenges (
     token_hash bytea NOT NULL,
     user_id uuid NOT NULL,
+    only_tenant uuid,
     expires_at timestamp with time zone NOT NULL,
     CONSTRAINT sign_in_challenge_is_hashed CHECK ((octet_length(token_hash) = 32))
 );
@@ -877,6 +908,15 @@ CREATE UNLOGGED TABLE public.sign_in_failures (
     last_at timestamp with time zone NOT NULL,
     blocked_until timestamp with time zone NOT NULL,
     CONSTRAINT sign_in_failure_is_hashed CHECK ((octet_length(subject) = 32))
+);
+
+CREATE TABLE public.sign_in_flows (
+    token_hash bytea NOT NULL,
+    state_hash bytea NOT NULL,
+    provider_id uuid NOT NULL,
+    sealed bytea NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT sign_in_flow_is_hashed CHECK (((octet_length(token_hash) = 32) AND (octet_length(state_hash) = 32)))
 );
 
 CREATE TABLE public.sign_up_settings (
@@ -1110,6 +1150,17 @@ CREATE TABLE public.usage_streams (
     CONSTRAINT usage_stream_is_not_negative CHECK (((outbox_epoch > 0) AND (last_seq >= 0)))
 );
 
+CREATE TABLE public.user_identities (
+    tenant_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    subject text NOT NULL,
+    user_id uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_used_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.user_identities FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.users (
     id uuid NOT NULL,
     email text NOT NULL,
@@ -1178,6 +1229,15 @@ ALTER TABLE ONLY public.groups
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller_id, key);
+
+ALTER TABLE ONLY public.identity_providers
+    ADD CONSTRAINT identity_provider_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.identity_provider_roles
+    ADD CONSTRAINT identity_provider_roles_pkey PRIMARY KEY (tenant_id, provider_id, group_name, role);
+
+ALTER TABLE ONLY public.identity_providers
+    ADD CONSTRAINT identity_providers_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitation_token_is_unique UNIQUE (token_hash);
@@ -1287,6 +1347,9 @@ ALTER TABLE ONLY public.sign_in_challenges
 ALTER TABLE ONLY public.sign_in_failures
     ADD CONSTRAINT sign_in_failures_pkey PRIMARY KEY (subject);
 
+ALTER TABLE ONLY public.sign_in_flows
+    ADD CONSTRAINT sign_in_flows_pkey PRIMARY KEY (token_hash);
+
 ALTER TABLE ONLY public.sign_up_settings
     ADD CONSTRAINT sign_up_settings_pkey PRIMARY KEY (only_row);
 
@@ -1325,6 +1388,9 @@ ALTER TABLE ONLY public.usage_minutes
 
 ALTER TABLE ONLY public.usage_streams
     ADD CONSTRAINT usage_streams_pkey PRIMARY KEY (node_id, outbox_epoch);
+
+ALTER TABLE ONLY public.user_identities
+    ADD CONSTRAINT user_identities_pkey PRIMARY KEY (tenant_id, provider_id, subject);
 
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
@@ -1366,6 +1432,8 @@ CREATE INDEX group_members_by_user ON public.group_members USING btree (user_id)
 CREATE UNIQUE INDEX group_name_is_unique ON public.groups USING btree (tenant_id, lower(name));
 
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
+
+CREATE UNIQUE INDEX identity_provider_id_is_unique ON public.identity_providers USING btree (id);
 
 CREATE UNIQUE INDEX invitation_is_the_only_open_one ON public.invitations USING btree (tenant_id, lower(email)) WHERE (accepted_at IS NULL);
 
@@ -1411,6 +1479,8 @@ CREATE INDEX sign_in_challenges_by_expiry ON public.sign_in_challenges USING btr
 
 CREATE INDEX sign_in_failures_by_age ON public.sign_in_failures USING btree (last_at);
 
+CREATE INDEX sign_in_flows_by_expiry ON public.sign_in_flows USING btree (expires_at);
+
 CREATE UNIQUE INDEX tenant_sign_up_domain_is_unique ON public.tenants USING btree (sign_up_domain) WHERE (sign_up_domain IS NOT NULL);
 
 CREATE INDEX tenants_being_deleted ON public.tenants USING btree (id) WHERE (status = 'deleting'::text);
@@ -1424,6 +1494,8 @@ CREATE INDEX usage_events_by_tenant ON ONLY public.usage_events USING btree (ten
 CREATE INDEX usage_events_default_tenant_id_started_at_id_idx ON public.usage_events_default USING btree (tenant_id, started_at DESC, id DESC);
 
 CREATE UNIQUE INDEX user_email_is_unique ON public.users USING btree (lower(email));
+
+CREATE INDEX user_identities_by_user ON public.user_identities USING btree (user_id);
 
 CREATE INDEX users_by_email ON public.users USING btree (lower(email) COLLATE "C");
 
@@ -1506,6 +1578,12 @@ ALTER TABLE ONLY public.group_members
 ALTER TABLE ONLY public.group_members
     ADD CONSTRAINT group_member_is_of_a_group FOREIGN KEY (tenant_id, group_id) REFERENCES public.groups(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.identity_providers
+    ADD CONSTRAINT identity_provider_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.identity_provider_roles
+    ADD CONSTRAINT identity_provider_role_is_of_one FOREIGN KEY (tenant_id, provider_id) REFERENCES public.identity_providers(tenant_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitation_is_by_a_user FOREIGN KEY (created_by) REFERENCES public.users(id) ON DELETE CASCADE;
 
@@ -1582,7 +1660,13 @@ ALTER TABLE ONLY public.service_accounts
     ADD CONSTRAINT service_account_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
 ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT session_counts_in_a_tenant FOREIGN KEY (only_tenant) REFERENCES public.tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT session_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.sign_in_challenges
+    ADD CONSTRAINT sign_in_challenge_is_in_a_tenant FOREIGN KEY (only_tenant) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.sign_in_challenges
     ADD CONSTRAINT sign_in_challenge_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
@@ -1608,6 +1692,12 @@ ALTER TABLE ONLY public.management_tokens
 ALTER TABLE ONLY public.usage_batches
     ADD CONSTRAINT usage_batch_is_of_a_stream FOREIGN KEY (node_id, outbox_epoch) REFERENCES public.usage_streams(node_id, outbox_epoch);
 
+ALTER TABLE ONLY public.user_identities
+    ADD CONSTRAINT user_identity_is_at_a_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES public.identity_providers(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.user_identities
+    ADD CONSTRAINT user_identity_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT workspace_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
@@ -1622,6 +1712,10 @@ ALTER TABLE public.grants ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.group_members ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.groups ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.identity_provider_roles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.identity_providers ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
@@ -1673,6 +1767,10 @@ CREATE POLICY tenant_isolation ON public.group_members USING ((tenant_id = ( SEL
 
 CREATE POLICY tenant_isolation ON public.groups USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.identity_provider_roles USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.identity_providers USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.invitations USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
@@ -1717,6 +1815,8 @@ CREATE POLICY tenant_isolation ON public.usage_hours USING ((tenant_id = ( SELEC
 
 CREATE POLICY tenant_isolation ON public.usage_minutes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.user_identities USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.workspaces USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 ALTER TABLE public.tenant_security ENABLE ROW LEVEL SECURITY;
@@ -1732,6 +1832,8 @@ ALTER TABLE public.usage_events_default ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.usage_hours ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.usage_minutes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.user_identities ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.workspaces ENABLE ROW LEVEL SECURITY;
 
@@ -1764,6 +1866,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.groups TO eclusa_app;
 GRANT SELECT ON TABLE public.groups TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.identity_provider_roles TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.identity_providers TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.identity_providers TO eclusa_reports;
+
+GRANT SELECT(id) ON TABLE public.identity_providers TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invitations TO eclusa_app;
 
@@ -1860,6 +1970,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE public.sign_in_challenges TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.sign_in_failures TO eclusa_app;
 
+GRANT SELECT,INSERT,DELETE ON TABLE public.sign_in_flows TO eclusa_app;
+
 GRANT SELECT,UPDATE ON TABLE public.sign_up_settings TO eclusa_app;
 
 GRANT INSERT ON TABLE public.snapshot_changes TO eclusa_app;
@@ -1899,6 +2011,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_minutes TO eclusa_ingest;
 GRANT SELECT ON TABLE public.usage_minutes TO eclusa_reports;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_streams TO eclusa_ingest;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.user_identities TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.users TO eclusa_app;
 

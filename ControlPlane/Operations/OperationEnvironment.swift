@@ -1,6 +1,7 @@
 package import Cryptography
 package import Domain
 package import EventLoops
+package import OpenID
 package import PostgresDriver
 import Store
 package import Telemetry
@@ -15,6 +16,8 @@ package struct OperationEnvironment {
     /// Checked for unknown users, so that they take as long as known ones.
     let decoy: PasswordHash
     let passwords: PasswordPolicy
+    /// The way out to identity providers; nil: there is none.
+    let openID: OpenIDClient?
     let nodeURL: String
     /// Where people reach the control plane, without a slash at its end.
     let publicURL: String
@@ -42,6 +45,7 @@ package struct OperationEnvironment {
     package init(
         database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
         passwordCost: PasswordHash.Cost = .standard, passwords: PasswordPolicy = PasswordPolicy(),
+        openID: OpenIDClient? = nil,
         nodeURL: String, publicURL: String = "http://127.0.0.1:7070", keepsBackups: Bool = false, log: Log,
         egressRefusal: @escaping (BaseURL) -> String? = { _ in nil },
         probe: @escaping (ProviderProbe) async -> ProviderProbe.Answer = { _ in .unreachable("no client") },
@@ -54,6 +58,7 @@ package struct OperationEnvironment {
         self.passwordCost = passwordCost
         decoy = try PasswordHash.decoy(cost: passwordCost)
         self.passwords = passwords
+        self.openID = openID
         self.nodeURL = nodeURL
         self.publicURL = publicURL.last == "/" ? String(publicURL.dropLast()) : publicURL
         self.keepsBackups = keepsBackups

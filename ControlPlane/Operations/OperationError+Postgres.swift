@@ -31,6 +31,7 @@ extension OperationError {
         Constraint.tenantSlugIsUnique: .taken("/slug"),
         Constraint.workspaceSlugIsUnique: .taken("/slug"),
         Constraint.userEmailIsUnique: .taken("/email"),
+        Constraint.identityProviderNameIsUnique: .taken("/name"),
         Constraint.invitationIsTheOnlyOpenOne: .taken("/email"),
         Constraint.invitationWorkspaceExists: .missing("/workspace", "a workspace of this tenant"),
         Constraint.providerNameIsUnique: .taken("/name"),

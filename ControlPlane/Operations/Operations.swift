@@ -18,6 +18,12 @@ package struct Operations {
     }
     package var sessions: SessionOperations { SessionOperations(environment: environment) }
     package var invitations: InvitationOperations { InvitationOperations(environment: environment) }
+    package var identityProviders: IdentityProviderOperations {
+        IdentityProviderOperations(environment: environment)
+    }
+    package var providerSignIns: ProviderSignInOperations {
+        ProviderSignInOperations(environment: environment)
+    }
     package var secondFactors: SecondFactorOperations { SecondFactorOperations(environment: environment) }
     package var signUps: SignUpOperations { SignUpOperations(environment: environment) }
     package var providers: ProviderOperations { ProviderOperations(environment: environment) }

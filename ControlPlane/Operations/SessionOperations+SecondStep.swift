@@ -17,19 +17,22 @@ extension SessionOperations {
     /// Goes on after a right first step: a session, or the question for a code when the user has a second
     /// factor. `also` runs in the same transaction.
     func enter(
-        _ user: User, from origin: RequestOrigin, also: (PostgresConnection) async throws -> Void
+        _ user: User, only tenant: TenantID? = nil, from origin: RequestOrigin,
+        also: (PostgresConnection) async throws -> Void
     ) async throws(OperationError) -> SignInStep {
         let factor = try await environment.viewAcrossTenants { connection in
             try await SecondFactorStore.find(of: user.id, connection)
         }
-        guard factor.confirmedAt != nil else { return .done(try await begin(user, from: origin, also: also)) }
+        guard factor.confirmedAt != nil else {
+            return .done(try await begin(user, only: tenant, from: origin, also: also))
+        }
         let token = OneTimeToken(.challenge)
         let expires = environment.clock.now().advanced(bySeconds: Self.challengeSeconds)
         do {
             try await environment.database.withTransaction { connection in
                 try await also(connection)
                 try await SignInChallengeStore.create(
-                    token.digest, of: user.id, expires: expires, connection)
+                    token.digest, of: user.id, only: tenant, expires: expires, connection)
             }
         } catch { throw OperationError(error) }
         return .challenge(token: token.reveal(), expires: expires)
@@ -45,12 +48,12 @@ extension SessionOperations {
             try await SignInChallengeStore.user(token, at: now, connection)
         }
         guard let waiting else { throw OperationError(.linkInvalid, detail: "Sign in again.") }
-        try await SecondFactorOperations(environment: environment).check(code, of: waiting)
+        try await SecondFactorOperations(environment: environment).check(code, of: waiting.user)
         let user = try await environment.view { connection in
-            try found(try await UserStore.find(waiting, connection))
+            try found(try await UserStore.find(waiting.user, connection))
         }
         return .done(
-            try await begin(user, from: origin) { connection in
+            try await begin(user, only: waiting.onlyTenant, from: origin) { connection in
                 guard try await SignInChallengeStore.use(token, connection) else {
                     throw OperationError(.linkInvalid, detail: "Sign in again.")
                 }

@@ -72,14 +72,15 @@ package struct SessionOperations {
 
     /// A session for a user who has shown everything there is to show; `also` runs in the same transaction.
     func begin(
-        _ user: User, from origin: RequestOrigin, also: (PostgresConnection) async throws -> Void
+        _ user: User, only tenant: TenantID? = nil, from origin: RequestOrigin,
+        also: (PostgresConnection) async throws -> Void
     ) async throws(OperationError) -> SignIn {
         let now = environment.clock.now()
         let token = RefreshToken()
         let session = Session(
             id: SessionID(at: now), user: user.id, userAgent: shortened(origin.userAgent, 512),
             address: shortened(origin.address, 64), createdAt: now, lastSeenAt: now,
-            expires: now.advanced(bySeconds: Self.lifetimeSeconds))
+            expires: now.advanced(bySeconds: Self.lifetimeSeconds), onlyTenant: tenant)
         let actor = AuditActor(user: user.id, origin: origin)
         _ = try await environment.write("sessions.create", in: .platform, by: actor) { connection in
             try await also(connection)
@@ -151,7 +152,10 @@ package struct SessionOperations {
             guard let (live, barred) = try await SessionStore.findLiveAndBarred(session, at: now, connection),
                 live.user == user
             else { throw OperationError.unauthenticated }
-            let authority = try await BindingStore.authority(of: user, connection)
+            var authority = try await BindingStore.authority(of: user, connection)
+            if let only = live.onlyTenant {
+                authority = Authority(authority.bindings.filter { $0.scope.tenant == only })
+            }
             return Caller(
                 user: user, session: session, authority: authority, barred: barred, origin: origin)
         }

@@ -4,6 +4,7 @@ import Domain
 import EventLoops
 import HTTPServing
 import Lifecycle
+import OpenID
 import Operations
 import PostgresDriver
 import Settings
@@ -41,16 +42,22 @@ final class AdminService {
     private let isOneOfSeveral: Bool
     private let server: HTTPServer
     private let database: PostgresPool
+    private let openID: OpenIDClient
 
     init(
         _ shared: SharedParts, loop: EventLoop, database: PostgresPool,
         changed: @escaping @Sendable () -> Void
     ) throws {
         self.database = database
+        // Tenants name these hosts: the operator's policy decides.
+        openID = OpenIDClient(
+            loop: loop, dialer: Dialer(loop: loop, resolver: shared.resolver, policy: shared.egress),
+            tls: try TLSContext.client())
         let prober = ProviderProber(shared, loop: loop)
         let environment = try OperationEnvironment(
             database: database, clock: shared.clock, keys: shared.keys, hashing: shared.hashing,
-            passwords: shared.passwords, nodeURL: shared.values[ControlSettings.nodePublicURL],
+            passwords: shared.passwords, openID: openID,
+            nodeURL: shared.values[ControlSettings.nodePublicURL],
             publicURL: shared.values[ControlSettings.publicURL],
             keepsBackups: shared.values[ControlSettings.backupFolder] != nil, log: shared.log,
             egressRefusal: { shared.refusal($0) },
@@ -84,6 +91,7 @@ final class AdminService {
 
     func drain(withinNanoseconds nanoseconds: Int64) async {
         await server.drain(withinNanoseconds: nanoseconds)
+        openID.close()
     }
 
     /// For loops whose pool nobody else closes.

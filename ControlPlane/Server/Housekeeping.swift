@@ -54,6 +54,7 @@ final class Housekeeping {
                 _ = try await IdempotencyStore.purge(
                     at: now, secretsBefore: now.advanced(bySeconds: -Self.shownSecretsSeconds), connection)
                 _ = try await SignInFailureStore.purge(at: now, connection)
+                _ = try await SignInFlowStore.purge(at: now, connection)
                 _ = try await SignInChallengeStore.purge(at: now, connection)
                 _ = try await EmailTokenStore.purge(at: now, connection)
             }

@@ -20,6 +20,7 @@ package enum NounLock {
         "bind": Table(name: "bindings", isOfTenant: true),
         "sa": Table(name: "service_accounts", isOfTenant: true),
         "mtok": Table(name: "management_tokens", isOfTenant: true),
+        "idp": Table(name: "identity_providers", isOfTenant: true),
         "prov": Table(name: "providers", isOfTenant: true),
         "model": Table(name: "models", isOfTenant: true),
         "route": Table(name: "routes", isOfTenant: true),

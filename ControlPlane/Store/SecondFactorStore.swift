@@ -131,26 +131,27 @@ package enum SecondFactorStore {
 /// Sign-ins whose first step was right; their tokens are stored as SHA-256.
 package enum SignInChallengeStore {
     package static func create(
-        _ token: SHA256Digest, of user: UserID, expires: Timestamp, _ connection: PostgresConnection
+        _ token: SHA256Digest, of user: UserID, only tenant: TenantID?, expires: Timestamp,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) {
         try await connection.execute(
             """
-            insert into sign_in_challenges (token_hash, user_id, expires_at)
-            values (\(token), \(user), \(expires))
+            insert into sign_in_challenges (token_hash, user_id, only_tenant, expires_at)
+            values (\(token), \(user), \(tenant), \(expires))
             """)
     }
 
     /// Whose sign-in a token is for; nil: unknown or expired, or the user is disabled.
     package static func user(
         _ token: SHA256Digest, at now: Timestamp, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> UserID? {
+    ) async throws(PostgresError) -> (user: UserID, onlyTenant: TenantID?)? {
         let rows = try await connection.query(
             """
-            select user_id
+            select user_id, only_tenant
               from sign_in_challenges join users on users.id = user_id
              where token_hash = \(token) and expires_at > \(now) and status = 'active'
             """)
-        return try rows.first?.id(0)
+        return try rows.first.map { row throws(PostgresError) in (try row.id(0), try row.optionalID(1)) }
     }
 
     /// Uses a token up. Of any number of simultaneous uses one is true.

@@ -5,7 +5,9 @@ package import PostgresDriver
 /// Sessions and their refresh tokens, which are stored as SHA-256.
 package enum SessionStore {
     private static let columns: SQL =
-        "id, user_id, user_agent, address, created_at, last_seen_at, expires_at, revoked_at"
+        """
+        id, user_id, user_agent, address, created_at, last_seen_at, expires_at, revoked_at, only_tenant
+        """
 
     package static func create(
         _ session: Session, token: SHA256Digest, _ connection: PostgresConnection
@@ -13,9 +15,11 @@ package enum SessionStore {
         try await connection.execute(
             """
             with session as (
-                insert into sessions (id, user_id, user_agent, address, created_at, last_seen_at, expires_at)
+                insert into sessions (id, user_id, user_agent, address, created_at, last_seen_at, expires_at,
+                                      only_tenant)
                 values (\(session.id), \(session.user), \(session.userAgent), \(session.address),
-                        \(session.createdAt), \(session.lastSeenAt), \(session.expires))
+                        \(session.createdAt), \(session.lastSeenAt), \(session.expires),
+                        \(session.onlyTenant))
             )
             insert into refresh_tokens (token_hash, session_id, issued_at)
             values (\(token), \(session.id), \(session.createdAt))
@@ -102,7 +106,7 @@ package enum SessionStore {
                and exists (select from users where id = sessions.user_id and status = 'active')
             """)
         guard let row = rows.first else { return nil }
-        return (try read(row), Set(try row.uuidArray(8).map { TenantID($0) }))
+        return (try read(row), Set(try row.uuidArray(9).map { TenantID($0) }))
     }
 
     /// A user's sessions that are neither revoked nor expired, newest first.
@@ -156,6 +160,7 @@ package enum SessionStore {
         Session(
             id: try row.id(0), user: try row.id(1), userAgent: try row.text(2), address: try row.text(3),
             createdAt: try row.timestamp(4), lastSeenAt: try row.timestamp(5),
-            expires: try row.timestamp(6), revoked: try row.optionalTimestamp(7))
+            expires: try row.timestamp(6), revoked: try row.optionalTimestamp(7),
+            onlyTenant: try row.optionalID(8))
     }
 }

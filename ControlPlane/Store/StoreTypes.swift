@@ -93,6 +93,7 @@ package enum Constraint {
     package static let workspaceHasKeys = "key_belongs_to_a_workspace"
     package static let userEmailIsUnique = "user_email_is_unique"
     package static let invitationIsTheOnlyOpenOne = "invitation_is_the_only_open_one"
+    package static let identityProviderNameIsUnique = "identity_provider_name_is_unique"
     package static let invitationWorkspaceExists = "invitation_workspace_exists"
     package static let bindingIsGivenOnce = "binding_is_given_once"
     package static let bindingWorkspaceExists = "binding_workspace_exists"

@@ -15,6 +15,7 @@ package typealias NodeID = ID<Node>
 package typealias JoinTokenID = ID<JoinToken>
 package typealias SessionID = ID<SessionNoun>
 package typealias BindingID = ID<BindingNoun>
+package typealias IdentityProviderID = ID<IdentityProvider>
 package typealias InvitationID = ID<Invitation>
 package typealias MailID = ID<Mail>
 package typealias BackupID = ID<BackupNoun>
@@ -38,6 +39,7 @@ extension Route: Identified { package static var idPrefix: StaticString { "route
 extension Key: Identified { package static var idPrefix: StaticString { "key" } }
 extension Node: Identified { package static var idPrefix: StaticString { "node" } }
 extension JoinToken: Identified { package static var idPrefix: StaticString { "join" } }
+extension IdentityProvider: Identified { package static var idPrefix: StaticString { "idp" } }
 extension Invitation: Identified { package static var idPrefix: StaticString { "inv" } }
 extension Mail: Identified { package static var idPrefix: StaticString { "mail" } }
 extension Limit: Identified { package static var idPrefix: StaticString { "limit" } }

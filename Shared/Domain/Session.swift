@@ -8,10 +8,12 @@ package struct Session: Hashable, Sendable {
     package let lastSeenAt: Timestamp
     package let expires: Timestamp
     package let revoked: Timestamp?
+    /// The one tenant where it counts; nil: everywhere.
+    package let onlyTenant: TenantID?
 
     package init(
         id: SessionID, user: UserID, userAgent: String, address: String, createdAt: Timestamp,
-        lastSeenAt: Timestamp, expires: Timestamp, revoked: Timestamp? = nil
+        lastSeenAt: Timestamp, expires: Timestamp, revoked: Timestamp? = nil, onlyTenant: TenantID? = nil
     ) {
         self.id = id
         self.user = user
@@ -21,5 +23,6 @@ package struct Session: Hashable, Sendable {
         self.lastSeenAt = lastSeenAt
         self.expires = expires
         self.revoked = revoked
+        self.onlyTenant = onlyTenant
     }
 }

@@ -167,6 +167,10 @@ struct RouteProbe {
             return try #require(try await server.audit(of: owner).last).id.description
         case .backup: return try await world.make("/api/v1/backups", [:])
         case .session: return try await session()
+        case .identityProvider:
+            let owner = isShared ? "" : "tenants/\(world.acme.tenant)/"
+            return try await world.make(
+                "/api/v1/\(owner)identity-providers", Self.identityProvider(world.fresh("idp")))
         case .invitation:
             return try await world.make(
                 "/api/v1/tenants/\(world.acme.tenant)/invitations",
@@ -183,6 +187,10 @@ struct RouteProbe {
     private func provider(_ isShared: Bool) async throws -> String {
         let base = isShared ? "/api/v1" : "/api/v1/tenants/\(world.acme.tenant)"
         return try await world.make("\(base)/providers", World.provider(world.fresh("spare")))
+    }
+
+    static func identityProvider(_ name: String) -> JSONValue {
+        ["name": .string(name), "issuer": "https://idp.example.com", "client_id": "eclusa"]
     }
 
     /// A session of the administrator's that nobody needs.
@@ -225,6 +233,11 @@ struct RouteProbe {
         case "SecondStep": return ["challenge": "ech_wrong", "code": "000000"]
         case "NewSecondFactor": return ["current_password": "x"]
         case "TenantSecurityChange": return ["require_second_factor": false]
+        case "NewIdentityProvider": return Self.identityProvider(world.fresh("idp"))
+        case "IdentityProviderChange": return ["enabled": false]
+        case "NewProviderSignIn":
+            return ["provider": .string(IdentityProviderID(at: server.clock.now).description)]
+        case "ProviderSignInEnd": return ["flow": "eflow_wrong", "state": "x", "code": "x"]
         case "UserChange": return ["name": "Name"]
         case "SessionEnd": return [:]
         case "NewInvitation":

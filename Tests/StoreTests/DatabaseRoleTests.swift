@@ -21,6 +21,10 @@ struct DatabaseRoleTests {
         group_members: app=arwd publisher=r reports=r
         groups: app=arwd reports=r
         idempotency_keys: app=arwd
+        identity_provider_roles: app=ard
+        identity_providers.id: reports=r
+        identity_providers.tenant_id: reports=r
+        identity_providers: app=arwd
         invitations: app=arwd
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
@@ -58,6 +62,7 @@ struct DatabaseRoleTests {
         sessions: app=arwd reports=r
         sign_in_challenges: app=ard
         sign_in_failures: app=arwd
+        sign_in_flows: app=ard
         sign_up_settings: app=rw
         snapshot_changes: app=a publisher=ard
         snapshot_objects: app=r publisher=ard
@@ -71,6 +76,7 @@ struct DatabaseRoleTests {
         usage_hours: app=rd ingest=arw reports=r
         usage_minutes: app=rd ingest=arw reports=r
         usage_streams: ingest=arw
+        user_identities: app=arw
         users.created_at: reports=r
         users.email: reports=r
         users.email_verified_at: reports=r

@@ -58,6 +58,9 @@ package struct Call {
     package var managementToken: ManagementTokenID { get throws(OperationError) { try id(.managementToken) } }
     package var user: UserID { get throws(OperationError) { try id(.user) } }
     package var session: SessionID { get throws(OperationError) { try id(.session) } }
+    package var identityProvider: IdentityProviderID {
+        get throws(OperationError) { try id(.identityProvider) }
+    }
     package var invitation: InvitationID { get throws(OperationError) { try id(.invitation) } }
     package var provider: ProviderID { get throws(OperationError) { try id(.provider) } }
     package var credential: CredentialID { get throws(OperationError) { try id(.credential) } }
@@ -103,6 +106,8 @@ package struct PathParameter: Sendable, Hashable {
     package static let workspace = PathParameter(name: "workspace", summary: "The workspace.", prefix: "ws")
     package static let user = PathParameter(name: "user", summary: "The user.", prefix: "user")
     package static let session = PathParameter(name: "session", summary: "The session.", prefix: "sess")
+    package static let identityProvider = PathParameter(
+        name: "identity_provider", summary: "The identity provider.", prefix: "idp")
     package static let invitation = PathParameter(
         name: "invitation", summary: "The invitation.", prefix: "inv")
     package static let group = PathParameter(name: "group", summary: "The group.", prefix: "group")
@@ -130,8 +135,9 @@ package struct PathParameter: Sendable, Hashable {
         name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
 
     package static let all = [
-        tenant, workspace, user, session, invitation, group, binding, role, serviceAccount, managementToken,
-        provider, credential, model, route, key, node, joinToken, auditEvent, backup, snapshot,
+        tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
+        managementToken, provider, credential, model, route, key, node, joinToken, auditEvent, backup,
+        snapshot,
         change,
     ]
 
