@@ -90,7 +90,8 @@ enum IdentityProviderRoutes {
         ) { call throws(OperationError) in
             try await call.operations.providerSignIns.complete(
                 flow: try call.body[ProviderSignInBody.flow], state: try call.body[ProviderSignInBody.state],
-                code: try call.body[ProviderSignInBody.code], from: call.origin)
+                code: try call.body[ProviderSignInBody.code],
+                at: try call.body[ProviderSignInBody.provider], from: call.origin)
         },
     ]
 }
@@ -143,7 +144,10 @@ extension Representation<IdentityProvider> {
     static let identityProvider = Representation(
         "IdentityProvider",
         [
-            .init("id", .id(IdentityProvider.self), "Never changes.") { .text($0.id) },
+            .init(
+                "id", .id(IdentityProvider.self),
+                "Never changes. At the provider, register /sign-in/callback/ with it behind our public URL."
+            ) { .text($0.id) },
             .init("tenant", .nullable(.id(Tenant.self)), "Whose it is; null: the platform's.") {
                 .optional($0.tenant)
             },
@@ -242,7 +246,8 @@ enum IdentityProviderBody {
 
 /// The bodies of a sign-in at a provider.
 enum ProviderSignInBody {
-    static let provider = Field<IdentityProviderID>.required("provider", .id(), "Where to sign in.")
+    static let provider = Field<IdentityProviderID>.required(
+        "provider", .id(), "Where to sign in; at the end, the one in the address the browser came back to.")
     static let begin = BodyShape("NewProviderSignIn", [provider])
     static let flow = Field<String>.required(
         "flow", .secretText(1...200), "As the beginning answered it; it counts once.")
@@ -250,5 +255,5 @@ enum ProviderSignInBody {
         "state", .secretText(1...1024), "As the provider sent the browser back with.")
     static let code = Field<String>.required(
         "code", .secretText(1...4096), "As the provider sent the browser back with.")
-    static let complete = BodyShape("ProviderSignInEnd", [flow, state, code])
+    static let complete = BodyShape("ProviderSignInEnd", [provider, flow, state, code])
 }

@@ -136,7 +136,7 @@ package struct AuditOperations {
     package func list(
         ofCaller caller: Caller, _ page: PageRequest
     ) async throws(OperationError) -> ListPage<AuditEntry> {
-        let user = try caller.person.user
+        let user = try caller.ownAccount.user
         return try await environment.viewAcrossTenants { connection in
             try await Self.activity(of: user, page, connection)
         }

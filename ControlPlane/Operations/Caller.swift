@@ -28,11 +28,13 @@ package struct Caller: Sendable, Hashable {
     /// Tenants (and the platform, as its own row) that ask for a second factor the user does not have. Their
     /// roles are not in `authority`.
     let barred: Set<TenantID>
+    /// The one tenant whose identity provider vouches for the caller; nil: they are who they are everywhere.
+    let onlyTenant: TenantID?
     package let origin: RequestOrigin
 
     package init(
         user: UserID, session: SessionID, authority: Authority, barred: Set<TenantID> = [],
-        origin: RequestOrigin
+        only tenant: TenantID? = nil, origin: RequestOrigin
     ) {
         identity = .user(user, session: session)
         self.authority =
@@ -40,6 +42,7 @@ package struct Caller: Sendable, Hashable {
             ? authority
             : Authority(authority.bindings.filter { !barred.contains($0.scope.tenant ?? .platform) })
         self.barred = barred
+        onlyTenant = tenant
         self.origin = origin
     }
 
@@ -50,6 +53,7 @@ package struct Caller: Sendable, Hashable {
         identity = .serviceAccount(serviceAccount, token: token)
         self.authority = authority
         barred = []
+        onlyTenant = nil
         self.origin = origin
     }
 
@@ -73,6 +77,18 @@ package struct Caller: Sendable, Hashable {
                     .forbidden, detail: "This is about a signed-in user; a service account has none of it.")
             }
             return (user, session)
+        }
+    }
+
+    /// As `person`, for what concerns the account itself. Throws `forbidden` too when only a tenant's
+    /// identity provider says who it is: the tenant runs that provider, and the account is not the tenant's.
+    package var ownAccount: (user: UserID, session: SessionID) {
+        get throws(OperationError) {
+            guard onlyTenant == nil else {
+                throw OperationError(
+                    .forbidden, detail: "You came by a tenant's identity provider; sign in to your account.")
+            }
+            return try person
         }
     }
 

@@ -156,7 +156,7 @@ package struct InvitationOperations {
         let inviter = try await inviter(of: invitation)
         _ = try await environment.write("invitations.accept", in: scope, by: AuditActor(caller)) {
             connection in
-            let user = try found(try await UserStore.find(caller.person.user, connection))
+            let user = try found(try await UserStore.find(caller.ownAccount.user, connection))
             guard user.email.lowercased() == invitation.email.lowercased() else {
                 throw OperationError(.linkInvalid)
             }

@@ -26,10 +26,10 @@ extension OperationEnvironment {
     /// machine. Counted like a sign-in.
     func verifyPassword(_ password: Secret, of caller: Caller) async throws(OperationError) -> User {
         let throttle = SignInThrottle(
-            "password", account: try caller.person.user.description, from: caller.origin)
+            "password", account: try caller.ownAccount.user.description, from: caller.origin)
         try await throttle.attempt(self)
         let known = try await view { connection in
-            let user = try found(try await UserStore.find(caller.person.user, connection))
+            let user = try found(try await UserStore.find(caller.ownAccount.user, connection))
             return try found(try await UserStore.credentials(email: user.email, connection))
         }
         let stored = known.passwordHash.flatMap { PasswordHash(text: $0) }

@@ -68,6 +68,11 @@ package struct OperationEnvironment {
         self.changed = changed
     }
 
+    /// Where a browser comes back to from an identity provider: each has an address of its own.
+    package func redirectURI(of provider: IdentityProviderID) -> String {
+        "\(publicURL)/sign-in/callback/\(provider)"
+    }
+
     func mayRecordRefusal(of user: UserID, at now: Timestamp) -> Bool {
         state.refusals.take(user, at: now) == nil
     }

@@ -23,6 +23,8 @@ package struct ProviderSignIn: Sendable {
 package struct ProviderSignInOperations {
     static let flowSeconds: Int64 = 600
     static let maximumGroups = 1_000
+    /// The same whether there is an account of the address elsewhere or not.
+    private static let stranger = "Nobody of this address belongs here; ask to be invited."
 
     let environment: OperationEnvironment
 
@@ -61,14 +63,17 @@ package struct ProviderSignInOperations {
             }
         } catch { throw OperationError(error) }
         let url = client.authorizationURL(
-            metadata, clientID: provider.clientID, redirectURI: redirectURI, scopes: provider.scopes,
-            state: state, nonce: nonce, verifier: verifier)
+            metadata, clientID: provider.clientID, redirectURI: environment.redirectURI(of: id),
+            scopes: provider.scopes, state: state, nonce: nonce, verifier: verifier)
         return ProviderSignIn(authorizationURL: url, flow: flow.reveal(), expires: expires)
     }
 
     /// Ends a sign-in with what the provider sent the browser back with; answers as a password does.
+    ///
+    /// `id` is the provider whose own address the browser came back to. It must be the one the flow went to:
+    /// else a provider that sends browsers on to another one would get its code (RFC 9700 §4.4).
     package func complete(
-        flow: String, state: String, code: String, from origin: RequestOrigin
+        flow: String, state: String, code: String, at id: IdentityProviderID, from origin: RequestOrigin
     ) async throws(OperationError) -> SignInStep {
         let now = environment.clock.now()
         let token = sha256(flow)
@@ -78,7 +83,8 @@ package struct ProviderSignInOperations {
                 try await SignInFlowStore.use(token: token, state: sha256(state), at: now, connection)
             }
         } catch { throw OperationError(error) }
-        guard let used, let opened = try? environment.keys.identity.open(used.sealed, for: Self.place(token))
+        guard let used, used.provider == id,
+            let opened = try? environment.keys.identity.open(used.sealed, for: Self.place(token))
         else { throw OperationError(.linkInvalid, detail: "Sign in again.") }
         let parts = opened.withBytes { String(decoding: $0, as: UTF8.self) }.split(separator: " ")
         guard parts.count == 2 else { throw .fault("a sign-in flow without nonce and verifier") }
@@ -114,7 +120,8 @@ package struct ProviderSignInOperations {
         }
         let client = try openID()
         let exchange = OpenIDClient.Exchange(
-            clientID: provider.clientID, clientSecret: secret, redirectURI: redirectURI, verifier: verifier)
+            clientID: provider.clientID, clientSecret: secret,
+            redirectURI: environment.redirectURI(of: provider.id), verifier: verifier)
         let now = environment.clock.now().microseconds / 1_000_000
         let token = try await failing(provider) { () async throws(OpenIDFailure) -> IDToken in
             let metadata = try await client.metadata(of: provider.issuer)
@@ -172,12 +179,12 @@ package struct ProviderSignInOperations {
         if let known = try await UserStore.find(email: person.email, connection) {
             let isOurs = try await UserIdentityStore.isMember(known.id, of: provider.tenant, connection)
             guard provider.tenant == nil || isOurs else {
-                throw refusal("There is an account of this address; ask to be invited first.", provider)
+                throw refusal(Self.stranger, provider)
             }
             return known
         }
         guard provider.createsUsers else {
-            throw refusal("There is no account of this address; ask to be invited.", provider)
+            throw refusal(Self.stranger, provider)
         }
         // Only the platform's own providers are believed about a mailbox beyond their tenant.
         let user = User(
@@ -188,7 +195,8 @@ package struct ProviderSignInOperations {
     }
 
     /// Makes the mapped roles what the groups say: adds those that are missing, takes those away that are not
-    /// given any more. Roles that no group is mapped to are left alone. A change ends older sessions.
+    /// given any more, but for the last owner's. Roles that no group is mapped to are left alone. What older
+    /// sessions may do changes with it, at their next request.
     private func giveRoles(
         to user: UserID, _ person: Person, by provider: IdentityProvider, at now: Timestamp,
         _ connection: PostgresConnection
@@ -196,25 +204,22 @@ package struct ProviderSignInOperations {
         let scope = Scope.owner(provider.tenant)
         let wanted = provider.roles(of: person.groups).map { RoleReference.builtIn($0) }
         let had = try await BindingStore.list(of: user, connection).filter { $0.scope == scope }
-        var hasChanged = false
         for role in wanted where !had.contains(where: { $0.role == role }) {
             try await BindingStore.create(
                 Binding(
                     id: BindingID(at: now), principal: .user(user), role: role, scope: scope,
                     createdBy: nil, createdAt: now), connection)
-            hasChanged = true
         }
         let mapped = Set(provider.mappings.map { RoleReference.builtIn($0.role) })
         for binding in had where mapped.contains(binding.role) && !wanted.contains(binding.role) {
+            let hadOwner = try await BindingStore.hasOwner(provider.tenant, connection)
             _ = try await BindingStore.delete(binding.id, of: provider.tenant, connection)
-            hasChanged = true
+            guard hadOwner, try await !BindingStore.hasOwner(provider.tenant, connection) else { continue }
+            try await BindingStore.create(binding, connection)
         }
-        if hasChanged { _ = try await SessionStore.revokeAll(of: user, at: now, connection) }
     }
 
     // MARK: Parts
-
-    private var redirectURI: String { "\(environment.publicURL)/sign-in/callback" }
 
     private static func place(_ flow: SHA256Digest) -> String { "sign-in-flow/\(flow)" }
 

@@ -55,17 +55,17 @@ package struct SecondFactorOperations {
     /// Ends the enrolment with a code of the app; from now on sign-ins ask for one.
     package func confirm(code: String, by caller: Caller) async throws(OperationError) -> RecoveryCodes {
         let codes = Self.newCodes()
-        try await check(code, of: caller.person.user, mustBeConfirmed: false)
+        try await check(code, of: caller.ownAccount.user, mustBeConfirmed: false)
         return try await environment.write(
             "second-factors.confirm", in: .platform, by: AuditActor(caller)
         ) { connection in
             let now = environment.clock.now()
-            guard try await SecondFactorStore.confirm(of: caller.person.user, at: now, connection) else {
+            guard try await SecondFactorStore.confirm(of: caller.ownAccount.user, at: now, connection) else {
                 throw OperationError(.conflict, detail: "The second factor is confirmed already.")
             }
-            try await replaceCodes(codes, of: caller.person.user, connection)
-            try await notify(caller.person.user, wasAdded: true, connection)
-            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", try caller.person.user))
+            try await replaceCodes(codes, of: caller.ownAccount.user, connection)
+            try await notify(caller.ownAccount.user, wasAdded: true, connection)
+            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", try caller.ownAccount.user))
         }.value
     }
 
@@ -74,12 +74,12 @@ package struct SecondFactorOperations {
         code: String, by caller: Caller
     ) async throws(OperationError) -> RecoveryCodes {
         let codes = Self.newCodes()
-        try await check(code, of: caller.person.user)
+        try await check(code, of: caller.ownAccount.user)
         return try await environment.write(
             "second-factors.regenerate-codes", in: .platform, by: AuditActor(caller)
         ) { connection in
-            try await replaceCodes(codes, of: caller.person.user, connection)
-            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", try caller.person.user))
+            try await replaceCodes(codes, of: caller.ownAccount.user, connection)
+            return Recorded(RecoveryCodes(codes: codes), AuditSubject("user", try caller.ownAccount.user))
         }.value
     }
 
@@ -89,15 +89,15 @@ package struct SecondFactorOperations {
         if state.isRequired {
             throw OperationError(.conflict, detail: "A tenant of yours requires a second factor.")
         }
-        try await check(code, of: caller.person.user)
+        try await check(code, of: caller.ownAccount.user)
         _ = try await environment.write(
             "second-factors.remove", in: .platform, by: AuditActor(caller)
         ) { connection in
-            guard try await SecondFactorStore.delete(of: caller.person.user, connection) else {
+            guard try await SecondFactorStore.delete(of: caller.ownAccount.user, connection) else {
                 throw OperationError.notFound
             }
-            try await notify(caller.person.user, wasAdded: false, connection)
-            return Recorded(try caller.person.user, AuditSubject("user", try caller.person.user))
+            try await notify(caller.ownAccount.user, wasAdded: false, connection)
+            return Recorded(try caller.ownAccount.user, AuditSubject("user", try caller.ownAccount.user))
         }
     }
 

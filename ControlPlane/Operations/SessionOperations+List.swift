@@ -12,7 +12,7 @@ extension SessionOperations {
         return try await environment.view { connection in
             ListPage(
                 try await SessionStore.list(
-                    of: caller.person.user, at: now, page.of(SessionNoun.self), connection))
+                    of: caller.ownAccount.user, at: now, page.of(SessionNoun.self), connection))
         }
     }
 
@@ -21,7 +21,7 @@ extension SessionOperations {
         _ = try await environment.write("sessions.revoke", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
-            guard try await SessionStore.revoke(id, of: caller.person.user, at: now, connection) else {
+            guard try await SessionStore.revoke(id, of: caller.ownAccount.user, at: now, connection) else {
                 throw OperationError.notFound
             }
             return Recorded(id, AuditSubject("session", id, ["reason": "revoked"]))
@@ -30,14 +30,14 @@ extension SessionOperations {
 
     /// Ends all of the caller's sessions but this one, or this one too.
     package func revokeAll(includingCurrent: Bool, by caller: Caller) async throws(OperationError) {
-        let kept = includingCurrent ? nil : try caller.person.session
+        let kept = includingCurrent ? nil : try caller.ownAccount.session
         _ = try await environment.write("sessions.revoke-all", in: .platform, by: AuditActor(caller)) {
             connection in
             let now = environment.clock.now()
             let count = try await SessionStore.revokeAll(
-                of: caller.person.user, except: kept, at: now, connection)
+                of: caller.ownAccount.user, except: kept, at: now, connection)
             return Recorded(
-                count, AuditSubject("user", try caller.person.user, ["sessions": .number(.init(count))]))
+                count, AuditSubject("user", try caller.ownAccount.user, ["sessions": .number(.init(count))]))
         }
     }
 

@@ -157,7 +157,8 @@ package struct SessionOperations {
                 authority = Authority(authority.bindings.filter { $0.scope.tenant == only })
             }
             return Caller(
-                user: user, session: session, authority: authority, barred: barred, origin: origin)
+                user: user, session: session, authority: authority, barred: barred, only: live.onlyTenant,
+                origin: origin)
         }
     }
 
@@ -176,7 +177,7 @@ package struct SessionOperations {
     package func changePassword(
         from current: Secret, to new: Secret, by caller: Caller
     ) async throws(OperationError) {
-        let me = try caller.person.user
+        let me = try caller.ownAccount.user
         let user = try await environment.view { connection in
             try found(try await UserStore.find(me, connection))
         }

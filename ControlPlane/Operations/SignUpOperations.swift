@@ -102,13 +102,15 @@ package struct SignUpOperations {
 
     /// Sends the caller a link that proves their mailbox.
     package func requestVerification(by caller: Caller) async throws(OperationError) {
-        try await SignInThrottle("verification", account: caller.person.user.description, from: caller.origin)
-            .attempt(environment)
+        try await SignInThrottle(
+            "verification", account: caller.ownAccount.user.description, from: caller.origin
+        )
+        .attempt(environment)
         let now = environment.clock.now()
         let token = OneTimeToken(.email)
         let expires = now.advanced(bySeconds: Self.linkSeconds)
         try await transaction { connection in
-            let user = try found(try await UserStore.find(caller.person.user, connection))
+            let user = try found(try await UserStore.find(caller.ownAccount.user, connection))
             _ = try await EmailTokenStore.drop(.verification, of: user.id, connection)
             try await EmailTokenStore.create(
                 EmailToken(

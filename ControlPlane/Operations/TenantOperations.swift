@@ -55,6 +55,8 @@ package struct TenantOperations {
         _ caller: Caller, _ page: Page<Tenant>, _ connection: PostgresConnection
     ) async throws -> Listing<Tenant, Tenant> {
         switch caller.identity {
+        case .user where caller.onlyTenant != nil:
+            try await TenantStore.list(among: [caller.onlyTenant].compactMap(\.self), page, connection)
         case .user(let user, _): try await TenantStore.list(of: user, page, connection)
         case .serviceAccount:
             try await TenantStore.list(

@@ -29,7 +29,7 @@ extension UserOperations {
     /// The caller's own name and language.
     package func updateOwn(_ change: UserChange, by caller: Caller) async throws(OperationError) -> User {
         try await environment.write("users.update", in: .platform, by: AuditActor(caller)) { connection in
-            try await self.change(caller.person.user, connection) { $0.apply(change) }
+            try await self.change(caller.ownAccount.user, connection) { $0.apply(change) }
         }.value
     }
 

@@ -52,9 +52,12 @@ package struct UserOperations {
     /// The caller themselves.
     package func profile(of caller: Caller) async throws(OperationError) -> Profile {
         let me = try caller.person.user
-        return try await environment.viewAcrossTenants { connection in
+        let profile = try await environment.viewAcrossTenants { connection in
             try await Self.profile(me, connection)
         }
+        guard let only = caller.onlyTenant else { return profile }
+        let here = profile.authority.bindings.filter { $0.scope.tenant == only }
+        return Profile(user: profile.user, authority: Authority(here))
     }
 
     /// Makes a user with a first password and roles. Nobody gives a role with permissions they lack.

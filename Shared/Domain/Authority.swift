@@ -49,7 +49,10 @@ package struct Role: Hashable, Sendable {
     package static let tenantOwner = Role(
         name: "tenant-owner", permissions: Set(Permission.allCases.filter { !$0.isPlatformOnly }))
     package static let tenantAdmin = Role(
-        name: "tenant-admin", permissions: tenantOwner.permissions.subtracting([.tenantsDelete]))
+        name: "tenant-admin",
+        permissions: tenantOwner.permissions.subtracting([
+            .tenantsDelete, .identityProvidersCreate, .identityProvidersUpdate, .identityProvidersDelete,
+        ]))
     package static let billingManager = Role(
         name: "billing-manager",
         permissions: [.tenantsRead, .workspacesRead, .modelsRead, .pricesRead, .keysRead, .usageRead])

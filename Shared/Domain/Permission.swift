@@ -14,6 +14,7 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case usersUpdate = "users:update"
     case usersDelete = "users:delete"
     case identityProvidersRead = "identity-providers:read"
+    /// Who runs a tenant's identity provider can be anybody there: these go with owning the tenant.
     case identityProvidersCreate = "identity-providers:create"
     case identityProvidersUpdate = "identity-providers:update"
     case identityProvidersDelete = "identity-providers:delete"

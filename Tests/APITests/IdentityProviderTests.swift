@@ -61,21 +61,70 @@ struct IdentityProviderTests {
         }
     }
 
-    @Test("nobody maps a group to a role with permissions they lack")
+    @Test("nobody maps a group to a role with permissions they lack, and only who owns a tenant may map any")
     func escalation() async throws {
         try await withAdminServer { server in
             let world = try await World(server)
-            let base = "/api/v1/tenants/\(world.acme.tenant)/identity-providers"
-            for role in ["tenant-owner", "platform-admin"] {
-                let reply = try await server.send(
-                    .post, base, token: world.tokens["tenant-admin"],
+            let tenant = try #require(TenantID(world.acme.tenant))
+            let base = "/api/v1/tenants/\(tenant)/identity-providers"
+            func mapping(_ role: String, _ token: String?) async throws -> Reply {
+                try await server.send(
+                    .post, base, token: token,
                     body: Self.body([("role_mappings", [["group": "*", "role": .string(role)]])]))
-                #expect(reply.pointers == ["/role_mappings/0/role"])
             }
-            let fine = try await server.send(
-                .post, base, token: world.tokens["tenant-admin"],
-                body: Self.body([("role_mappings", [["group": "*", "role": "viewer"]])]))
-            #expect(fine.status == 201)
+            // Whose provider it is can be anybody there, an owner too.
+            #expect(try await mapping("viewer", world.tokens["tenant-admin"]).status == 403)
+            let role = try await world.role([.identityProvidersCreate])
+            let user = try await world.user()
+            try await world.give(.viewer, to: user, .tenant(tenant))
+            _ = try await world.make(
+                "/api/v1/tenants/\(tenant)/bindings",
+                ["user": .string(user.description), "role": .string(role)])
+            let keeper = try await world.signIn(user)
+            for role in ["developer", "tenant-owner", "platform-admin"] {
+                #expect(try await mapping(role, keeper).pointers == ["/role_mappings/0/role"])
+            }
+            #expect(try await mapping("viewer", keeper).status == 201)
+            let owner = world.tokens["tenant-owner"]
+            #expect(try await mapping("platform-admin", owner).pointers == ["/role_mappings/0/role"])
+        }
+    }
+
+    @Test("who came by a tenant's provider has nothing elsewhere, and no hand on the account itself")
+    func vouchedForByATenant() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let acme = try #require(TenantID(world.acme.tenant)),
+                other = try #require(TenantID(world.other.tenant))
+            let user = try await world.user()
+            try await world.give(.viewer, to: user, .tenant(acme))
+            try await world.give(.tenantOwner, to: user, .tenant(other))
+            try await world.give(.platformAdmin, to: user, .platform)
+            let token = try await world.signIn(user, only: acme)
+            for (path, status) in [
+                ("tenants/\(acme)/keys", 200), ("tenants/\(other)/keys", 404), ("users", 403), ("me", 200),
+                ("me/sessions", 403),
+            ] {
+                let reply = try await server.send(.get, "/api/v1/\(path)", token: token)
+                #expect(reply.status == status, "\(path): \(reply.text)")
+            }
+            let me = try await server.send(.get, "/api/v1/me", token: token)
+            #expect(me.json["bindings"]?.array?.count == 1, "the tenant learns of no other: \(me.text)")
+            let password = AdminServer.adminPassword
+            for (method, path, body): (HTTPMethod, String, JSONValue) in [
+                (.patch, "me", ["name": "Mallory"]), (.post, "me/sessions/end", [:]),
+                (
+                    .put, "me/password",
+                    ["current_password": .string(password), "new_password": "a long new one"]
+                ),
+                (.post, "me/second-factor", ["current_password": .string(password)]),
+                (.post, "me/email/verification", [:]),
+            ] {
+                let reply = try await server.send(method, "/api/v1/\(path)", token: token, body: body)
+                #expect(reply.status == 403, "\(method) \(path): \(reply.text)")
+            }
+            let end = try await server.send(.delete, "/api/v1/sessions/current", token: token)
+            #expect(end.status == 204)
         }
     }
 

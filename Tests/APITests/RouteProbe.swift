@@ -237,7 +237,11 @@ struct RouteProbe {
         case "IdentityProviderChange": return ["enabled": false]
         case "NewProviderSignIn":
             return ["provider": .string(IdentityProviderID(at: server.clock.now).description)]
-        case "ProviderSignInEnd": return ["flow": "eflow_wrong", "state": "x", "code": "x"]
+        case "ProviderSignInEnd":
+            return [
+                "provider": .string(IdentityProviderID(at: server.clock.now).description),
+                "flow": "eflow_wrong", "state": "x", "code": "x",
+            ]
         case "UserChange": return ["name": "Name"]
         case "SessionEnd": return [:]
         case "NewInvitation":

@@ -132,12 +132,12 @@ final class World {
     }
 
     /// A session without a password.
-    func signIn(_ user: UserID) async throws -> String {
+    func signIn(_ user: UserID, only tenant: TenantID? = nil) async throws -> String {
         let now = server.clock.now
         let session = Session(
             id: SessionID(at: now), user: user, userAgent: "", address: "", createdAt: now,
             lastSeenAt: now,
-            expires: now.advanced(bySeconds: 86_400))
+            expires: now.advanced(bySeconds: 86_400), onlyTenant: tenant)
         try await server.database.pool.withTransaction { connection in
             let token = sha256(Array(session.id.description.utf8))
             try await SessionStore.create(session, token: token, connection)

@@ -48,9 +48,10 @@ def at_provider(begun, person):
     answer = httpx.post(begun["authorization_url"], data={"sub": person}, follow_redirects=False)
     assert answer.status_code == 302, answer.text
     back = urlparse(answer.headers["location"])
-    assert f"{back.scheme}://{back.netloc}{back.path}" == "https://admin.example.com/sign-in/callback"
+    address, _, provider = f"{back.scheme}://{back.netloc}{back.path}".rpartition("/")
+    assert address == "https://admin.example.com/sign-in/callback"
     query = parse_qs(back.query)
-    return {"flow": begun["flow"], "state": query["state"][0], "code": query["code"][0]}
+    return {"provider": provider, "flow": begun["flow"], "state": query["state"][0], "code": query["code"][0]}
 
 
 def sign_in(world, person):
@@ -86,6 +87,13 @@ def test_an_answer_counts_once_in_its_own_browser_alone(world):
     control, _, provider = world
     mine, theirs = (control.post("/sessions/providers", {"provider": provider}).json() for _ in range(2))
     back = at_provider(mine, "ana")
+    # What a provider that sends browsers on to another one would bring about (RFC 9700 §4.4).
+    mixed = control.admin.post(
+        f"/tenants/{world[1]}/identity-providers",
+        {"name": f"Other {len(back['state'])}", "issuer": "https://other.example.com", "client_id": "eclusa"})["id"]
+    third = control.post("/sessions/providers", {"provider": provider}).json()
+    answer = control.post("/sessions/providers/complete", {**at_provider(third, "ana"), "provider": mixed})
+    assert answer.json()["code"] == "link_invalid", answer.text
     stolen = control.post("/sessions/providers/complete", {**back, "flow": theirs["flow"]})
     assert stolen.json()["code"] == "link_invalid"
     foreign = control.post("/sessions/providers/complete", {**at_provider(theirs, "ana"), "code": back["code"]})
