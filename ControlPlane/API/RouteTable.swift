@@ -9,7 +9,7 @@ package enum RouteTable {
         + UsageRoutes.all + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
         + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
-        + IdentityProviderRoutes.all
+        + IdentityProviderRoutes.all + SCIMRoutes.all
 
     /// The version of the API, not of the program.
     package static let version = "1.0.0"

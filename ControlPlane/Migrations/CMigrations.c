@@ -115,6 +115,9 @@ static const char m0055[] = {
 static const char m0060[] = {
 #embed "0060_create_backups.sql"
 };
+static const char m0061[] = {
+#embed "0061_create_scim.sql"
+};
 
 static const char m0041[] = {
 #embed "0041_create_identity_providers.sql"
@@ -160,6 +163,7 @@ static const struct migration all[] = {
     {"0054_wake_on_trust_changes", m0054, sizeof m0054},
     {"0055_create_rollouts", m0055, sizeof m0055},
     {"0060_create_backups", m0060, sizeof m0060},
+    {"0061_create_scim", m0061, sizeof m0061},
 };
 
 const struct migration *const migrations = all;

@@ -854,6 +854,41 @@ CREATE TABLE public.schema_migrations (
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.scim_group_members (
+    tenant_id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    user_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY public.scim_group_members FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.scim_groups (
+    tenant_id uuid NOT NULL,
+    group_id uuid NOT NULL,
+    external_id text,
+    CONSTRAINT scim_group_external_id_fits CHECK ((octet_length(external_id) <= 255))
+);
+
+ALTER TABLE ONLY public.scim_groups FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.scim_users (
+    tenant_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    user_name text NOT NULL,
+    external_id text,
+    display_name text,
+    given_name text,
+    family_name text,
+    email text NOT NULL,
+    active boolean NOT NULL,
+    made_account boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT scim_user_texts_fit CHECK ((((octet_length(user_name) >= 1) AND (octet_length(user_name) <= 254)) AND (octet_length(external_id) <= 255) AND (octet_length(display_name) <= 255) AND (octet_length(given_name) <= 255) AND (octet_length(family_name) <= 255) AND ((octet_length(email) >= 3) AND (octet_length(email) <= 254))))
+);
+
+ALTER TABLE ONLY public.scim_users FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.second_factors (
     user_id uuid NOT NULL,
     sealed bytea NOT NULL,
@@ -1332,6 +1367,15 @@ ALTER TABLE ONLY public.routes
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY public.scim_group_members
+    ADD CONSTRAINT scim_group_members_pkey PRIMARY KEY (tenant_id, group_id, user_id);
+
+ALTER TABLE ONLY public.scim_groups
+    ADD CONSTRAINT scim_groups_pkey PRIMARY KEY (tenant_id, group_id);
+
+ALTER TABLE ONLY public.scim_users
+    ADD CONSTRAINT scim_users_pkey PRIMARY KEY (tenant_id, user_id);
+
 ALTER TABLE ONLY public.second_factors
     ADD CONSTRAINT second_factors_pkey PRIMARY KEY (user_id);
 
@@ -1470,6 +1514,12 @@ CREATE UNIQUE INDEX refresh_token_is_the_only_open_one ON public.refresh_tokens 
 CREATE UNIQUE INDEX role_name_is_unique ON public.roles USING btree (tenant_id, lower(name));
 
 CREATE INDEX route_targets_by_model ON public.route_targets USING btree (model_tenant_id, model_id);
+
+CREATE INDEX scim_group_members_by_user ON public.scim_group_members USING btree (tenant_id, user_id);
+
+CREATE UNIQUE INDEX scim_user_name_is_unique ON public.scim_users USING btree (tenant_id, lower(user_name));
+
+CREATE INDEX scim_users_by_external_id ON public.scim_users USING btree (tenant_id, external_id);
 
 CREATE UNIQUE INDEX service_account_name_is_unique ON public.service_accounts USING btree (tenant_id, lower(name));
 
@@ -1653,6 +1703,21 @@ ALTER TABLE ONLY public.roles
 ALTER TABLE ONLY public.routes
     ADD CONSTRAINT route_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
+ALTER TABLE ONLY public.scim_groups
+    ADD CONSTRAINT scim_group_is_a_group FOREIGN KEY (tenant_id, group_id) REFERENCES public.groups(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.scim_group_members
+    ADD CONSTRAINT scim_member_is_a_scim_user FOREIGN KEY (tenant_id, user_id) REFERENCES public.scim_users(tenant_id, user_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.scim_group_members
+    ADD CONSTRAINT scim_member_is_of_a_group FOREIGN KEY (tenant_id, group_id) REFERENCES public.scim_groups(tenant_id, group_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.scim_users
+    ADD CONSTRAINT scim_user_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.scim_users
+    ADD CONSTRAINT scim_user_is_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.second_factors
     ADD CONSTRAINT second_factor_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
@@ -1751,6 +1816,12 @@ ALTER TABLE public.route_targets ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.routes ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.scim_group_members ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.scim_groups ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.scim_users ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.service_accounts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.snapshot_changes ENABLE ROW LEVEL SECURITY;
@@ -1798,6 +1869,12 @@ CREATE POLICY tenant_isolation ON public.roles USING ((tenant_id = ( SELECT publ
 CREATE POLICY tenant_isolation ON public.route_targets USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.routes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.scim_group_members USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.scim_groups USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.scim_users USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.service_accounts USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -1953,6 +2030,12 @@ GRANT SELECT ON TABLE public.route_targets TO eclusa_publisher;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.routes TO eclusa_app;
 GRANT SELECT ON TABLE public.routes TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.scim_group_members TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.scim_groups TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.scim_users TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.second_factors TO eclusa_app;
 

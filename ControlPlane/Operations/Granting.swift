@@ -33,6 +33,17 @@ extension OperationEnvironment {
                 ? "The platform's last administrator stays." : "The tenant's last owner stays.")
     }
 
+    /// Whether a tenant, or (nil) the platform, may speak for an account that is there already: it is a
+    /// member's, or of the domain that the platform gave the tenant.
+    func maySpeak(
+        _ tenant: TenantID?, for user: User, _ connection: PostgresConnection
+    ) async throws -> Bool {
+        guard let tenant else { return true }
+        if try await MemberStore.find(user.id, of: tenant, connection) != nil { return true }
+        let domain = try found(try await TenantStore.find(tenant, connection)).settings.signUpDomain
+        return domain != nil && domain == User.domain(of: user.email)
+    }
+
     /// The role a reference names: built in, or the tenant's own.
     func role(
         _ reference: RoleReference, of tenant: TenantID?, at pointer: String,

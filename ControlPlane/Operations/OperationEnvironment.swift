@@ -20,7 +20,7 @@ package struct OperationEnvironment {
     let openID: OpenIDClient?
     let nodeURL: String
     /// Where people reach the control plane, without a slash at its end.
-    let publicURL: String
+    package let publicURL: String
     let log: Log
     let egressRefusal: (BaseURL) -> String?
     /// Whether this installation makes backups that are asked for.

@@ -13,16 +13,24 @@ package struct OperationError: Error, Sendable {
     /// When the same request is worth another try. Unit: seconds.
     package let retryAfterSeconds: Int?
     package let privateDetail: String
+    /// The word for it in a foreign protocol's own catalogue (SCIM's `scimType`); nil: what the code says.
+    package let reason: String?
 
     package init(
         _ code: ErrorCode, detail: String? = nil, problems: [ValidationError] = [],
-        retryAfterSeconds: Int? = nil, privateDetail: String = ""
+        retryAfterSeconds: Int? = nil, privateDetail: String = "", reason: String? = nil
     ) {
         self.code = code
         self.detail = detail
         self.problems = problems
         self.retryAfterSeconds = retryAfterSeconds
         self.privateDetail = privateDetail
+        self.reason = reason
+    }
+
+    /// What SCIM has a word of its own for (RFC 7644, table 9).
+    package static func scim(_ reason: String, _ detail: String) -> OperationError {
+        OperationError(.invalidRequest, detail: detail, reason: reason)
     }
 
     package static let unauthenticated = OperationError(.unauthenticated)

@@ -177,8 +177,7 @@ package struct ProviderSignInOperations {
             return try found(try await UserStore.find(id, connection))
         }
         if let known = try await UserStore.find(email: person.email, connection) {
-            let isOurs = try await UserIdentityStore.isMember(known.id, of: provider.tenant, connection)
-            guard provider.tenant == nil || isOurs else {
+            guard try await environment.maySpeak(provider.tenant, for: known, connection) else {
                 throw refusal(Self.stranger, provider)
             }
             return known

@@ -104,7 +104,7 @@ package enum GroupStore {
         return page.listing(try rows.read(UserStore.read), \.id)
     }
 
-    private static func read(_ row: Row) throws(PostgresError) -> Group {
+    static func read(_ row: Row) throws(PostgresError) -> Group {
         Group(
             id: try row.id(0), tenant: try row.id(1), name: try row.text(2), description: try row.text(3),
             createdAt: try row.timestamp(4), updatedAt: try row.timestamp(5))

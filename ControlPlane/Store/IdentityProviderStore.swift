@@ -184,17 +184,6 @@ package enum UserIdentityStore {
             on conflict (tenant_id, provider_id, subject) do update set last_used_at = excluded.last_used_at
             """)
     }
-
-    /// Whether the user is a member of the provider's tenant.
-    package static func isMember(
-        _ user: UserID, of tenant: TenantID?, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> Bool {
-        try await connection.query(
-            """
-            select 1 from members where tenant_id = \(TenantID.owner(tenant)) and user_id = \(user)
-            """
-        ).count == 1
-    }
 }
 
 /// Browsers that are away at a provider.

@@ -148,6 +148,18 @@ package enum SessionStore {
             """)
     }
 
+    /// Revokes a user's sessions that count in one tenant alone, and gives their number.
+    package static func revokeAll(
+        of user: UserID, begunFor tenant: TenantID, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Int {
+        try await connection.execute(
+            """
+            update sessions
+               set revoked_at = \(now)
+             where user_id = \(user) and only_tenant = \(tenant) and revoked_at is null
+            """)
+    }
+
     /// Removes sessions that ended before a moment, with their tokens; gives their number.
     package static func purge(
         endedBefore moment: Timestamp, _ connection: PostgresConnection

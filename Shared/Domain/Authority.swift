@@ -52,6 +52,7 @@ package struct Role: Hashable, Sendable {
         name: "tenant-admin",
         permissions: tenantOwner.permissions.subtracting([
             .tenantsDelete, .identityProvidersCreate, .identityProvidersUpdate, .identityProvidersDelete,
+            .scimProvision,
         ]))
     package static let billingManager = Role(
         name: "billing-manager",

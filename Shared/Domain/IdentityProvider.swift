@@ -59,7 +59,7 @@ package struct IdentityProvider: Hashable, Sendable {
     }
 
     package func allows(email: String) -> Bool {
-        let domain = email.drop { $0 != "@" }.dropFirst().lowercased()
+        let domain = User.domain(of: email)
         return allowedDomains.isEmpty || allowedDomains.contains(domain)
     }
 

@@ -56,7 +56,7 @@ package struct SignUpSettings: Hashable, Sendable {
     /// Whether somebody with this address may sign up: exactly one of the domains, not below one.
     package func allows(email: String) -> Bool {
         guard isOpen else { return false }
-        let domain = email.drop { $0 != "@" }.dropFirst().lowercased()
+        let domain = User.domain(of: email)
         return allowedDomains.isEmpty || allowedDomains.contains(domain)
     }
 }

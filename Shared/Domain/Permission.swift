@@ -32,6 +32,8 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case serviceAccountsCreate = "service-accounts:create"
     case serviceAccountsUpdate = "service-accounts:update"
     case serviceAccountsDelete = "service-accounts:delete"
+    /// Managing users and groups as an identity provider does: whatever roles its groups have come with it.
+    case scimProvision = "scim:provision"
     case rolesRead = "roles:read"
     case rolesCreate = "roles:create"
     case rolesUpdate = "roles:update"

@@ -39,6 +39,11 @@ package struct User: Hashable, Sendable {
     /// Passwords: 12 to 128 bytes; length is what helps.
     package static let passwordLengths = 12...128
 
+    /// What stands behind the @ of an address, in lowercase.
+    package static func domain(of email: String) -> String {
+        email.drop { $0 != "@" }.dropFirst().lowercased()
+    }
+
     package static func problems(email: String, name: String) -> [ValidationError] {
         [TextRule.email.check(email, at: "/email"), TextRule.displayName.check(name, at: "/name")].compactMap(
             \.self)

@@ -137,8 +137,13 @@ final class AdminServer {
         #expect(reply.fields["x-request-id"] != nil)
         #expect(reply.fields["cache-control"] == "no-store")
         if reply.status >= 400 {
-            #expect(reply.fields["content-type"] == "application/problem+json", "\(method) \(path)")
-            #expect(reply.json["status"]?.exactInt64 == Int64(reply.status))
+            let isSCIM = RouteTable.route(method, path)?.form == .scim
+            #expect(
+                reply.fields["content-type"]
+                    == (isSCIM ? "application/scim+json" : "application/problem+json"), "\(method) \(path)")
+            #expect(
+                reply.json["status"]
+                    == (isSCIM ? .string("\(reply.status)") : .number(JSONNumber(Int64(reply.status)))))
             #expect(reply.json["request_id"]?.string == reply.fields["x-request-id"])
             let known = ErrorCode.named(reply.code)
             #expect(known?.status == reply.status, "\(method) \(path) answered \(reply.code)")

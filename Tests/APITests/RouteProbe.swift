@@ -115,7 +115,26 @@ struct RouteProbe {
         return path
     }
 
+    private func scimID(of parameter: PathParameter) async throws -> String {
+        switch parameter {
+        case .group: try await world.scimGroup()
+        case .user: try await world.scimUser()
+        case .resourceType: "User"
+        case .scimSchema: "urn:ietf:params:scim:schemas:core:2.0:User"
+        default: world.acme.tenant
+        }
+    }
+
+    private func scimBody(_ shape: BodyShape) -> JSONValue {
+        switch shape.name {
+        case "SCIMUserDocument": ["userName": .string("\(world.fresh("s"))@example.com")]
+        case "SCIMGroupDocument": ["displayName": .string(world.fresh("group"))]
+        default: ["Operations": [["op": "replace", "path": "externalId", "value": "x"]]]
+        }
+    }
+
     private func id(of parameter: PathParameter) async throws -> String {
+        if route.form == .scim { return try await scimID(of: parameter) }
         let isShared = !route.path.contains("{tenant}")
         switch parameter {
         case .tenant:
@@ -204,6 +223,7 @@ struct RouteProbe {
     /// A body that is right for the route.
     private func body() async throws -> JSONValue? {
         guard let shape = route.body else { return nil }
+        if route.form == .scim { return scimBody(shape) }
         switch shape.name {
         case "NewTenant", "NewWorkspace": return ["slug": .string(world.fresh("slug")), "name": "Name"]
         case "WorkspaceChange": return ["name": "Default"]

@@ -226,6 +226,15 @@ final class World {
             ])
     }
 
+    /// A user and a group that an identity provider manages.
+    func scimUser() async throws -> String {
+        try await make(base("scim/v2/Users"), ["userName": .string("\(fresh("s"))@example.com")])
+    }
+
+    func scimGroup() async throws -> String {
+        try await make(base("scim/v2/Groups"), ["displayName": .string(fresh("group"))])
+    }
+
     func serviceAccount() async throws -> String {
         try await make(base("service-accounts"), ["name": .string(fresh("machine"))])
     }

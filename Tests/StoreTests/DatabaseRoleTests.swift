@@ -55,6 +55,9 @@ struct DatabaseRoleTests {
         route_targets: app=arwd publisher=r
         rollouts: app=rw publisher=rw
         routes: app=arwd publisher=r
+        scim_group_members: app=arwd
+        scim_groups: app=arwd
+        scim_users: app=arwd
         second_factors.confirmed_at: reports=r
         second_factors.user_id: reports=r
         second_factors: app=arwd

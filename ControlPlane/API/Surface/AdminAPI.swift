@@ -87,6 +87,7 @@ package final class AdminAPI {
     ) async -> (operation: String, reply: Reply) {
         let requestID = exchange.requestID.description
         var operation = "none"
+        var form = AdminRoute.Form.api
         do throws(OperationError) {
             try surroundings.limits.check(address: exchange.connection.peer.address.description)
             if mayPreflight, CrossOrigin.isPreflight(exchange) { return (operation, .preflight) }
@@ -97,11 +98,12 @@ package final class AdminAPI {
                 return (operation, .failure(error, allow: allowed, requestID: requestID))
             case .found(let route, let parameters):
                 operation = route.operationID
+                form = route.form
                 return (operation, try await run(route, parameters, exchange))
             }
         } catch {
             note(error, operation, requestID)
-            return (operation, .failure(error, requestID: requestID))
+            return (operation, .failure(error, form, requestID: requestID))
         }
     }
 
@@ -122,10 +124,11 @@ package final class AdminAPI {
         var isDryRun = false
         do throws(OperationError) {
             let terms = route.isWrite ? try Terms(route, exchange) : nil
-            let query = try RequestReader.query(exchange.query, by: route.parameters)
+            let query = try RequestReader.query(exchange.query, by: route.parameters, in: route.form)
             if route.takesTerms { isDryRun = try query[Terms.dryRun] }
             var bytes: [UInt8]? = terms?.key == nil ? nil : []
-            let body = try await RequestReader.body(of: exchange, by: route.body, bytes: &bytes)
+            let body = try await RequestReader.body(
+                of: exchange, by: route.body, in: route.form, bytes: &bytes)
             var call = Call(
                 operations: operations, origin: origin, query: query, body: body, signedIn: caller,
                 parameters: parameters, surroundings: surroundings)
@@ -161,6 +164,7 @@ package final class AdminAPI {
             status: answer.status, mediaType: answer.mediaType, body: answer.body, change: answer.change,
             entityTag: tags.tag(of: answer.json, route.answer))
         reply.parts = answer.parts
+        if let location = answer.location { reply.fields.append("location", location) }
         if let policy = answer.securityPolicy { reply.fields.append("content-security-policy", policy) }
         if let name = answer.fileName {
             reply.fields.append("content-disposition", "attachment; filename=\"\(name)\"")
@@ -190,7 +194,7 @@ package final class AdminAPI {
         }
         let answer = done.answer
         var reply = Reply(
-            status: answer.status, mediaType: answer.body.isEmpty ? "" : "application/json",
+            status: answer.status, mediaType: answer.body.isEmpty ? "" : route.form.mediaType,
             body: answer.body, change: answer.change, entityTag: answer.entityTag)
         if done.isRepetition { reply.fields.append("idempotency-replayed", "true") }
         if isDryRun { reply.fields.append("eclusa-dry-run", "true") }
@@ -214,7 +218,7 @@ package final class AdminAPI {
         guard let reader = tags.reader(of: route) else {
             throw OperationError(.preconditionFailed, detail: "This has no entity tag; leave If-Match out.")
         }
-        let query = try RequestReader.query([], by: reader.parameters)
+        let query = try RequestReader.query([], by: reader.parameters, in: reader.form)
         let current = try await reader.handle(call.with(call.operations, query: query))
         guard condition.holds(for: tags.tag(of: current.json, reader.answer)) else {
             throw OperationError(.preconditionFailed)
@@ -284,11 +288,15 @@ private struct Reply {
         Reply(status: 204, fields: CrossOrigin.preflightFields(), body: [])
     }
 
-    static func failure(_ error: OperationError, allow: [HTTPMethod] = [], requestID: String) -> Reply {
+    static func failure(
+        _ error: OperationError, _ form: AdminRoute.Form = .api, allow: [HTTPMethod] = [], requestID: String
+    ) -> Reply {
         var fields = ErrorEdge.fields(error, allow: allow)
-        fields.append("content-type", ErrorEdge.mediaType)
+        fields.append("content-type", form == .api ? ErrorEdge.mediaType : form.mediaType)
         return Reply(
             status: ErrorEdge.status(error), fields: fields,
-            body: ErrorEdge.document(error, requestID: requestID))
+            body: form == .api
+                ? ErrorEdge.document(error, requestID: requestID)
+                : SCIMError.document(error, requestID: requestID))
     }
 }

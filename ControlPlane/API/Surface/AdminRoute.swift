@@ -35,15 +35,25 @@ package struct AdminRoute: Sendable {
     package private(set) var reachesOutside = false
     /// How long it may take before it is ended with 504. Unit: seconds.
     package private(set) var deadlineSeconds = 30
+    package var form = Form.api
     package let handle: @Sendable (Call) async throws(OperationError) -> Answer
 
     package var isWrite: Bool { method != .get && method != .head && method != .options }
+
+    /// What its requests and answers are written in.
+    package enum Form: Sendable {
+        case api
+        /// SCIM (RFC 7644): errors of its own; what a body holds that we do not keep is passed over.
+        case scim
+
+        package var mediaType: String { self == .api ? "application/json" : "application/scim+json" }
+    }
 
     /// Whether `Idempotency-Key` (of a POST) and `dry_run` are honoured: both need somebody who asks, and
     /// work that is one transaction.
     package var takesTerms: Bool {
         if case .public = access { return false }
-        return isWrite && !reachesOutside
+        return isWrite && !reachesOutside && form == .api
     }
 
     /// Every query parameter.
@@ -109,6 +119,10 @@ package struct Answer {
     package var change: ChangeToken?
     /// A page's own `content-security-policy`, in place of the one that allows nothing.
     package var securityPolicy: String?
+    /// Where the thing that was made is, for the `location` field.
+    package var location: String?
+    /// What is sent in place of `json`: a part of it. The entity tag stays that of the whole.
+    var shown: JSONValue?
     /// What a browser calls the answer when it keeps it.
     package var fileName: String?
     /// Where a streamed answer's body comes from, instead of `body`; see `StreamedAnswer`.
@@ -122,16 +136,20 @@ package struct Answer {
         content = body
     }
 
-    private init(_ json: JSONValue, status: Int) {
+    private init(_ json: JSONValue, status: Int, mediaType: String) {
         self.status = status
-        mediaType = "application/json"
+        self.mediaType = mediaType
         self.json = json
         content = []
     }
 
-    static func json(_ value: JSONValue, status: Int) -> Answer { Answer(value, status: status) }
+    static func json(
+        _ value: JSONValue, status: Int, mediaType: String = AdminRoute.Form.api.mediaType
+    ) -> Answer {
+        Answer(value, status: status, mediaType: mediaType)
+    }
 
-    package var body: [UInt8] { json?.bytes ?? content }
+    package var body: [UInt8] { (shown ?? json)?.bytes ?? content }
 }
 
 // MARK: - The usual kinds of route

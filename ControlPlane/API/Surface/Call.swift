@@ -1,6 +1,7 @@
 package import Contract
 package import Domain
 import HTTPWire
+package import JSONText
 package import Operations
 
 /// One request to a route, with everything about it checked that the route table can say: typed parameters, a
@@ -35,6 +36,12 @@ package struct Call {
             return signedIn
         }
     }
+
+    /// The whole body of a route that takes an open one.
+    package var document: JSONValue { body.document }
+
+    /// What stands in the path for a parameter that is no ID; nil: the path has none.
+    func text(of parameter: PathParameter) -> String? { parameters[parameter.name] }
 
     package var page: PageRequest {
         get throws(OperationError) {
@@ -134,11 +141,15 @@ package struct PathParameter: Sendable, Hashable {
     package static let change = PathParameter(
         name: "change", summary: "A change token, as the answer to a write carries it.", prefix: "change")
 
+    package static let scimSchema = PathParameter(
+        name: "schema", summary: "The URN of a schema.", prefix: "urn", pattern: "^urn:[0-9A-Za-z:.]+$")
+    package static let resourceType = PathParameter(
+        name: "resource_type", summary: "User or Group.", prefix: "type", pattern: "^(User|Group)$")
+
     package static let all = [
         tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
         managementToken, provider, credential, model, route, key, node, joinToken, auditEvent, backup,
-        snapshot,
-        change,
+        snapshot, change, scimSchema, resourceType,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }

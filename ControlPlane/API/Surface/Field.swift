@@ -77,17 +77,23 @@ extension Field: AnyField {
 package struct BodyShape: Sendable {
     package let name: String
     package let fields: [any AnyField]
+    /// Anything may stand in it: `fields` only describe what counts, and `BodyValues.document` holds it all.
+    package let isOpen: Bool
 
-    package init(_ name: String, _ fields: [any AnyField]) {
+    package init(_ name: String, _ fields: [any AnyField], isOpen: Bool = false) {
         self.name = name
         self.fields = fields
+        self.isOpen = isOpen
     }
 
-    package var schema: ObjectSchema { ObjectSchema(name: name, members: fields.map(\.member)) }
+    package var schema: ObjectSchema {
+        ObjectSchema(name: name, members: fields.map(\.member), isOpen: isOpen)
+    }
 
     /// Every value, or every problem: unknown members, missing ones, wrong ones.
     package func read(_ json: JSONValue) throws(InvalidInput) -> BodyValues {
         guard let object = json.object else { throw InvalidInput(.wrongType, "must be a JSON object") }
+        if isOpen { return BodyValues(shape: name, document: json) }
         var problems = object.names(notIn: fields.map(\.name)).map {
             ValidationError("/\(pointerToken($0))", .unknownField, "is not a field of this request")
         }
@@ -108,8 +114,13 @@ package struct BodyShape: Sendable {
 package struct BodyValues: Sendable {
     private let shape: String
     private var values: [String: any Sendable] = [:]
+    /// The body of an open shape; of others null.
+    let document: JSONValue
 
-    init(shape: String) { self.shape = shape }
+    init(shape: String, document: JSONValue = .null) {
+        self.shape = shape
+        self.document = document
+    }
 
     mutating func set(_ name: String, to value: any Sendable) { values[name] = value }
 

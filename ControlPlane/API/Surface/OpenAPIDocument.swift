@@ -31,6 +31,7 @@ package struct OpenAPIDocument {
             paths[route.path] = .object(item)
         }
         _ = reference(to: ErrorEdge.schema)
+        _ = reference(to: SCIMError.schema)
         return [
             "openapi": "3.1.0",
             "info": [
@@ -94,9 +95,11 @@ package struct OpenAPIDocument {
         let parameters = parameters(of: route)
         if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
         if let body = route.body {
-            operation["requestBody"] = [
-                "required": true, "content": ["application/json": ["schema": reference(to: body.schema)]],
-            ]
+            var content = JSONObject()
+            for type in Set(["application/json", route.form.mediaType]).sorted() {
+                content[type] = ["schema": reference(to: body.schema)]
+            }
+            operation["requestBody"] = ["required": true, "content": .object(content)]
         }
         operation["responses"] = responses(of: route)
         operation["x-error-codes"] = .array(errors.codes(of: route).map { .string($0.code) })
@@ -185,7 +188,7 @@ package struct OpenAPIDocument {
         if !headers.isEmpty { success["headers"] = .object(headers) }
         switch route.answer.content {
         case .nothing: break
-        case .json(let schema): success["content"] = ["application/json": ["schema": json(schema)]]
+        case .json(let schema): success["content"] = [route.form.mediaType: ["schema": json(schema)]]
         case .text(let mediaType):
             let type = mediaType == "application/json" ? "object" : "string"
             success["content"] = [mediaType: ["schema": ["type": .string(type)]]]
@@ -242,7 +245,8 @@ package struct OpenAPIDocument {
             properties[member.name] = property
         }
         return [
-            "type": "object", "additionalProperties": false, "properties": .object(properties),
+            "type": "object", "additionalProperties": .boolean(object.isOpen),
+            "properties": .object(properties),
             "required": .array(object.members.filter(\.isRequired).map { .string($0.name) }),
         ]
     }

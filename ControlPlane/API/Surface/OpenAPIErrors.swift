@@ -37,6 +37,11 @@ struct OpenAPIErrors {
     func responses(of route: AdminRoute) -> [(status: String, reference: JSONValue)] {
         var statuses: [Int] = []
         for code in codes(of: route) where !statuses.contains(code.status) { statuses.append(code.status) }
+        if route.form == .scim {
+            return (statuses.sorted().map { String($0) } + ["default"]).map {
+                ($0, Self.reference("SCIMError"))
+            }
+        }
         return statuses.sorted().map { (String($0), Self.reference("Problem\($0)")) }
             + [("default", Self.reference("Problem"))]
     }
@@ -49,6 +54,12 @@ struct OpenAPIErrors {
     func components(for routes: [AdminRoute]) -> JSONObject {
         var components = JSONObject()
         components["Problem"] = Self.problem("Something is wrong: a problem document (RFC 9457).", [])
+        components["SCIMError"] = [
+            "description": "Something is wrong: an error of SCIM (RFC 7644 §3.12).",
+            "content": [
+                AdminRoute.Form.scim.mediaType: ["schema": ["$ref": "#/components/schemas/SCIMError"]]
+            ],
+        ]
         let used = ErrorCode.all.filter { code in routes.contains { codes(of: $0).contains(code) } }
         for status in Set(used.map(\.status)).sorted() {
             let codes = used.filter { $0.status == status }

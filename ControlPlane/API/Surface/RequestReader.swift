@@ -12,7 +12,7 @@ enum RequestReader {
     /// The parameters of a query. Texts become numbers and booleans where the shape says so; repeated names
     /// are refused.
     static func query(
-        _ items: [QueryItems.Item], by shape: BodyShape?
+        _ items: [QueryItems.Item], by shape: BodyShape?, in form: AdminRoute.Form = .api
     ) throws(OperationError) -> BodyValues {
         let shape = shape ?? BodyShape("query", [])
         var object = JSONObject()
@@ -23,7 +23,7 @@ enum RequestReader {
                 problems.append(ValidationError(name, .duplicate, "must be given once"))
             } else if let field = shape.fields.first(where: { $0.name == item.name }) {
                 object[item.name] = value(item.value, as: field.member.schema)
-            } else {
+            } else if form == .api {
                 problems.append(ValidationError(name, .unknownField, "is not a parameter of this request"))
             }
         }
@@ -60,9 +60,9 @@ enum RequestReader {
     /// The members of a body. A route that takes none is content with nothing, or with an empty object.
     /// `bytes` becomes the body as it came, unless it is nil.
     static func body(
-        of exchange: Exchange, by shape: BodyShape?, bytes: inout [UInt8]?
+        of exchange: Exchange, by shape: BodyShape?, in form: AdminRoute.Form, bytes: inout [UInt8]?
     ) async throws(OperationError) -> BodyValues {
-        let json = try await parsedBody(exchange, isRequired: shape != nil, &bytes)
+        let json = try await parsedBody(exchange, form, isRequired: shape != nil, &bytes)
         do throws(InvalidInput) {
             return try (shape ?? BodyShape("nothing", [])).read(json)
         } catch {
@@ -71,7 +71,7 @@ enum RequestReader {
     }
 
     private static func parsedBody(
-        _ exchange: Exchange, isRequired: Bool, _ copy: inout [UInt8]?
+        _ exchange: Exchange, _ form: AdminRoute.Form, isRequired: Bool, _ copy: inout [UInt8]?
     ) async throws(OperationError) -> JSONValue {
         // Looked up before the body is read: reading may move the head.
         let mediaType = exchange.fieldText(.contentType)
@@ -86,7 +86,7 @@ enum RequestReader {
             guard isRequired else { return .object(JSONObject()) }
             throw OperationError(.invalidJSON, detail: "The request needs a JSON body.")
         }
-        guard isJSON(mediaType) else { throw OperationError(.unsupportedMediaType) }
+        guard isJSON(mediaType, form) else { throw OperationError(.unsupportedMediaType) }
         do throws(JSONError) {
             return try JSONValue.parse(
                 bytes, limits: JSONLimits(maximumBytes: AdminAPI.maximumBodyBytes, maximumValues: 50_000))
@@ -95,10 +95,10 @@ enum RequestReader {
         }
     }
 
-    private static func isJSON(_ mediaType: String?) -> Bool {
+    private static func isJSON(_ mediaType: String?, _ form: AdminRoute.Form) -> Bool {
         guard let mediaType else { return false }
         let essence = mediaType.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }
-        return essence.lowercased() == "application/json"
+        return ["application/json", form.mediaType].contains(essence.lowercased())
     }
 
     private static func failure(_ error: RequestError) -> OperationError {

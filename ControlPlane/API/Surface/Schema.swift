@@ -43,14 +43,18 @@ package struct TextSchema: Sendable {
     }
 }
 
-/// An object with exactly these members. With a name it is a component of the OpenAPI document, printed once.
+/// An object with exactly these members, or (open) with others too. With a name it is a component of the
+/// OpenAPI document, printed once.
 package struct ObjectSchema: Sendable {
     package let name: String?
     package let members: [MemberSchema]
+    /// It may have others too; only in requests.
+    package let isOpen: Bool
 
-    package init(name: String?, members: [MemberSchema]) {
+    package init(name: String?, members: [MemberSchema], isOpen: Bool = false) {
         self.name = name
         self.members = members
+        self.isOpen = isOpen
     }
 }
 

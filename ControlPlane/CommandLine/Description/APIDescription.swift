@@ -167,7 +167,7 @@ private struct SchemaReader {
 
     private func answer(_ response: JSONValue?) -> APIOperation.Answer {
         guard let content = response?["content"]?.object?.members.first else { return .nothing }
-        guard content.name == "application/json" else { return .rows }
+        guard ["application/json", "application/scim+json"].contains(content.name) else { return .rows }
         let properties = content.value["schema"].map(resolved)?["properties"]
         guard properties?["next_cursor"] != nil, let items = properties?["data"]?["items"] else {
             return .one

@@ -1,0 +1,47 @@
+import Domain
+import JSONText
+import Operations
+
+/// A failure as RFC 7644 §3.12 has it, with our code and the request's id beside.
+enum SCIMError {
+    static func document(_ error: OperationError, requestID: String) -> [UInt8] {
+        var object = JSONObject()
+        object["schemas"] = ["urn:ietf:params:scim:api:messages:2.0:Error"]
+        object["status"] = .string("\(error.code.status)")
+        object["scimType"] = type(of: error).map { .string($0) }
+        let problems = error.problems.prefix(10).map { "\($0.pointer) \($0.message)" }
+        object["detail"] = .string(
+            problems.isEmpty ? error.detail ?? error.code.safeText : problems.joined(separator: "; "))
+        object["code"] = .string(error.code.code)
+        object["request_id"] = .string(requestID)
+        return JSONValue.object(object).bytes
+    }
+
+    /// A word of table 9.
+    private static func type(of error: OperationError) -> String? {
+        if let reason = error.reason { return reason }
+        return switch error.code {
+        case .conflict where !error.problems.isEmpty: "uniqueness"
+        case .invalidRequest: "invalidValue"
+        case .invalidJSON: "invalidSyntax"
+        default: nil
+        }
+    }
+
+    static let schema = ObjectSchema(
+        name: "SCIMError",
+        members: [
+            member("schemas", .list(.text(1...100), maximumCount: 1), "What kind of document it is."),
+            member("status", .text(3...3), "The HTTP status."),
+            MemberSchema(
+                name: "scimType", schema: .text(1...40), isRequired: false,
+                summary: "What happened, in the words of SCIM."),
+            member("detail", .text(1...6000), "What happened, for people."),
+            member("code", .text(1...64), "What happened, for programs: see docs/errors.md."),
+            member("request_id", .text(1...64), "Finds the request in the log."),
+        ])
+
+    private static func member(_ name: String, _ schema: Schema, _ summary: String) -> MemberSchema {
+        MemberSchema(name: name, schema: schema, isRequired: true, summary: summary)
+    }
+}
