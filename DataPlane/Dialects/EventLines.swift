@@ -1,3 +1,5 @@
+import Glibc
+
 /// Finds whole server-sent events in a buffer that grows at its end; remembers how far it looked, so no byte
 /// is looked at twice however the stream was cut. Pure; source: WHATWG HTML, section 9.2 (server-sent
 /// events).
@@ -117,22 +119,21 @@ package struct EventLines {
     /// `data` as four bytes in memory.
     private static let dataWord = UInt32(littleEndian: 0x6174_6164)
 
-    /// The offset of the first CR or LF at or after `start`, else the count; eight bytes a step.
-    @inline(__always)
+    /// The offset of the first CR or LF at or after `start`, else the count; some bytes at a time, so that a
+    /// line that ends with CR costs its own length.
     private static func lineEnd(in bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let high: UInt64 = 0x8080_8080_8080_8080
-        var index = start
-        while index &+ 8 <= bytes.count {
-            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-            let lineFeeds = word ^ (ones &* 10)
-            let carriageReturns = word ^ (ones &* 13)
-            let found =
-                (((lineFeeds &- ones) & ~lineFeeds) | ((carriageReturns &- ones) & ~carriageReturns)) & high
-            if found != 0 { return index &+ (found.trailingZeroBitCount &>> 3) }
-            index &+= 8
+        guard let base = bytes.baseAddress else { return bytes.count }
+        var from = start
+        while from < bytes.count {
+            let stop = min(bytes.count, from &+ 256)
+            let lineFeed = memchr(base + from, 10, stop &- from).map { UnsafeRawPointer($0) - base }
+            let end = lineFeed ?? stop
+            if let carriageReturn = memchr(base + from, 13, end &- from) {
+                return UnsafeRawPointer(carriageReturn) - base
+            }
+            if lineFeed != nil { return end }
+            from = stop
         }
-        while index < bytes.count, bytes[index] != 10, bytes[index] != 13 { index &+= 1 }
-        return index
+        return bytes.count
     }
 }

@@ -1,11 +1,16 @@
-import EventLoops
+package import EventLoops
 
 /// One loop's way into the outbox; created, used and released on that loop's thread.
 ///
 /// Appends are handed over together when the loop has nothing else at hand (at once when it is quiet, after a
 /// millisecond when it never is), so the writer is woken once for them; answers come back together, so the
-/// loop is woken once a commit.
-package final class OutboxPort {
+/// loop is woken once a commit. Those that can wait do so while commits come often.
+package final class OutboxPort: TimerOwner {
+    /// How long a patient record waits for others to share its commit, up to a slot of the timer wheel more.
+    package static let patienceNanoseconds: Int64 = 5_000_000
+    /// After so long without a commit nobody waits for company.
+    private static let companyNanoseconds: Int64 = 50_000_000
+
     private let loop: EventLoop
     private let shared: OutboxShared
     private var records = PendingRecords()
@@ -13,21 +18,35 @@ package final class OutboxPort {
     private var waiting: [UnsafeContinuation<Bool, Never>?] = []
     private var firstWaiting = 0
     private var isHandingOver = false
+    private let patience = Timer()
+    private var lastHandOver: Int64 = 0
 
     init(loop: EventLoop, shared: OutboxShared) {
         self.loop = loop
         self.shared = shared
+        patience.belong(to: self)
     }
+
+    deinit { patience.cancel() }
 
     /// Appends the event that `encode` writes at the end of the buffer; returns when it is on disk as the
     /// durability setting promises.
     ///
     /// False: not on disk. The event is kept in memory and tried again, unless the outbox was closed or its
     /// memory limit is reached.
-    /// - Parameter cost: nano-USD, for the batch's total.
-    package func append(cost: Int64, encode: (inout [UInt8]) -> Void) async -> Bool {
+    /// - Parameters:
+    ///   - cost: nano-USD, for the batch's total.
+    ///   - isPatient: some milliseconds more do not matter, as at the end of a stream; see
+    ///     `patienceNanoseconds`.
+    package func append(
+        cost: Int64, isPatient: Bool = false, encode: (inout [UInt8]) -> Void
+    ) async -> Bool {
         records.append(cost: cost, encode: encode)
-        scheduleHandOver()
+        if !isPatient || loop.now &- lastHandOver > Self.companyNanoseconds {
+            scheduleHandOver()
+        } else if !isHandingOver, !patience.isArmed {
+            loop.arm(patience, afterNanoseconds: Self.patienceNanoseconds)
+        }
         return await withUnsafeContinuation { waiting.append($0) }
     }
 
@@ -45,8 +64,12 @@ package final class OutboxPort {
         loop.executeWhenIdle { self.handOver() }
     }
 
+    package func timerFired(_ timer: Timer) { scheduleHandOver() }
+
     private func handOver() {
         isHandingOver = false
+        patience.clear()
+        lastHandOver = loop.now
         let share = PortShare(loop: loop, port: PortReference(port: self), count: records.count)
         let isTaken = shared.hand(records, from: share)
         records.clear()

@@ -21,6 +21,6 @@ package final class UsageRecorder {
     ///
     /// False: it is not on disk. It is kept in memory and tried again, but the answer must not look complete.
     package func record(_ event: UsageEvent) async -> Bool {
-        await port.append(cost: event.cost.nanos) { event.append(toBatch: &$0) }
+        await port.append(cost: event.cost.nanos, isPatient: event.isStream) { event.append(toBatch: &$0) }
     }
 }

@@ -8,7 +8,7 @@ import HTTPServing
 import HTTPWire
 import Transport
 
-extension ChatReply {
+extension ChatReply: ContentTaker {
     /// Passes a stream on, event by event in the turn it came, up to its terminator.
     func passOnStream(
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
@@ -16,25 +16,24 @@ extension ChatReply {
         stream = OpenAIChatStream(wantsUsage: call.asksForUsage)
         // Nobody reads the request any more, and the stream may last.
         exchange?.releaseContent()
+        streamProblem = nil
         var problem: CallFailure?
         do throws(CallError) {
             while stream.ending == .open {
-                let received = try await connection.nextRawBody { window.append($0) }
-                let isEnd = received == nil
-                // The last event may lack its blank line.
-                if isEnd, window.count > stream.heldCount { Self.blankLine { window.append($0) } }
-                let forward = stream.take(window.bytes)
-                if forward > 0, let sent = forwardAtOnce(forward),
-                    await !forwardEvents(forward, sent: sent)
-                {
-                    return clientGone(upstream, call)
+                let isMore = try await connection.passContent(to: self)
+                if !isMore {
+                    // The last event may lack its blank line.
+                    if window.count > stream.heldCount { Self.blankLine { window.append($0) } }
+                    _ = endPart()
                 }
-                if case .providerError(let place) = stream.ending {
-                    problem = Self.failure(in: window, at: place, secrets: upstream.secrets)
+                if let (count, sent) = unsent {
+                    unsent = nil
+                    guard await forwardEvents(count, sent: sent) else { return clientGone(upstream, call) }
+                    dropForwarded(count)
                 }
-                window.keep(stream.dropForwarded(forward, from: window.bytes))
-                if isEnd { break }
+                if !isMore { break }
             }
+            problem = streamProblem
         } catch { problem = CallFailure(upstream: error) }
         if stream.ending == .malformed { problem = CallFailure(.upstreamInvalid) }
         if problem == nil, !stream.isComplete(windowCount: window.count) {
@@ -47,6 +46,26 @@ extension ChatReply {
         return outcome(
             .completed, upstream.target, usage: usage(of: call),
             isEstimated: !(stream.usage?.isComplete ?? false))
+    }
+
+    func take(_ content: UnsafeRawBufferPointer) { window.append(content) }
+
+    /// Forwards what the new bytes complete; false when the stream is over, or the client must be waited for.
+    func endPart() -> Bool {
+        let forward = stream.take(window.bytes)
+        if forward > 0, let sent = forwardAtOnce(forward) {
+            unsent = (forward, sent)
+            return false
+        }
+        dropForwarded(forward)
+        return stream.ending == .open
+    }
+
+    private func dropForwarded(_ count: Int) {
+        if case .providerError(let place) = stream.ending {
+            streamProblem = Self.failure(in: window, at: place, secrets: upstream?.secrets ?? [])
+        }
+        window.keep(stream.dropForwarded(count, from: window.bytes))
     }
 
     private func clientGone(_ upstream: Upstream, _ call: OpenAIChatRequest) -> CallOutcome {

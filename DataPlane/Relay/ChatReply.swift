@@ -60,6 +60,10 @@ final class ChatReply {
     var head = HeadWriter(capacity: 1024)
     var body = GrowableBytes()
     var window: StreamWindow
+    /// Bytes at the window's front that wait for the client, and how many of their chunk were sent.
+    var unsent: (count: Int, sent: Int)?
+    /// What the provider reported inside the stream.
+    var streamProblem: CallFailure?
 
     init(_ gateway: Gateway) {
         self.gateway = gateway
@@ -88,6 +92,7 @@ final class ChatReply {
         dropped = nil
         window.keep(0)
         payload.removeAll(keeping: 0)
+        unsent = nil
         body.removeAll(keeping: 64 * 1024)
     }
 

@@ -9,6 +9,8 @@ package final class TimerWheel {
 
     private let slots: UnsafeMutablePointer<Unmanaged<Timer>?>
     private let occupied: UnsafeMutablePointer<UInt64>
+    /// Which words of `occupied` are not zero.
+    private var occupiedWords: UInt128 = 0
     private var current: Int64
     /// Timers linked, including those whose deadline was cleared and that wait to be dropped.
     package private(set) var count = 0
@@ -69,16 +71,15 @@ package final class TimerWheel {
         let start = Int(current + 1) & (Self.slotCount - 1)
         var word = start >> 6
         var bits = occupied[word] & (~0 << UInt64(start & 63))
-        for _ in 0...(Self.slotCount / 64) {
-            if bits != 0 {
-                let index = word << 6 + bits.trailingZeroBitCount
-                let distance = (index - start) & (Self.slotCount - 1)
-                return max(0, (current + 1 + Int64(distance)) << Self.slotBits - now)
-            }
-            word = (word + 1) & (Self.slotCount / 64 - 1)
+        if bits == 0 {
+            // The next word with something in it, around the wheel and back to this one.
+            let later = occupiedWords & ((UInt128.max << UInt128(word)) << 1)
+            word = (later == 0 ? occupiedWords : later).trailingZeroBitCount
             bits = occupied[word]
         }
-        return nil
+        let index = word << 6 + bits.trailingZeroBitCount
+        let distance = (index - start) & (Self.slotCount - 1)
+        return max(0, (current + 1 + Int64(distance)) << Self.slotBits - now)
     }
 
     /// Drops every timer without firing it.
@@ -117,6 +118,7 @@ package final class TimerWheel {
         timer.next?.previous = timer
         slots[index] = Unmanaged.passUnretained(timer)
         occupied[index >> 6] |= 1 << UInt64(index & 63)
+        occupiedWords |= 1 << UInt128(index >> 6)
         count += 1
         if timer.body != nil { _ = Unmanaged.passRetained(timer) }
     }
@@ -127,7 +129,10 @@ package final class TimerWheel {
             previous.next = timer.next
         } else {
             slots[index] = timer.next.map { Unmanaged.passUnretained($0) }
-            if timer.next == nil { occupied[index >> 6] &= ~(1 << UInt64(index & 63)) }
+            if timer.next == nil {
+                occupied[index >> 6] &= ~(1 << UInt64(index & 63))
+                if occupied[index >> 6] == 0 { occupiedWords &= ~(1 << UInt128(index >> 6)) }
+            }
         }
         timer.next?.previous = timer.previous
         timer.slot = 0

@@ -2,12 +2,20 @@ import EventLoops
 package import HTTPWire
 package import Transport
 
+/// Is given the content of an answer as it comes.
+package protocol ContentTaker: AnyObject {
+    /// A piece of the content, chunks decoded; valid until it returns.
+    func take(_ content: UnsafeRawBufferPointer)
+    /// That was all there is for now. False: no more until the caller asks again. Must not wait.
+    func endPart() -> Bool
+}
+
 /// One connection to another server for the time of one call: send, ``receiveHead(answering:)``, content,
 /// then ``finish()``. Loop thread.
 ///
 /// Views into the head are valid until content is asked for; a part of the content until the next is asked
 /// for.
-package final class ClientConnection {
+package final class ClientConnection: ArrivalTaker {
     package let connection: Connection
     /// The answer's head, after ``receiveHead(answering:)``.
     package private(set) var head: ResponseHead
@@ -23,6 +31,10 @@ package final class ClientConnection {
     private var hasHead = false
     private var headLength = 0
     private var lentBytes = 0
+    /// Who is given content in the turn it arrives; see ``passContent(to:)``.
+    private unowned(unsafe) var taker: (any ContentTaker)?
+    private var takerHasEnough = false
+    private var arrivalFailure: CallError?
     private var startedAt: Int64 = 0
     private var restsSince: Int64 = 0
     private(set) var isClosed = false
@@ -66,6 +78,7 @@ package final class ClientConnection {
         headLength = 0
         lentBytes = 0
         isSpoiled = false
+        arrivalFailure = nil
         head.reset()
         body = BodyDecoder()
     }
@@ -206,29 +219,44 @@ package final class ClientConnection {
         return nil
     }
 
-    /// The next bytes of the content with their framing as received, for passing them on; nil at the clean
-    /// end. `content` sees the decoded pieces among them.
-    package func nextRawBody(
-        content: (UnsafeRawBufferPointer) -> Void = { _ in }
-    ) async throws(CallError) -> UnsafeRawBufferPointer? {
+    /// Gives the content to the taker as it comes, in the turn it comes and without waking the calling task;
+    /// returns true once the taker has enough, false at the content's clean end.
+    package func passContent(to taker: any ContentTaker) async throws(CallError) -> Bool {
+        self.taker = taker
+        defer { self.taker = nil }
+        takerHasEnough = false
         while true {
-            let bytes = try rawBodyAtHand(content: content)
-            if !bytes.isEmpty { return bytes }
-            if body.isComplete { return nil }
-            if try await !receive(.betweenReads) { return try endOfContent() }
+            if try giveAtHand(to: taker), !taker.endPart() { return true }
+            if body.isComplete { return false }
+            let isMore = try await receive(.betweenReads, offering: true)
+            if let arrivalFailure { throw arrivalFailure }
+            if takerHasEnough { return true }
+            if !isMore { return try endOfContent() != nil }
         }
     }
 
-    /// What ``nextRawBody(content:)`` would give without waiting; empty when it would wait or end.
-    package func rawBodyAtHand(
-        content: (UnsafeRawBufferPointer) -> Void = { _ in }
-    ) throws(CallError) -> UnsafeRawBufferPointer {
+    package func takeArrival() -> Bool {
+        guard let taker else { return false }
+        do throws(CallError) {
+            if try giveAtHand(to: taker) { takerHasEnough = !taker.endPart() }
+            if takerHasEnough || body.isComplete { return false }
+            connection.consume(lentBytes)
+            lentBytes = 0
+            setDeadline(deadlines.betweenReadsNanoseconds)
+            return true
+        } catch {
+            arrivalFailure = error
+            return false
+        }
+    }
+
+    /// Gives the content that was received; false when nothing was.
+    private func giveAtHand(to taker: any ContentTaker) throws(CallError) -> Bool {
         try releaseLent()
-        let bytes = connection.buffered
         do {
-            lentBytes = try body.scan(bytes, content: content)
+            lentBytes = try body.scan(connection.buffered) { taker.take($0) }
         } catch { throw spoil(.malformedContent(error)) }
-        return UnsafeRawBufferPointer(rebasing: bytes[..<lentBytes])
+        return lentBytes > 0
     }
 
     // MARK: Inside
@@ -262,11 +290,13 @@ package final class ClientConnection {
     }
 
     /// Waits for bytes; false at the end of the stream.
-    private func receive(_ stage: CallError.Stage) async throws(CallError) -> Bool {
+    private func receive(
+        _ stage: CallError.Stage, offering: Bool = false
+    ) async throws(CallError) -> Bool {
         let isFirst = stage == .firstByte
         setDeadline(isFirst ? deadlines.firstByteNanoseconds : deadlines.betweenReadsNanoseconds)
         do {
-            let isMore = try await connection.fill()
+            let isMore = try await offering ? connection.fill(offering: self) : connection.fill()
             clearDeadline()
             return isMore
         } catch {

@@ -44,7 +44,7 @@ package struct ChunkDecoder: Sendable {
         let base = start.assumingMemoryBound(to: UInt8.self)
         let count = bytes.count
         let classes = byteClasses
-        var index = 0
+        var index = try takePlainSizeLine(base, count)
         while index < count && state != .content {
             if state == .complete { break }
             // Counted byte by byte, so that a bound is met at the same byte however the calls are cut.
@@ -73,6 +73,34 @@ package struct ChunkDecoder: Sendable {
             total &+= step.framing &+ step.content
         }
         return total
+    }
+
+    /// Between two chunks, nearly always: a line end, a few digits, a line end, and all of it there. Takes it
+    /// at once, or nothing of it; gives the number of bytes.
+    private mutating func takePlainSizeLine(
+        _ base: UnsafePointer<UInt8>, _ count: Int
+    ) throws(ChunkFault) -> Int {
+        guard state == .contentReturn, count > 4, base[0] == Byte.carriageReturn, base[1] == Byte.lineFeed
+        else { return 0 }
+        var index = 2
+        var size: UInt64 = 0
+        while index < min(count, 10) {
+            let digit = hexadecimalValue(base[index])
+            if digit > 15 { break }
+            size = size &<< 4 | UInt64(digit)
+            index &+= 1
+        }
+        guard index > 2, index &+ 1 < count, base[index] == Byte.carriageReturn,
+            base[index &+ 1] == Byte.lineFeed
+        else { return 0 }
+        lineBytes = index &- 2
+        framingTotal &+= index &+ 2
+        remaining = size
+        if let fault = finishSizeLine() {
+            state = .refused
+            throw fault
+        }
+        return index &+ 2
     }
 
     @inline(__always)

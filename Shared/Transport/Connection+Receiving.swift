@@ -2,6 +2,14 @@ import CEventLoops
 import EventLoops
 import Glibc
 
+/// Deals with bytes in the turn in which they arrive, in place of a task that waits for them: waking one
+/// costs more than looking at a small piece of a stream.
+package protocol ArrivalTaker: AnyObject {
+    /// Bytes were received; what is not consumed stays buffered. True: all is dealt with, let the task wait
+    /// on. On the loop's thread; must not wait for anything, nor end or receive from the connection.
+    func takeArrival() -> Bool
+}
+
 extension Connection {
     /// Receives in one turn before other connections go first; a fast peer cannot hold the loop.
     private static let fillsPerTurn = 32
@@ -22,6 +30,11 @@ extension Connection {
         while true {
             if !isReadable { await waitReadable() }
             if fate != .open { throw fate.error }
+            if let failure = arrivalFailure { throw failure }
+            if hasArrived {
+                hasArrived = false
+                return true
+            }
             makeRoom()
             let wanted = min(capacity &- end, maximumBuffered &- (end &- start))
             let count = loop_receive(descriptor, buffer.unsafelyUnwrapped + end, wanted)
@@ -38,6 +51,47 @@ extension Connection {
             }
             try receiveFailed(errno: Int32(-count))
         }
+    }
+
+    /// As `fill()`, but what arrives while it waits is offered to `taker` first, for as long as that deals
+    /// with it. Then nothing may be buffered any more when it returns true. Over TLS nothing is offered.
+    package func fill(offering taker: any ArrivalTaker) async throws(TransportError) -> Bool {
+        arrivals = taker
+        defer { arrivals = nil }
+        return try await fill()
+    }
+
+    /// Receives for the waiting task and lets the taker have it; false when the task must look itself.
+    func takeArrival() -> Bool {
+        guard let arrivals, tls == nil, !peerHungUp, fate == .open, end &- start < maximumBuffered
+        else { return false }
+        makeRoom()
+        let wanted = min(capacity &- end, maximumBuffered &- (end &- start))
+        let count = loop_receive(descriptor, buffer.unsafelyUnwrapped + end, wanted)
+        guard count > 0 else {
+            // The end of the stream shows itself again to the task, an error would not.
+            switch Int32(-count) {
+            case 0, EINTR: break
+            case EAGAIN:
+                isReadable = false
+                return true
+            default: arrivalFailure = .reset
+            }
+            return false
+        }
+        end &+= count
+        // With more to come other connections go first: the task sees to that.
+        if count == wanted {
+            hasArrived = true
+            return false
+        }
+        isReadable = false
+        guard arrivals.takeArrival() else {
+            hasArrived = true
+            return false
+        }
+        if start == end { releaseBuffer() }
+        return true
     }
 
     /// Receives until `count` bytes are buffered. Throws `.endOfStream` when the peer ends before,

@@ -39,6 +39,12 @@ package final class Connection: Channel, TimerOwner {
     private(set) var fate = Fate.open
     private var reader: UnsafeContinuation<Void, Never>?
     private var writer: UnsafeContinuation<Void, Never>?
+    /// Who deals with what arrives while a task waits for it; see `fill(offering:)`.
+    unowned(unsafe) var arrivals: (any ArrivalTaker)?
+    /// Received for a waiting task that was not told yet.
+    var hasArrived = false
+    /// What a receive for a waiting task ended with.
+    var arrivalFailure: TransportError?
     var fillTurn: UInt64 = 0
     var fillsThisTurn = 0
 
@@ -161,7 +167,7 @@ package final class Connection: Channel, TimerOwner {
         }
         if ready.canReceive {
             isReadable = true
-            resumeReader()
+            if reader == nil || !takeArrival() { resumeReader() }
         }
         if ready.canSend {
             isWritable = true

@@ -98,6 +98,15 @@ struct OpenAIChatStreamTests {
             input: content("a") + content("b").replacing("}\n", with: "}}\n") + done, forwarded: content("a"),
             ending: .malformed, hasUsage: false, isComplete: false),
         Case(
+            testDescription: "what looks like text between the same words may be more than text",
+            input: content("a") + content(#"b"},"logprobs":{"content":"c"#) + done,
+            forwarded: content("a") + content(#"b"},"logprobs":{"content":"c"#), hasUsage: false),
+        Case(
+            testDescription: "text between the same words that is no JSON text ends the stream",
+            input: content("a") + content(#"escaped \u00e9 \""#) + content("b\u{1}") + done,
+            forwarded: content("a") + content(#"escaped \u00e9 \""#), ending: .malformed, hasUsage: false,
+            isComplete: false),
+        Case(
             testDescription: "figures in front of the choices are read in every event",
             input: usageFirst(1) + usageFirst(7) + done, forwarded: usageFirst(1) + usageFirst(7)),
         Case(

@@ -157,8 +157,26 @@ struct CallTests {
         }
     }
 
-    @Test("bytes can be passed on as they came, and looked into meanwhile", arguments: [true, false])
-    func raw(_ drips: Bool) async throws {
+    /// Takes content until it has so many bytes, again and again.
+    private final class Taker: ContentTaker {
+        var content = ""
+        /// What had come whenever a part ended.
+        var parts: [String] = []
+        let limit: Int
+
+        init(limit: Int = .max) { self.limit = limit }
+
+        func take(_ content: UnsafeRawBufferPointer) {
+            self.content += String(decoding: content, as: UTF8.self)
+        }
+        func endPart() -> Bool {
+            parts.append(content)
+            return content.utf8.count < limit
+        }
+    }
+
+    @Test("content is given in the turn it comes, until its end", arguments: [true, false])
+    func passing(_ drips: Bool) async throws {
         let chunks = "5;x=y\r\nhello\r\n6\r\n world\r\n0\r\nT: u\r\n\r\n"
         let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
         try await withScript([[.request, drips ? .drip(answer) : .say(answer), .hold]]) { client, upstream in
@@ -168,19 +186,56 @@ struct CallTests {
             #expect(call.head.status == 200)
             #expect(call.framing == .chunked)
             #expect(!call.isBodyComplete)
-            var passed = "", content = ""
-            let first = try call.rawBodyAtHand { content += String(decoding: $0, as: UTF8.self) }
-            passed += String(decoding: first, as: UTF8.self)
-            while let bytes = try await call.nextRawBody(content: {
-                content += String(decoding: $0, as: UTF8.self)
-            }) {
-                passed += String(decoding: bytes, as: UTF8.self)
-            }
-            #expect(passed == chunks)
-            #expect(content == "hello world")
+            let taker = Taker()
+            #expect(try await !call.passContent(to: taker))
+            #expect(taker.content == "hello world")
+            if drips { #expect(Set(taker.parts).isSuperset(of: ["h", "hello", "hello w"])) }
             #expect(call.isBodyComplete)
             call.finish()
             #expect(client.pool(for: upstream.origin).idleCount == 1)
+        }
+    }
+
+    @Test("who has enough content is asked no more, and can go on later")
+    func enough() async throws {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef"
+        try await withScript([[.request, .drip(answer), .hold]]) { client, upstream in
+            let call = try await client.checkOut(upstream.origin)
+            try await call.sendText("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            try await call.receiveHead(answering: .get)
+            let taker = Taker(limit: 2)
+            var count = 0
+            while try await call.passContent(to: taker) {
+                count += 1
+                #expect(taker.content.utf8.count >= 2)
+            }
+            #expect(taker.content == "abcdef")
+            #expect(count >= 1 && call.isBodyComplete)
+            call.finish()
+        }
+    }
+
+    @Test(
+        "content that is cut, malformed or late is an error whoever looks at it",
+        arguments: [
+            ("2\r\nab\r\n", true, CallError.cut), ("2\r\nab\r\nzz\r\n", false, .malformedContent(.malformed)),
+            ("2\r\nab\r\n", false, .timedOut(.betweenReads)),
+        ])
+    func broken(_ chunks: String, _ closes: Bool, _ expected: CallError) async throws {
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let script: [ScriptedUpstream.Step] = [
+            .request, .say(head), .drip(chunks), closes ? .shutdown : .hold,
+        ]
+        try await withScript([script + [.hold]]) { client, upstream in
+            let call = try await client.checkOut(upstream.origin)
+            call.deadlines.betweenReadsNanoseconds = 30_000_000
+            try await call.sendText("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            try await call.receiveHead(answering: .get)
+            let taker = Taker()
+            await #expect(throws: expected) { _ = try await call.passContent(to: taker) }
+            #expect(taker.content == "ab")
+            call.finish()
+            #expect(client.pool(for: upstream.origin).open == 0)
         }
     }
 

@@ -141,7 +141,7 @@ struct HostileUpstreamTests {
             try await call.receiveHead(answering: .get)
             #expect(call.framing == .untilClose)
             var content = ""
-            while let part = try await call.nextRawBody() { content += String(decoding: part, as: UTF8.self) }
+            while let part = try await call.nextBody() { content += String(decoding: part, as: UTF8.self) }
             #expect(content == "all of it")
             #expect(call.isBodyComplete)
             call.finish()

@@ -185,7 +185,7 @@ struct PoolTests {
                 Issue.record("read from nowhere")
             } catch { #expect(error == expected) }
             do throws(CallError) {
-                _ = try call.rawBodyAtHand()
+                _ = try await call.nextBody()
                 Issue.record("read from nowhere")
             } catch { #expect(error == expected) }
             call.finish()

@@ -18,8 +18,8 @@ final class Alarms: Sendable {
 }
 
 extension OutboxPort {
-    func append(_ event: [UInt8], cost: Int64 = 1) async -> Bool {
-        await append(cost: cost) { $0 += event }
+    func append(_ event: [UInt8], cost: Int64 = 1, isPatient: Bool = false) async -> Bool {
+        await append(cost: cost, isPatient: isPatient) { $0 += event }
     }
 }
 

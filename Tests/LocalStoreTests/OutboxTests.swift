@@ -35,6 +35,34 @@ struct OutboxTests {
         #expect(alarms.all.isEmpty)
     }
 
+    @Test("records that can wait share a commit with those that come soon, and are told when it is done")
+    func patience() async throws {
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: Self.never(), alarm: Alarms().record)
+        try await withLoop { loop in
+            let port = outbox.port(for: loop)
+            // The first finds no company: nobody waits on a quiet node.
+            let before = monotonicNanoseconds()
+            #expect(await port.append([0], isPatient: true))
+            #expect(outbox.status.commits == 1)
+            #expect(monotonicNanoseconds() - before < OutboxPort.patienceNanoseconds * 100)
+            let all = Wakeup()
+            var left = 3
+            for (number, isPatient) in [(1, true), (2, true), (3, false)] {
+                loop.spawn {
+                    #expect(await port.append([UInt8(number)], isPatient: isPatient))
+                    left -= 1
+                    if left == 0 { all.signal() }
+                }
+            }
+            await all.wait()
+            #expect(outbox.status.commits == 2, "the one in a hurry took the others along")
+            #expect(await port.append([4], isPatient: true))
+            #expect(outbox.status.commits == 3 && outbox.status.unsealedEvents == 5)
+        }
+        outbox.close()
+    }
+
     @Test("a batch is sealed by itself after its time")
     func sealingByTime() async throws {
         var options = OutboxOptions()

@@ -27,6 +27,7 @@ package struct OpenAIChatStream {
     private let wantsUsage: Bool
     private var lines = EventLines()
     private var start = RepeatedStart()
+    private var frame = RepeatedFrame()
     /// Bytes right after those to forward that wait for the bill: a usage event, and nothing after it yet.
     private var held = 0
     private var contentEvents = 0
@@ -94,9 +95,14 @@ package struct OpenAIChatStream {
             ending = .done
             return .ending
         }
+        if let count = frame.choicesCount(of: data) {
+            noteContent(choicesCount: count)
+            return .content
+        }
         do throws(JSONError) {
             if let choices = start.choices(of: data) {
                 _ = try note(choices)
+                try learn(from: data, choices)
                 return .content
             }
             var members = try JSONMembers(data)
@@ -121,7 +127,10 @@ package struct OpenAIChatStream {
             let hasReport = report.map { !$0.isNull } ?? false
             if hasReport, let figures = report.flatMap(ReportedUsage.init(openAI:)) { usage = figures }
             let hasChoices = try choices.map { choices throws(JSONError) in try note(choices) } ?? false
-            if hasChoices { start.remember(data, upTo: startCount) }
+            if hasChoices {
+                start.remember(data, upTo: startCount)
+                if let choices, !hasReport { try learn(from: data, choices) }
+            }
             return hasReport && !hasChoices ? .usage : .content
         } catch {
             ending = .malformed
@@ -129,12 +138,23 @@ package struct OpenAIChatStream {
         }
     }
 
+    /// An event that gave no reason to stop shows what those are made of that give none either.
+    private mutating func learn(
+        from data: UnsafeRawBufferPointer, _ choices: JSONFragment
+    ) throws(JSONError) {
+        if frame.mayLearn, !hasFinishReason { try frame.learn(from: data, choices: choices) }
+    }
+
+    private mutating func noteContent(choicesCount count: Int) {
+        contentEvents += 1
+        if emptyChoiceBytes == 0 { emptyChoiceBytes = count }
+        contentBytes += max(0, count - emptyChoiceBytes)
+    }
+
     /// Takes note of what the choices say; false when there are none.
     private mutating func note(_ choices: JSONFragment) throws(JSONError) -> Bool {
         guard choices.kind == .array, !choices.isEmptyArray else { return false }
-        contentEvents += 1
-        if emptyChoiceBytes == 0 { emptyChoiceBytes = choices.range.count }
-        contentBytes += max(0, choices.range.count - emptyChoiceBytes)
+        noteContent(choicesCount: choices.range.count)
         // Nearly every event says so at its very end: no need to look inside.
         if hasFinishReason || Self.endsUnfinished(choices.bytes) { return true }
         var elements = try choices.elements()
