@@ -8,12 +8,15 @@ final class Bench {
     static let route = "chat"
     static let connections = 64
     static let streams = 200
+    /// How many at a time, when nothing else is measured.
+    let onlyStreams: Int?
     static let offset = 21_000
     static let growthCalls = 200_000
 
-    init(seconds: Int, rounds: Int) {
+    init(seconds: Int, rounds: Int, onlyStreams: Int? = nil) {
         self.seconds = seconds
         self.rounds = rounds
+        self.onlyStreams = onlyStreams
     }
 
     func run() throws {
@@ -39,6 +42,7 @@ final class Bench {
         // Core 1 is the load's: the control plane is away, as it may be, and its usage waits in the outbox.
         kill(eclusa.control, SIGSTOP)
 
+        if onlyStreams != nil { return try runStreams(eclusa, nginx, anchor, engine) }
         // Streams first: their high-water mark of pooled buffers is no growth of calls.
         _ = try engine.closedLoop(
             Self.request(path: "", key: eclusa.key, isStream: true), to: eclusa.gatewayPort,
@@ -81,7 +85,7 @@ final class Bench {
         var figures = Figures()
         let call = Self.request(path: "", key: key, isStream: false)
         _ = try engine.closedLoop(call, to: port, connections: Self.connections, seconds: 1)
-        var cpu = meter.cpuNanoseconds()
+        let cpu = meter.cpuNanoseconds()
         let plain = try engine.closedLoop(call, to: port, connections: Self.connections, seconds: seconds)
         figures.cpuPerCall = Double(meter.cpuNanoseconds() - cpu) / 1000 / Double(max(plain.answers, 1))
         figures.callsPerSecond = Double(plain.answers) / plain.seconds
@@ -90,16 +94,45 @@ final class Bench {
         let paced = try latency(port, key, engine)
         (figures.p50, figures.p99) = (paced.percentile(0.5), paced.percentile(0.99))
 
-        cpu = meter.cpuNanoseconds()
+        guard plain.failures == 0 else { throw BenchFailure(text: "\(name): \(plain.failures) calls failed") }
+        try measureStreams(&figures, name, meter, port, key, streamed: streamed, engine)
+        return figures
+    }
+
+    private func measureStreams(
+        _ figures: inout Figures, _ name: String, _ meter: ProcessMeter, _ port: UInt16, _ key: String,
+        streamed: String, _ engine: LoadEngine
+    ) throws {
+        let cpu = meter.cpuNanoseconds()
         let events = try engine.closedLoop(
-            Self.request(path: streamed, key: key, isStream: true), to: port, connections: Self.streams,
-            seconds: seconds)
+            Self.request(path: streamed, key: key, isStream: true), to: port,
+            connections: onlyStreams ?? Self.streams, seconds: seconds)
         figures.cpuPerChunk = Double(meter.cpuNanoseconds() - cpu) / 1000 / Double(max(events.events, 1))
         figures.chunksPerSecond = Double(events.events) / events.seconds
-        guard plain.failures + events.failures == 0 else {
-            throw BenchFailure(text: "\(name): \(plain.failures) calls and \(events.failures) streams failed")
+        guard events.failures == 0 else {
+            throw BenchFailure(text: "\(name): \(events.failures) streams failed")
         }
-        return figures
+    }
+
+    private func runStreams(
+        _ eclusa: Installation, _ nginx: ProcessMeter, _ anchor: Anchor, _ engine: LoadEngine
+    ) throws {
+        var ours: [Figures] = []
+        var theirs: [Figures] = []
+        for _ in 1...rounds {
+            var (our, their) = (Figures(), Figures())
+            try measureStreams(
+                &their, "nginx", nginx, anchor.port, eclusa.key, streamed: "/streamed", engine)
+            try measureStreams(
+                &our, "eclusa", eclusa.gateway, eclusa.gatewayPort, eclusa.key, streamed: "", engine)
+            ours.append(our)
+            theirs.append(their)
+            output(
+                "µs a chunk: \(decimal(our.cpuPerChunk, 2)), nginx \(decimal(their.cpuPerChunk, 2)); chunks/s: "
+                    + "\(decimal(our.chunksPerSecond, 0)), nginx \(decimal(their.chunksPerSecond, 0))")
+        }
+        let (our, their) = (median(ours).cpuPerChunk, median(theirs).cpuPerChunk)
+        output("{\"cpu_per_chunk_vs_nginx\": \(decimal(our / max(their, 0.001), 3))}")
     }
 
     private func latency(_ port: UInt16, _ key: String, _ engine: LoadEngine) throws -> LoadResult {

@@ -10,6 +10,7 @@ import Glibc
 
           --seconds N    length of each run (default 6)
           --rounds N     rounds; the table has their medians (default 3)
+          --streams N    only the streams, N at a time (1 to 10000; otherwise 200 after everything else)
           --control N    the control plane instead, with N keys and a tenth as many users (at least 1000)
           --help         this text
 
@@ -21,6 +22,7 @@ import Glibc
         var seconds = 6
         var rounds = 3
         var controlKeys: Int?
+        var streams: Int?
         var words = CommandLine.arguments.dropFirst()
         while let word = words.popFirst() {
             switch (word, word == "--help" ? nil : words.popFirst().flatMap { Int($0) }) {
@@ -29,6 +31,7 @@ import Glibc
                 exit(0)
             case ("--seconds", let number?) where (1...600).contains(number): seconds = number
             case ("--rounds", let number?) where (1...99).contains(number): rounds = number
+            case ("--streams", let number?) where (1...10_000).contains(number): streams = number
             case ("--control", let number?) where (1000...10_000_000).contains(number): controlKeys = number
             default:
                 output("eclusa-bench: cannot read '\(word)'; see --help")
@@ -40,7 +43,7 @@ import Glibc
             if let controlKeys {
                 try ControlBench(seconds: seconds, keys: controlKeys).run()
             } else {
-                try Bench(seconds: seconds, rounds: rounds).run()
+                try Bench(seconds: seconds, rounds: rounds, onlyStreams: streams).run()
             }
         } catch let failure as BenchFailure {
             output("eclusa-bench: \(failure.text)")

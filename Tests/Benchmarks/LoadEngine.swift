@@ -38,6 +38,8 @@ final class LoadEngine {
     private var result = LoadResult()
     private var request: [UInt8] = []
     private var outstanding = 0
+    /// Clients of the run itself whose connection still stands.
+    private var living = 0
     private var deadline: Int64 = 0
     private var repeats = false
     /// Events of streams that are due, by the time they are due in steps of `step` nanoseconds.
@@ -45,6 +47,8 @@ final class LoadEngine {
     private var wheelTime: Int64 = 0
     private var scheduled = 0
     private static let step: Int64 = 100_000
+    /// How long after its end a run waits for answers that are still due.
+    private static let patience: Int64 = 10_000_000_000
     private var random: UInt32 = 0x9e37_79b9
 
     init(providerPort: UInt16) throws {
@@ -76,7 +80,7 @@ final class LoadEngine {
         let began = monotonicNow()
         deadline = began + Int64(seconds) * 1_000_000_000
         while let client = idle.popLast() { send(client) }
-        while outstanding > 0 { turn(spins: scheduled > 0) }
+        while outstanding > 0, !isHopeless(after: deadline) { turn(spins: scheduled > 0) }
         return end(began)
     }
 
@@ -100,7 +104,7 @@ final class LoadEngine {
         let gap = Int64(1_000_000_000 / perSecond)
         var due = began
         let last = began + Int64(seconds) * 1_000_000_000
-        while due < last || outstanding > 0 {
+        while due < last || outstanding > 0, !isHopeless(after: last) {
             while due < last, due <= monotonicNow(), let client = idle.popLast() {
                 client.due = due
                 send(client)
@@ -118,14 +122,23 @@ final class LoadEngine {
         return end(began)
     }
 
+    /// Nothing more will come: every client failed, or those that wait have waited too long.
+    private func isHopeless(after last: Int64) -> Bool {
+        living == 0 || monotonicNow() > last + Self.patience
+    }
+
     private func begin(_ request: [UInt8], _ port: UInt16, _ connections: Int) throws {
         result = LoadResult()
         self.request = request
+        outstanding = 0
+        living = connections
         idle = try (0..<connections).map { _ in try connect(port) }
     }
 
     private func end(_ began: Int64) -> LoadResult {
         result.seconds = Double(monotonicNow() - began) / 1e9
+        // What was never answered has failed too.
+        result.failures += outstanding
         for case .client(let client) in slots { drop(client.descriptor) }
         idle.removeAll()
         idleBackground.removeAll()
@@ -246,6 +259,7 @@ final class LoadEngine {
     private func fail(_ client: Client) {
         result.failures += 1
         if client.isBusy { outstanding -= 1 }
+        if !client.isBackground { living -= 1 }
         drop(client.descriptor)
     }
 
