@@ -33,13 +33,17 @@ package struct AccessTokens: Sendable {
         return signer.token(claims)
     }
 
+    /// Who a token says is calling.
+    package struct Bearer: Sendable {
+        package let user: UserID
+        package let session: SessionID
+        /// Seconds since 1970.
+        let expires: Int64
+    }
+
     /// Who a token says is calling. `token_expired` for a good token whose time is over, `unauthenticated`
     /// for all others.
-    package func verify(
-        _ token: String, now: Timestamp
-    ) throws(OperationError) -> (
-        user: UserID, session: SessionID
-    ) {
+    package func verify(_ token: String, now: Timestamp) throws(OperationError) -> Bearer {
         let claims: JSONWebTokenClaims
         do throws(JSONWebTokenError) {
             claims = try verifier.verify(token, nowSeconds: now.microseconds / 1_000_000)
@@ -51,6 +55,30 @@ package struct AccessTokens: Sendable {
         else {
             throw .unauthenticated
         }
-        return (user, session)
+        return Bearer(user: user, session: session, expires: claims.expires)
+    }
+}
+
+/// Tokens whose signature was found good, by their digest: checking one costs more than the rest of a small
+/// request, and its result cannot change, as the keys of a running program do not. Whether the session holds
+/// and what its user may do is not kept: that is read at every request. One a loop.
+final class VerifiedTokens {
+    static let capacity = 4096
+
+    private var bearers: [SHA256Digest: AccessTokens.Bearer] = [:]
+
+    /// As `AccessTokens.verify`.
+    func bearer(
+        of token: String, by tokens: AccessTokens, now: Timestamp
+    ) throws(OperationError) -> AccessTokens.Bearer {
+        let digest = sha256(token)
+        if let known = bearers[digest] {
+            if now.microseconds / 1_000_000 < known.expires { return known }
+            bearers[digest] = nil
+        }
+        let bearer = try tokens.verify(token, now: now)
+        if bearers.count >= Self.capacity { bearers.removeAll(keepingCapacity: true) }
+        bearers[digest] = bearer
+        return bearer
     }
 }

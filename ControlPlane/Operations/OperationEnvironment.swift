@@ -33,6 +33,7 @@ package struct OperationEnvironment {
     private final class State {
         var refusals = TokenBuckets<UserID>(
             perSecond: AuditOperations.refusalsPerSecond, burst: AuditOperations.refusalBurst)
+        let verifiedTokens = VerifiedTokens()
     }
 
     /// - `hashing`: passwords are hashed there; full means 503.
@@ -75,6 +76,11 @@ package struct OperationEnvironment {
 
     func mayRecordRefusal(of user: UserID, at now: Timestamp) -> Bool {
         state.refusals.take(user, at: now) == nil
+    }
+
+    /// Who an access token says is calling.
+    func bearer(of token: String, at now: Timestamp) throws(OperationError) -> AccessTokens.Bearer {
+        try state.verifiedTokens.bearer(of: token, by: keys.accessTokens, now: now)
     }
 
     /// The same, with everything a part of one transaction; whether to wake the publisher after it is left in

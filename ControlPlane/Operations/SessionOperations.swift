@@ -147,18 +147,18 @@ package struct SessionOperations {
                 .authenticate(accessToken, from: origin)
         }
         let now = environment.clock.now()
-        let (user, session) = try environment.keys.accessTokens.verify(accessToken, now: now)
+        let bearer = try environment.bearer(of: accessToken, at: now)
+        let (user, session) = (bearer.user, bearer.session)
         return try await environment.viewAcrossTenants { connection in
-            guard let (live, barred) = try await SessionStore.findLiveAndBarred(session, at: now, connection),
-                live.user == user
+            guard let found = try await SessionStore.findCaller(session, of: user, at: now, connection)
             else { throw OperationError.unauthenticated }
-            var authority = try await BindingStore.authority(of: user, connection)
-            if let only = live.onlyTenant {
+            var authority = found.authority
+            if let only = found.session.onlyTenant {
                 authority = Authority(authority.bindings.filter { $0.scope.tenant == only })
             }
             return Caller(
-                user: user, session: session, authority: authority, barred: barred, only: live.onlyTenant,
-                origin: origin)
+                user: user, session: session, authority: authority, barred: found.barred,
+                only: found.session.onlyTenant, origin: origin)
         }
     }
 

@@ -14,6 +14,8 @@ extension PostgresConnection {
         try checkCancellation()
         try begin()
         defer { end() }
+        try await settle()
+        try await openIfAsked()
         try await beginCopy(statement.description)
         var buffer = CopyRow()
         buffer.appendHeader()

@@ -21,6 +21,11 @@ package final class PostgresConnection {
     private(set) var isBroken = false
     /// The first error inside the current transaction: what a caller swallowed must still stop the COMMIT.
     var transactionFailure: PostgresError?
+    /// A transaction that was asked for and has no statement yet: it begins in the round trip of its first.
+    var opening: TransactionOpening?
+    /// A snapshot that was read from and is over, its COMMIT not sent yet: it goes along with the next
+    /// statement, whosever that is. It changed nothing, so nobody waits to hear that it ended.
+    var owesCommit = false
     /// Called when the connection is lost, or notified, while nobody uses it.
     var idleEvent: ((PostgresConnection) -> Void)?
 
@@ -39,6 +44,12 @@ package final class PostgresConnection {
         try begin()
         defer { end() }
         let statement = try EncodedStatement(sql)
+        if owesCommit || opening != nil {
+            guard let rows = try await runPipeline([statement]).last else {
+                throw PostgresError(.misuse, privateDetail: "an empty statement")
+            }
+            return rows
+        }
         do throws(PostgresError) {
             return try await run(statement)
         } catch  where error.isStalePlan && PQtransactionStatus(handle) == PQTRANS_IDLE {
@@ -75,6 +86,33 @@ package final class PostgresConnection {
     func command(_ text: String) async throws(PostgresError) {
         try begin()
         defer { end() }
+        try await settle()
+        try await openIfAsked()
+        try await send(text)
+    }
+
+    /// Begins the transaction that was asked for, in a round trip of its own.
+    func openIfAsked() async throws(PostgresError) {
+        guard let opening else { return }
+        self.opening = nil
+        try await send(opening.script)
+    }
+
+    /// Ends a snapshot that is over, while nobody uses the connection.
+    func endSnapshot() async throws(PostgresError) {
+        try begin()
+        defer { end() }
+        try await settle()
+    }
+
+    /// Ends a snapshot that is over.
+    func settle() async throws(PostgresError) {
+        guard owesCommit else { return }
+        owesCommit = false
+        try await send("commit")
+    }
+
+    private func send(_ text: String) async throws(PostgresError) {
         guard PQsendQuery(handle, text) == 1 else { throw failure() }
         try await flush()
         _ = try await collect()
@@ -105,6 +143,8 @@ extension PostgresConnection {
     func begin() throws(PostgresError) {
         if isBroken { throw PostgresError(.unavailable, privateDetail: "the connection was lost before") }
         if isBusy { throw PostgresError(.misuse, privateDetail: "a second task uses the connection") }
+        // What was swallowed before the transaction began ends it all the same.
+        if opening != nil, let transactionFailure { throw transactionFailure }
         isBusy = true
         socket.setDeadline(afterNanoseconds: silenceLimit)
     }
@@ -211,10 +251,26 @@ extension PostgresConnection {
         }
     }
 
-    private func runPipeline(_ list: [EncodedStatement]) async throws(PostgresError) -> [Rows] {
+    /// Runs what is owed to the connection and then these; gives the rows of these.
+    private func runPipeline(_ wanted: [EncodedStatement]) async throws(PostgresError) -> [Rows] {
+        var list: [EncodedStatement] = []
+        for sql in opening?.statements ?? [] { list.append(try EncodedStatement(sql)) }
+        var owed = list.count
+        list += wanted
         // Those missing are prepared first, each on its own: in an aborted pipeline nobody knows which were.
         var names: [String] = []
         for statement in list { names.append(try await prepared(statement)) }
+        if owesCommit {
+            let commit = try EncodedStatement("commit")
+            let name = try await prepared(commit)
+            if owesCommit {
+                list.insert(commit, at: 0)
+                names.insert(name, at: 0)
+                owed += 1
+            }
+        }
+        owesCommit = false
+        opening = nil
         guard PQenterPipelineMode(handle) == 1 else { throw failure() }
         for (statement, name) in zip(list, names) where !send(statement, as: name) { throw failure() }
         guard PQpipelineSync(handle) == 1 else { throw failure() }
@@ -243,7 +299,7 @@ extension PostgresConnection {
             if failed.isStalePlan { for statement in list { await forget(statement.key) } }
             throw failed
         }
-        return results
+        return owed == 0 ? results : Array(results.dropFirst(owed))
     }
 
     private func prepared(_ statement: EncodedStatement) async throws(PostgresError) -> String {
@@ -251,6 +307,7 @@ extension PostgresConnection {
         case .prepared(let name):
             return name
         case .missing(let name, let evicted):
+            try await settle()
             if let evicted { try await deallocate(evicted) }
             guard sendPrepare(statement, as: name) else { throw failure() }
             try await flush()

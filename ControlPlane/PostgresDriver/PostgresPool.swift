@@ -27,6 +27,7 @@ package final class PostgresPool {
     private var retry: Timer?
     private var lastFailure: PostgresError?
     private var isClosed = false
+    private var isSettling = false
     private var drained = Wakeup()
 
     private final class Waiter {
@@ -161,7 +162,8 @@ extension PostgresPool {
     private func release(_ connection: PostgresConnection) {
         leased -= 1
         connection.transactionFailure = nil
-        if isClosed || connection.isBroken || connection.isInTransaction {
+        let isLeftInside = connection.isInTransaction && !connection.owesCommit
+        if isClosed || connection.isBroken || isLeftInside {
             if !isClosed {
                 log.warning("database connection given up", ["lost": LogValue(connection.isBroken)])
             }
@@ -177,9 +179,30 @@ extension PostgresPool {
     private func offer(_ connection: PostgresConnection) {
         if waiters.isEmpty {
             idle.append(connection)
+            if connection.owesCommit { settleWhenIdle() }
         } else {
             leased += 1
             finish(waiters.removeFirst(), .success(connection))
+        }
+    }
+
+    /// Ends the snapshots of connections that nobody takes in this moment: one that is taken ends its own.
+    private func settleWhenIdle() {
+        if isSettling { return }
+        isSettling = true
+        loop.executeWhenIdle { [weak self] in
+            guard let self else { return }
+            isSettling = false
+            if isClosed { return }
+            let owing = idle.filter(\.owesCommit)
+            idle.removeAll(where: \.owesCommit)
+            leased += owing.count
+            for connection in owing {
+                loop.spawn { [self] in
+                    try? await connection.endSnapshot()
+                    release(connection)
+                }
+            }
         }
     }
 

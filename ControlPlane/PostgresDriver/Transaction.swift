@@ -8,7 +8,7 @@ package enum TransactionMode: Sendable {
     /// REPEATABLE READ, READ ONLY: every statement sees the same moment.
     case readOnlySnapshot
 
-    var begin: String {
+    var begin: StaticString {
         switch self {
         case .readWrite: "begin isolation level read committed"
         case .serializable: "begin isolation level serializable"
@@ -24,12 +24,31 @@ package enum TransactionSetting: Sendable {
     /// A setting of the application's own, as in `eclusa.tenant`.
     case uuid(StaticString, PostgresUUID)
 
-    var statement: String {
+    fileprivate var statement: SQL {
+        switch self {
+        case .role(let name): "set local role " + SQL(stringLiteral: name)
+        case .uuid(let name, let value):
+            "select set_config('" + SQL(stringLiteral: name) + "', \(value.text), true)"
+        }
+    }
+
+    fileprivate var text: String {
         switch self {
         case .role(let name): "set local role \(name)"
         case .uuid(let name, let value): "set local \(name) = '\(value.text)'"
         }
     }
+}
+
+/// What begins a transaction.
+struct TransactionOpening {
+    let mode: TransactionMode
+    let settings: [TransactionSetting]
+
+    /// To go in front of the first statement, in its round trip.
+    var statements: [SQL] { [SQL(stringLiteral: mode.begin)] + settings.map(\.statement) }
+    /// To go alone.
+    var script: String { ([mode.begin.description] + settings.map(\.text)).joined(separator: "; ") }
 }
 
 /// One attempt at a transaction.
@@ -49,22 +68,31 @@ enum Transaction {
         connection.transactionFailure = nil
         do {
             try connection.checkCancellation()
-            try await connection.command(
-                ([mode.begin] + settings.map(\.statement)).joined(separator: "; "))
+            connection.opening = TransactionOpening(mode: mode, settings: settings)
             let value = try await body(connection)
+            let hasBegun = connection.opening == nil
+            connection.opening = nil
             // COMMIT of a failed transaction would be answered with a silent ROLLBACK.
-            if connection.isBroken || connection.isInFailedTransaction {
+            if connection.isBroken || connection.isInFailedTransaction
+                || (!hasBegun && connection.transactionFailure != nil)
+            {
                 throw connection.transactionFailure
                     ?? PostgresError(.misuse, privateDetail: "the transaction had failed")
             }
             try connection.checkCancellation()
-            try await commit(connection)
+            if !hasBegun { return .success(value) }
+            if mode == .readOnlySnapshot {
+                connection.owesCommit = true
+            } else {
+                try await commit(connection)
+            }
             return .success(value)
         } catch {
+            connection.opening = nil
             // The body may have turned the database's error into its own: what the connection saw decides.
             let cause = connection.transactionFailure ?? error as? PostgresError
             let mayRunAgain = cause.map { isTransient($0, connection) } ?? false
-            if !connection.isBroken && connection.isInTransaction {
+            if !connection.isBroken && connection.isInTransaction && !connection.owesCommit {
                 try? await connection.command("rollback")  // if this fails, the pool closes the connection
             }
             return .failure(Failure(error: error, mayRunAgain: mayRunAgain))

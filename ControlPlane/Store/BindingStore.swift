@@ -174,30 +174,38 @@ extension BindingStore {
     package static func authority(
         of user: UserID, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Authority {
-        Authority(try await effective(of: user, connection).map(\.counted))
+        try authority(try await connection.query(effectiveStatement(of: user)))
+    }
+
+    /// From the rows of `effectiveStatement`.
+    static func authority(_ rows: Rows) throws(PostgresError) -> Authority {
+        Authority(try rows.read(readEffective).compactMap(\.self).map(\.counted))
     }
 
     /// The bindings that count for an active user, with the groups they come through.
     package static func effective(
         of user: UserID, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [EffectiveBinding] {
-        let rows = try await connection.query(
-            """
-            with given as (
-                select * from bindings where user_id = \(user)
-                union all
-                select bindings.*
-                  from group_members as member
-                  join bindings on bindings.tenant_id = member.tenant_id
-                               and bindings.group_id = member.group_id
-                 where member.user_id = \(user)
-            )
-            select \(fragment: counted)
-              from given left join roles on roles.tenant_id = given.tenant_id and roles.id = role_id
-             where exists (select from users where id = \(user) and status = 'active')
-             order by given.tenant_id, given.id
-            """)
+        let rows = try await connection.query(effectiveStatement(of: user))
         return try rows.read(readEffective).compactMap(\.self)
+    }
+
+    static func effectiveStatement(of user: UserID) -> SQL {
+        """
+        with given as (
+            select * from bindings where user_id = \(user)
+            union all
+            select bindings.*
+              from group_members as member
+              join bindings on bindings.tenant_id = member.tenant_id
+                           and bindings.group_id = member.group_id
+             where member.user_id = \(user)
+        )
+        select \(fragment: counted)
+          from given left join roles on roles.tenant_id = given.tenant_id and roles.id = role_id
+         where exists (select from users where id = \(user) and status = 'active')
+         order by given.tenant_id, given.id
+        """
     }
 
     /// What a service account may do, by the bindings of the tenant it belongs to.

@@ -88,25 +88,35 @@ package enum SessionStore {
         return try rows.first.map(read)
     }
 
-    /// As `findLive`, with the tenants of the user's that ask for a second factor they do not have.
-    package static func findLiveAndBarred(
-        _ id: SessionID, at now: Timestamp, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> (session: Session, barred: Set<TenantID>)? {
-        let rows = try await connection.query(
-            """
-            select \(fragment: columns),
-                   array(select tenant_id
-                           from members join tenant_security using (tenant_id)
-                          where members.user_id = sessions.user_id and requires_second_factor
-                            and not exists (select from second_factors
-                                             where user_id = sessions.user_id
-                                               and confirmed_at is not null))
-              from sessions
-             where id = \(id) and revoked_at is null and expires_at > \(now)
-               and exists (select from users where id = sessions.user_id and status = 'active')
-            """)
-        guard let row = rows.first else { return nil }
-        return (try read(row), Set(try row.uuidArray(9).map { TenantID($0) }))
+    /// As `findLive`, if it is the user's, with what they may do at this moment and the tenants of theirs
+    /// that ask for a second factor they do not have. One round trip: every request begins with it.
+    package static func findCaller(
+        _ id: SessionID, of user: UserID, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> (session: Session, authority: Authority, barred: Set<TenantID>)? {
+        let rows = try await connection.pipeline([
+            liveAndBarred(id, at: now), BindingStore.effectiveStatement(of: user),
+        ])
+        guard let row = rows[0].first else { return nil }
+        let session = try read(row)
+        guard session.user == user else { return nil }
+        return (
+            session, try BindingStore.authority(rows[1]), Set(try row.uuidArray(9).map { TenantID($0) })
+        )
+    }
+
+    private static func liveAndBarred(_ id: SessionID, at now: Timestamp) -> SQL {
+        """
+        select \(fragment: columns),
+               array(select tenant_id
+                       from members join tenant_security using (tenant_id)
+                      where members.user_id = sessions.user_id and requires_second_factor
+                        and not exists (select from second_factors
+                                         where user_id = sessions.user_id
+                                           and confirmed_at is not null))
+          from sessions
+         where id = \(id) and revoked_at is null and expires_at > \(now)
+           and exists (select from users where id = sessions.user_id and status = 'active')
+        """
     }
 
     /// A user's sessions that are neither revoked nor expired, newest first.
