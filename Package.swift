@@ -128,7 +128,7 @@ let package = Package(
         program(
             "DataPlane/Server", "GatewayServer",
             [
-                "Relay", "Metering", "Routing", "Admission", "Feed", "LocalStore", "Dialects", "HTTPServing",
+                "Relay", "Metering", "Routing", "Admission", "Grants", "Feed", "LocalStore", "Dialects", "HTTPServing",
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
                 "Domain",
                 "JSONText", "Settings", "Telemetry", "Lifecycle",
@@ -142,7 +142,9 @@ let package = Package(
             ]),
         module(
             "DataPlane", "LocalStore",
-            ["CSQLite", "CEventLoops", "Cryptography", "EventLoops"]),
+            ["CSQLite", "CEventLoops", "Cryptography", "Domain", "EventLoops"]),
+        module(
+            "DataPlane", "Grants", ["LocalStore", "Policy", "Contract", "Domain", "EventLoops", "Telemetry"]),
         module("DataPlane", "Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
         module("DataPlane", "Routing", ["Policy", "Contract", "Domain"]),
         module("DataPlane", "Dialects", ["Domain", "JSONText", "HTTPWire"]),
@@ -155,7 +157,7 @@ let package = Package(
         module(
             "DataPlane", "Relay",
             [
-                "Admission", "Routing", "Dialects", "Metering", "Feed", "HTTPServing", "HTTPCalling",
+                "Admission", "Grants", "Routing", "Dialects", "Metering", "Feed", "HTTPServing", "HTTPCalling",
                 "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
                 "JSONText", "Telemetry",
             ]),
@@ -278,6 +280,12 @@ let package = Package(
                 "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport",
             ]),
         tests(
+            "GrantsTests",
+            [
+                "Grants", "LocalStore", "Policy", "Contract", "Cryptography", "Domain", "EventLoops",
+                "Telemetry", "TestSupport",
+            ]),
+        tests(
             "AdmissionTests", ["Admission", "Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("RoutingTests", ["Routing", "Policy", "Contract", "Domain", "TestSupport"]),
         tests("DialectsTests", ["Dialects", "Domain", "JSONText", "HTTPWire"]),
@@ -291,7 +299,7 @@ let package = Package(
         tests(
             "RelayTests",
             [
-                "Relay", "Admission", "Routing", "Dialects", "Metering", "Feed", "LocalStore", "HTTPServing",
+                "Relay", "Admission", "Grants", "Routing", "Dialects", "Metering", "Feed", "LocalStore", "HTTPServing",
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
                 "Domain", "JSONText", "Telemetry", "StandInProvider", "TestSupport",
             ]),

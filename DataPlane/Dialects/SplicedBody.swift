@@ -1,9 +1,9 @@
-/// A body as the pieces to send, in order: at most five, none copied. Borrows what the pieces borrow.
+/// A body as the pieces to send, in order: at most seven, none copied. Borrows what the pieces borrow.
 package struct SplicedBody {
     package private(set) var count = 0
     /// All pieces together. Unit: bytes.
     package private(set) var byteCount = 0
-    private var pieces = InlineArray<5, UnsafeRawBufferPointer>(repeating: .init(start: nil, count: 0))
+    private var pieces = InlineArray<7, UnsafeRawBufferPointer>(repeating: .init(start: nil, count: 0))
 
     package init() {}
 

@@ -1,4 +1,5 @@
 import CEventLoops
+package import Domain
 package import EventLoops
 import Glibc
 import Synchronization
@@ -60,6 +61,28 @@ package final class Outbox: Sendable {
             guard file.epoch == epoch else { return }
             try file.acknowledge(through: sequence)
         } != nil
+    }
+
+    /// What was lent to this node, as an earlier process left it.
+    package func heldGrants() async -> [GrantRow]? { await onWriter { $0.heldGrants } }
+
+    /// Writes grants and deletes others; true when it is on disk. What is spent of one that is there stays.
+    package func saveGrants(_ rows: [GrantRow], deleting: [GrantID]) async -> Bool {
+        await onWriter { try $0.saveGrants(rows, deleting: deleting) } != nil
+    }
+
+    /// Sets, without waiting, what is kept back of grants after a kill: also to less.
+    package func setMargins(_ margins: [GrantCharge]) {
+        shared.command { writer in
+            _ = writer.perform { try $0.setMargins(margins) }
+        } refused: {
+        }
+    }
+
+    /// Calls the body on the writer thread when the file was moved aside: the grants in it are never spent
+    /// again. Only the last body given counts.
+    package func onMovedAside(_ body: @escaping @Sendable () -> Void) {
+        shared.moveObserver.withLock { $0 = body }
     }
 
     /// Seals what is committed now instead of at the next second.
@@ -130,6 +153,7 @@ final class OutboxShared: Sendable {
     /// Bytes that may wait in memory while the disk refuses.
     private let memoryLimitBytes: Int
     let sealObserver = Mutex<(@Sendable () -> Void)?>(nil)
+    let moveObserver = Mutex<(@Sendable () -> Void)?>(nil)
     /// Whether the writer waits for a wake: only then does an append pay for a system call.
     private let isSleeping = Atomic<Bool>(false)
     private let signal = loop_eventfd_create()
@@ -146,7 +170,7 @@ final class OutboxShared: Sendable {
                 return false
             }
             queue.records.append(records)
-            queue.shares.append(share)
+            if share.count > 0 { queue.shares.append(share) }
             return true
         }
         if isTaken { wake() }

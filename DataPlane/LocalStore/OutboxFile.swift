@@ -1,4 +1,5 @@
 import Cryptography
+import Domain
 
 /// The SQL of the outbox: groups of events as they were committed, and the batches sealed over them. Writer
 /// thread only.
@@ -9,7 +10,7 @@ import Cryptography
 final class OutboxFile {
     static let name = "outbox.db"
     private static let applicationID: Int64 = 0x45_43_4c_4f  // "ECLO"
-    private static let schemaVersion: Int64 = 1
+    private static let schemaVersion: Int64 = 2
     /// A larger file is not read through at start: damage is then found by the row checks.
     private static let soundnessCheckLimit: Int64 = 64 << 20
 
@@ -18,6 +19,8 @@ final class OutboxFile {
     private let sealer: BatchSealer
     private let insertGroup, insertBatch, setNextSequence: SQLiteStatement
     private let readGroups, readBatch, deleteGroups, deleteBatches, sumBatches: SQLiteStatement
+    private let grants: GrantTable
+    private let openCalls: OpenCallTable
     private(set) var epoch: UInt64
     private(set) var state: State
 
@@ -76,8 +79,11 @@ final class OutboxFile {
             else { throw Self.damaged("it has no epoch") }
             self.epoch = UInt64(epoch)
             self.database = database
+            grants = try GrantTable(database, mark: ChargeMark(directory: directory))
+            openCalls = try OpenCallTable(database)
             state = State()
             state = try recover()
+            try endCallsOfEarlierRun()
         } catch {
             database.shut()
             throw error
@@ -105,6 +111,8 @@ final class OutboxFile {
                     sequence INTEGER PRIMARY KEY, first_group INTEGER NOT NULL, last_group INTEGER NOT NULL,
                     events INTEGER NOT NULL, cost INTEGER NOT NULL, size INTEGER NOT NULL,
                     header BLOB NOT NULL, digest BLOB NOT NULL);
+                \(GrantTable.schema);
+                \(OpenCallTable.schema);
                 INSERT INTO meta VALUES ('epoch', \(epoch)), ('next_sequence', 1);
                 PRAGMA application_id = \(applicationID);
                 PRAGMA user_version = \(schemaVersion);
@@ -159,17 +167,58 @@ final class OutboxFile {
 
     // MARK: Writing
 
-    /// Commits the events in one transaction, sealing the batches that became full.
+    /// Commits the events in one transaction with what they spend of grants and the calls that began and
+    /// ended, sealing the batches that became full.
     func append(_ records: borrowing PendingRecords) throws(SQLiteError) {
         let before = state
         do throws(SQLiteError) {
             try database.transaction { () throws(SQLiteError) in
                 try insert(records)
+                try openCalls.apply(records.calls)
+                try grants.charge(records.charges, margins: records.margins)
             }
         } catch {
             state = before
+            grants.forgetChanges()
             throw error
         }
+        grants.keepChanges()
+    }
+
+    /// Calls that were under way when an earlier process was killed become events, as they were estimated
+    /// when they began. What they spend comes out of the margins, which were kept back for them.
+    private func endCallsOfEarlierRun() throws(SQLiteError) {
+        var records = PendingRecords()
+        for call in try openCalls.all() {
+            records.append(cost: call.cost, charges: call.charges) { $0 += call.event }
+            records.calls.ended.append(call.id)
+        }
+        if records.isEmpty { return }
+        let spent = records.charges
+        try append(records)
+        try changeGrants { () throws(SQLiteError) in try grants.lowerMargins(spent) }
+    }
+
+    // MARK: Grants
+
+    /// What was lent to this node and may still be spent.
+    var heldGrants: [GrantRow] { grants.all }
+
+    /// Writes and deletes grants; what is spent of one that is there stays as it is.
+    func saveGrants(_ rows: [GrantRow], deleting: [GrantID]) throws(SQLiteError) {
+        try changeGrants { () throws(SQLiteError) in try grants.save(rows, deleting: deleting) }
+    }
+
+    func setMargins(_ margins: [GrantCharge]) throws(SQLiteError) {
+        try changeGrants { () throws(SQLiteError) in try grants.setMargins(margins) }
+    }
+
+    private func changeGrants(_ body: () throws(SQLiteError) -> Void) throws(SQLiteError) {
+        do throws(SQLiteError) { try database.transaction(body) } catch {
+            grants.forgetChanges()
+            throw error
+        }
+        grants.keepChanges()
     }
 
     private func insert(_ records: borrowing PendingRecords) throws(SQLiteError) {

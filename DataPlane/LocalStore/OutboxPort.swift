@@ -1,3 +1,4 @@
+package import Domain
 package import EventLoops
 
 /// One loop's way into the outbox; created, used and released on that loop's thread.
@@ -36,12 +37,16 @@ package final class OutboxPort: TimerOwner {
     /// memory limit is reached.
     /// - Parameters:
     ///   - cost: nano-USD, for the batch's total.
+    ///   - charges: what the call spent of grants: counted in the same transaction.
+    ///   - ending: the call whose open row is to go, if it was begun.
     ///   - isPatient: some milliseconds more do not matter, as at the end of a stream; see
     ///     `patienceNanoseconds`.
     package func append(
-        cost: Int64, isPatient: Bool = false, encode: (inout [UInt8]) -> Void
+        cost: Int64, charges: [GrantCharge] = [], ending: UsageEventID? = nil, isPatient: Bool = false,
+        encode: (inout [UInt8]) -> Void
     ) async -> Bool {
-        records.append(cost: cost, encode: encode)
+        records.append(cost: cost, charges: charges, encode: encode)
+        if let ending { records.calls.ended.append(ending) }
         if !isPatient || loop.now &- lastHandOver > Self.companyNanoseconds {
             scheduleHandOver()
         } else if !isHandingOver, !patience.isArmed {
@@ -54,6 +59,25 @@ package final class OutboxPort: TimerOwner {
     package func appendWithoutWaiting(cost: Int64, encode: (inout [UInt8]) -> Void) {
         records.append(cost: cost, encode: encode)
         waiting.append(nil)
+        scheduleHandOver()
+    }
+
+    /// Notes a call that is under way, without waiting: after a kill it becomes an event as it is here.
+    package func begin(_ call: OpenCall) {
+        records.calls.begun.append(call)
+        scheduleHandOver()
+    }
+
+    /// Takes the note of a call back that ended without an event.
+    package func forget(_ call: UsageEventID) {
+        records.calls.ended.append(call)
+        scheduleHandOver()
+    }
+
+    /// Notes, without waiting, the most that is held of grants: what is kept back of them after a kill.
+    package func raiseMargins(_ margins: [GrantCharge]) {
+        if margins.isEmpty { return }
+        records.margins += margins
         scheduleHandOver()
     }
 

@@ -163,6 +163,7 @@ final class OutboxWriter {
             sealDeadline = nil
             alarm(.movedAside(to: target, reason: reason))
             publishStatus()
+            shared.moveObserver.withLock { $0 }?()
             return true
         } catch {
             if let reopened = try? open() { file = reopened }

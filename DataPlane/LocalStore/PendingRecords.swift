@@ -1,23 +1,36 @@
+import Domain
+
 /// Events on their way to the writer: their bytes in one run, so that an append is a copy and no allocation.
+/// With them goes what they spend of grants, and which calls began and ended.
 struct PendingRecords {
     var bytes: [UInt8] = []
     var lengths: [Int32] = []
     var costs: [Int64] = []
+    var charges: [GrantCharge] = []
+    /// The most that is held of a grant, where it grew.
+    var margins: [GrantCharge] = []
+    var calls = CallRecords()
 
+    /// Events.
     var count: Int { lengths.count }
-    var isEmpty: Bool { lengths.isEmpty }
+    var isEmpty: Bool { lengths.isEmpty && margins.isEmpty && calls.isEmpty }
 
-    mutating func append(cost: Int64, encode: (inout [UInt8]) -> Void) {
+    mutating func append(cost: Int64, charges: [GrantCharge] = [], encode: (inout [UInt8]) -> Void) {
         let start = bytes.count
         encode(&bytes)
         lengths.append(Int32(bytes.count - start))
         costs.append(cost)
+        if !charges.isEmpty { self.charges += charges }
     }
 
     mutating func append(_ others: borrowing PendingRecords) {
         bytes.append(contentsOf: others.bytes)
         lengths.append(contentsOf: others.lengths)
         costs.append(contentsOf: others.costs)
+        charges.append(contentsOf: others.charges)
+        margins.append(contentsOf: others.margins)
+        calls.begun.append(contentsOf: others.calls.begun)
+        calls.ended.append(contentsOf: others.calls.ended)
     }
 
     struct Run: Equatable {
@@ -52,6 +65,10 @@ struct PendingRecords {
         bytes.removeAll(keepingCapacity: keep)
         lengths.removeAll(keepingCapacity: keep)
         costs.removeAll(keepingCapacity: keep)
+        charges.removeAll(keepingCapacity: keep)
+        margins.removeAll(keepingCapacity: keep)
+        calls.begun.removeAll(keepingCapacity: keep)
+        calls.ended.removeAll(keepingCapacity: keep)
     }
 }
 

@@ -7,20 +7,35 @@ package import LocalStore
 package final class UsageRecorder {
     private let outbox: Outbox
     private let port: OutboxPort
+    private let calls: OpenCalls
 
     package init(outbox: Outbox, loop: EventLoop) {
         self.outbox = outbox
         port = outbox.port(for: loop)
+        calls = OpenCalls(loop: loop, port: port)
     }
 
     /// Whether metered calls must be refused (503 `outbox_full`): ask before dialling.
     package var isFull: Bool { outbox.isFull }
 
-    /// Writes the event and returns when it survives a kill of this process: call it before the answer's last
-    /// byte.
+    /// Notes a call that is about to be dialled. If the process is killed while it runs, the next one makes
+    /// this event of it and charges its grants; not if that happens in its first moments.
+    package func begin(_ event: UsageEvent, charges: [GrantCharge]) -> CallNote {
+        calls.begin(event, charges: charges)
+    }
+
+    /// Writes the event, and what it spent of grants, and returns when it survives a kill of this process:
+    /// call it before the answer's last byte.
     ///
     /// False: it is not on disk. It is kept in memory and tried again, but the answer must not look complete.
-    package func record(_ event: UsageEvent) async -> Bool {
-        await port.append(cost: event.cost.nanos, isPatient: event.isStream) { event.append(toBatch: &$0) }
+    package func record(
+        _ event: UsageEvent, charges: [GrantCharge] = [], of call: CallNote? = nil
+    ) async -> Bool {
+        let ending = call.flatMap { calls.end($0) }
+        return await port.append(
+            cost: event.cost.nanos, charges: charges, ending: ending, isPatient: event.isStream
+        ) {
+            event.append(toBatch: &$0)
+        }
     }
 }

@@ -66,7 +66,7 @@ struct OutboxFullTests {
             for sequence in outbox.status.sealed {
                 let batch = await outbox.batch(sequence)!
                 events += batch.outline.eventCount
-                tail = batch.events
+                tail += batch.events
             }
             #expect(events == written + 3 - 4 * Int(acknowledged))
             #expect(tail.suffix(4) == [1, 2, 3, 9])

@@ -55,12 +55,16 @@ package struct OpenAIChatRequest {
 
     /// The body for the provider: its own model name (quoted JSON) instead of the route's, and usage asked
     /// for.
-    package func spliced(model name: UnsafeRawBufferPointer) -> SplicedBody {
+    ///
+    /// - Parameter bound: what an answer may have at most, for a request that does not say.
+    package func spliced(
+        model name: UnsafeRawBufferPointer, imposing bound: ImposedBound? = nil
+    ) -> SplicedBody {
         var result = SplicedBody()
         guard let edit = usageEdit else {
             result.add(body[..<model.range.lowerBound])
             result.add(name)
-            result.add(body[model.range.upperBound...])
+            addRest(from: model.range.upperBound, bound, to: &result)
             return result
         }
         let inserted = UnsafeRawBufferPointer(
@@ -72,8 +76,17 @@ package struct OpenAIChatRequest {
         result.add(editIsFirst ? inserted : name)
         result.add(body[first.upperBound..<second.lowerBound])
         result.add(editIsFirst ? name : inserted)
-        result.add(body[second.upperBound...])
+        addRest(from: second.upperBound, bound, to: &result)
         return result
+    }
+
+    private func addRest(from start: Int, _ bound: ImposedBound?, to result: inout SplicedBody) {
+        guard let bound, let end = body.lastIndex(of: UInt8(ascii: "}")) else {
+            return result.add(body[start...])
+        }
+        result.add(body[start..<end])
+        result.add(bound.bytes)
+        result.add(body[end...])
     }
 
     private static func flag(

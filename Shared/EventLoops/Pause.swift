@@ -1,20 +1,18 @@
-import EventLoops
-
 /// A wait that another task of the loop can cut short. One waiter. Loop thread.
-final class Pause {
+package final class Pause {
     private let loop: EventLoop
     private let wakeup = Wakeup()
     private var timer: Timer?
 
-    init(_ loop: EventLoop) { self.loop = loop }
+    package init(_ loop: EventLoop) { self.loop = loop }
 
     /// Returns after the time, or at once when `end` was called since the last wait.
-    func wait(nanoseconds: Int64) async {
+    package func wait(nanoseconds: Int64) async {
         timer = loop.schedule(afterNanoseconds: nanoseconds) { [wakeup] in wakeup.signal() }
         await wakeup.wait()
         timer?.cancel()
         timer = nil
     }
 
-    func end() { wakeup.signal() }
+    package func end() { wakeup.signal() }
 }

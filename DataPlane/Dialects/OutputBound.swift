@@ -1,0 +1,44 @@
+import JSONText
+
+/// How long the answers of a request may be, by the members that say so; read only for calls that limits of
+/// tokens or money bind.
+package struct OutputBound: Sendable, Hashable {
+    /// Tokens an answer; nil: the request does not say, or not in a way that can be relied on.
+    package private(set) var maximumTokens: Int64?
+    /// Answers asked for.
+    package private(set) var choices: Int64 = 1
+
+    /// Of a chat completion in OpenAI's format. A body that is no JSON bounds nothing.
+    package init(openAIChat body: UnsafeRawBufferPointer) {
+        var isCertain = true
+        guard var members = try? JSONMembers(body) else { return }
+        while let member = try? members.next() {
+            if member.isNamed("max_tokens") || member.isNamed("max_completion_tokens") {
+                guard let tokens = member.value.exactInt64, tokens >= 0 else {
+                    isCertain = false
+                    continue
+                }
+                maximumTokens = max(maximumTokens ?? 0, tokens)
+            } else if member.isNamed("n"), let count = member.value.exactInt64 {
+                choices = max(1, count)
+            }
+        }
+        if !isCertain { maximumTokens = nil }
+    }
+}
+
+/// A bound that is put at the end of a body, where it overrules an earlier one: the member that holds it
+/// depends on who reads it.
+package struct ImposedBound: Sendable {
+    let text: StaticString
+
+    /// OpenAI's newer models know no `max_tokens`; most servers that follow OpenAI know nothing else.
+    package static let completionTokens = ImposedBound(text: #","max_completion_tokens":4096"#)
+    package static let tokens = ImposedBound(text: #","max_tokens":4096"#)
+    /// What both say.
+    package static let tokenCount: Int64 = 4096
+
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+}
