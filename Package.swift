@@ -128,7 +128,8 @@ let package = Package(
         program(
             "DataPlane/Server", "GatewayServer",
             [
-                "Relay", "Metering", "Routing", "Admission", "Grants", "Feed", "LocalStore", "Dialects", "HTTPServing",
+                "Relay", "Metering", "Routing", "Admission", "Grants", "Feed", "LocalStore", "Dialects",
+                "HTTPServing",
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
                 "Domain",
                 "JSONText", "Settings", "Telemetry", "Lifecycle",
@@ -157,7 +158,8 @@ let package = Package(
         module(
             "DataPlane", "Relay",
             [
-                "Admission", "Grants", "Routing", "Dialects", "Metering", "Feed", "HTTPServing", "HTTPCalling",
+                "Admission", "Grants", "Routing", "Dialects", "Metering", "Feed", "HTTPServing",
+                "HTTPCalling",
                 "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
                 "JSONText", "Telemetry",
             ]),
@@ -179,7 +181,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "PostgresDriver", "Store", "Contract", "Cryptography", "Domain", "EventLoops", "Transport",
+                "PostgresDriver", "Store", "Policy", "Contract", "Cryptography", "Domain", "EventLoops",
+                "Transport",
             ],
             path: "Tests/Support", swiftSettings: strict),
         tests("DomainTests", ["Domain", "TestSupport"]),
@@ -299,7 +302,8 @@ let package = Package(
         tests(
             "RelayTests",
             [
-                "Relay", "Admission", "Grants", "Routing", "Dialects", "Metering", "Feed", "LocalStore", "HTTPServing",
+                "Relay", "Admission", "Grants", "Routing", "Dialects", "Metering", "Feed", "LocalStore",
+                "HTTPServing",
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
                 "Domain", "JSONText", "Telemetry", "StandInProvider", "TestSupport",
             ]),

@@ -6,6 +6,7 @@ package final class Admission {
     /// Calls that hold a permit now.
     package private(set) var inFlight = 0
     private var identifiers: IdentifierGenerator
+    var expectation = OutputExpectation()
 
     /// `seed` makes the ids of usage events unlike every other loop's: take it from the system's generator.
     package init(seed: UInt64) { identifiers = IdentifierGenerator(seed: seed) }

@@ -28,7 +28,23 @@ package struct Permit: ~Copyable {
     package var route: CompiledRoute { admitted.route }
 
     /// Turns what the call used into its one usage event, priced by the price in force when it was admitted.
-    package consuming func settle(_ outcome: CallOutcome) -> UsageEvent {
+    ///
+    /// - Parameter grants: what it was held against.
+    package consuming func settle(_ outcome: CallOutcome, grants: [GrantID] = []) -> UsageEvent {
+        event(outcome, grants)
+    }
+
+    /// What becomes of the call if this process is killed while it runs: an estimate.
+    package func ifKilled(
+        _ target: CompiledTarget, estimate usage: TokenUsage, isStream: Bool, grants: [GrantID] = []
+    ) -> UsageEvent {
+        event(
+            CallOutcome(
+                target: target, usage: usage, isEstimated: true, ending: .nodeKilled, status: 500,
+                isStream: isStream, attempts: 1), grants)
+    }
+
+    private func event(_ outcome: CallOutcome, _ grants: [GrantID]) -> UsageEvent {
         let key = admitted.key.record
         let price = outcome.target.price(at: admittedAt)
         let state: UsageEvent.CostState =
@@ -41,7 +57,7 @@ package struct Permit: ~Copyable {
             firstByteMicroseconds: outcome.firstByteMicroseconds, usage: outcome.usage,
             cost: price?.rates.cost(of: outcome.usage) ?? .zero, costState: state, status: outcome.status,
             isStream: outcome.isStream, ending: outcome.ending, errorCode: outcome.error?.code,
-            attempts: outcome.attempts)
+            attempts: outcome.attempts, grants: grants)
     }
 }
 

@@ -1,3 +1,4 @@
+package import Domain
 import JSONText
 
 /// How long the answers of a request may be, by the members that say so; read only for calls that limits of
@@ -25,6 +26,16 @@ package struct OutputBound: Sendable, Hashable {
         }
         if !isCertain { maximumTokens = nil }
     }
+
+    init(maximumTokens: Int64?) { self.maximumTokens = maximumTokens }
+}
+
+extension ClientCall {
+    /// How long its answers may be, as far as it says so.
+    package var outputBound: OutputBound {
+        if openAI != nil { return OutputBound(openAIChat: body) }
+        return OutputBound(maximumTokens: (try? canonical())?.maximumOutput)
+    }
 }
 
 /// A bound that is put at the end of a body, where it overrules an earlier one: the member that holds it
@@ -35,10 +46,17 @@ package struct ImposedBound: Sendable {
     /// OpenAI's newer models know no `max_tokens`; most servers that follow OpenAI know nothing else.
     package static let completionTokens = ImposedBound(text: #","max_completion_tokens":4096"#)
     package static let tokens = ImposedBound(text: #","max_tokens":4096"#)
-    /// What both say.
-    package static let tokenCount: Int64 = 4096
-
     var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+}
+
+extension ProviderKind {
+    /// How a server of this kind is told the most tokens of an answer in OpenAI's format.
+    package var imposedBound: ImposedBound {
+        switch self {
+        case .openAI, .azureOpenAI: .completionTokens
+        default: .tokens
+        }
     }
 }

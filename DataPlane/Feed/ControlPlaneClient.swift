@@ -33,7 +33,7 @@ enum ControlPlaneError: Error, Sendable, Equatable, CustomStringConvertible {
 /// client certificate, because their requests are signed; everything else shows the node's.
 final class ControlPlaneClient {
     private static let timeoutNanoseconds: Int64 = 20_000_000_000
-    private static let maximumAnswer = 256 << 10
+    private static let maximumAnswer = GrantExchange.maximumBytes
 
     private let client: HTTPClient
     private let base: WebAddress
@@ -101,6 +101,12 @@ final class ControlPlaneClient {
     /// The answer to a usage batch, whatever it says.
     func upload(_ batch: [UInt8]) async throws(ControlPlaneError) -> (status: Int, body: [UInt8]) {
         let response = try await post(NodeProtocol.usagePath, NodeProtocol.usageType, batch, identified)
+        return (response.status, response.body)
+    }
+
+    /// The answer to a `GrantRequest`, whatever it says.
+    func exchangeGrants(_ request: [UInt8]) async throws(ControlPlaneError) -> (status: Int, body: [UInt8]) {
+        let response = try await post(NodeProtocol.grantsPath, GrantExchange.requestType, request, identified)
         return (response.status, response.body)
     }
 

@@ -160,6 +160,25 @@ package final class NodeFeed {
         }
     }
 
+    /// Sends a `GrantRequest`; nil when there was no answer.
+    package func postGrants(_ request: [UInt8]) async -> (status: Int, body: [UInt8])? {
+        do throws(ControlPlaneError) { return try await control.exchangeGrants(request) } catch {
+            log.debug("what is held was not told", ["reason": LogValue(error)])
+            return nil
+        }
+    }
+
+    /// What a signed statement lends to this node; nil when its signature is not good, or it is another's.
+    package func verifiedGrant(_ statement: SignedEnvelope) -> Grant? {
+        guard let trust = snapshotMachine.trust else { return nil }
+        // A grant outlives the key that signed it.
+        let keys = trust.current.keys(for: .grant) + (trust.previous?.keys(for: .grant) ?? [])
+        guard statement.isSigned(as: Grant.payloadType, by: keys),
+            let grant = try? Grant(encoded: statement.payload), grant.node == identity.node
+        else { return nil }
+        return grant
+    }
+
     // MARK: The stream
 
     /// Whether a stream is open.

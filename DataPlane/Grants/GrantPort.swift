@@ -18,8 +18,14 @@ package final class GrantPort {
     private let disk: OutboxPort
     private let clock: WallClock
     private let room: WaitingRoom
+    private let patienceNanoseconds: Int64
 
-    package init(_ grants: NodeGrants, outbox: Outbox, loop: EventLoop, clock: WallClock) {
+    /// - Parameter patienceNanoseconds: how long a call waits for what may come.
+    package init(
+        _ grants: NodeGrants, outbox: Outbox, loop: EventLoop, clock: WallClock,
+        patienceNanoseconds: Int64 = GrantHolder.patienceNanoseconds
+    ) {
+        self.patienceNanoseconds = patienceNanoseconds
         self.loop = loop
         self.grants = grants
         self.clock = clock
@@ -30,13 +36,13 @@ package final class GrantPort {
 
     /// Reserves all claims of a call, or none. Without claims nothing is asked and nothing allocated.
     ///
-    /// Waits up to two seconds for what is lent elsewhere or held by other calls.
+    /// Waits, two seconds unless said otherwise, for what is lent elsewhere or held by other calls.
     /// - Parameter isGone: whether the client has left; asked while waiting.
     package func reserve(
         _ claims: [LimitClaim], isGone: () -> Bool
     ) async throws(Failure) -> Reservation {
         if claims.isEmpty { return Reservation([], of: self) }
-        let patience = loop.now + GrantHolder.patienceNanoseconds
+        let patience = loop.now + patienceNanoseconds
         while true {
             let (verdict, margins) = grants.hold(claims, at: loop.now, wall: clock.now())
             switch verdict {

@@ -95,7 +95,7 @@ package final class NodeGrants: Sendable {
     }
 
     func restore(_ saved: [(SavedGrant, Grant)], at now: Int64, wall: Timestamp) {
-        holder.withLock { $0.restore(saved, terms: { _ in nil }, at: now, wall: wall) }
+        holder.withLock { $0.restore(saved, at: now, wall: wall) }
     }
 
     /// Nothing of what was lent so far is spent again: its record is lost.

@@ -23,6 +23,8 @@ struct CallFailure: Error {
     var retryAfterMilliseconds: String?
     /// Methods that would do (405).
     var allow: String?
+    /// How near its limits the caller is.
+    var limitFields = HeaderFields()
     /// How the call ended, for its usage event.
     var ending = UsageEvent.Ending.providerError
 
@@ -31,6 +33,13 @@ struct CallFailure: Error {
         origin = code.audience == .provider ? .provider : .gateway
         status = code.status
         error = OpenAIError(code, message: message, parameter: parameter)
+    }
+
+    /// Nobody is there to be told.
+    static var clientGone: CallFailure {
+        var failure = CallFailure(.draining)
+        failure.ending = .clientGone
+        return failure
     }
 
     init(_ refusal: Refusal) {

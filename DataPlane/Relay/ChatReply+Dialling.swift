@@ -1,4 +1,5 @@
 import Admission
+import Contract
 import Dialects
 import Domain
 import Feed
@@ -105,7 +106,9 @@ extension ChatReply {
         body.removeAll()
         switch call {
         case .chat(let request):
-            spliced = request.spliced(model: upstream.modelJSON)
+            let bound: ImposedBound? =
+                imposesBound ? upstream.target.provider.entry.kind.imposedBound : nil
+            spliced = request.spliced(model: upstream.modelJSON, imposing: bound)
             upstream.writeHead(bodyBytes: spliced.byteCount, to: &body)
         case .other(let call):
             spliced = call.body

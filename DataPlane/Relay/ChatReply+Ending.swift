@@ -100,6 +100,7 @@ extension ChatReply {
         if let upstream { head.append(upstream.answerFields) }
         if form.dialect != .openAI { head.fieldsOf(form.dialect, exchange) }
         if let dropped { head.field("x-eclusa-dropped", dropped) }
+        if !limitFields.isEmpty { head.fields(limitFields) }
     }
 
     private func endHead(_ exchange: Exchange, keepsAlive: Bool) {

@@ -46,13 +46,15 @@ extension ChatReply {
 
     private func prepare(_ call: ClientCall, for upstream: Upstream) throws(RequestProblem) -> OutgoingCall {
         let format = upstream.format(for: call.form)
-        let isNative = format.isNative(to: call.form)
+        // A body that lacks the bound it must have is written anew.
+        let isNative = format.isNative(to: call.form) && !imposesBound
         var body = SplicedBody()
         if isNative {
             body = call.spliced(model: upstream.modelJSON)
         } else {
-            let canonical: CanonicalCall
+            var canonical: CanonicalCall
             if let known = self.canonical { canonical = known } else { canonical = try call.canonical() }
+            if imposesBound { canonical.maximumOutput = CallClaims.imposedOutputTokens }
             self.canonical = canonical
             let request = try format.request(canonical, model: upstream.target.entry.upstreamModel)
             payload.removeAll()

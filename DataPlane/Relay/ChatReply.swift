@@ -54,6 +54,10 @@ final class ChatReply {
     var keepsStreamAlive = false
     /// The node ended it: it is being shut down.
     private(set) var isCutShort = false
+    /// How near its limits the caller is.
+    private(set) var limitFields = HeaderFields()
+    /// Whether the provider must be told a bound, because the request has none.
+    private(set) var imposesBound = false
     private(set) var startedAt: Int64 = 0
     private var firstByteAt: Int64 = 0
 
@@ -82,7 +86,14 @@ final class ChatReply {
         firstByteAt = 0
     }
 
+    /// What the call's limits ask of it.
+    func take(_ claims: CallClaims) {
+        imposesBound = claims.imposedOutput != nil
+        if !claims.claims.isEmpty { limitFields = gateway.limitFields(claims) }
+    }
+
     func end() {
+        if !limitFields.isEmpty { limitFields = HeaderFields() }
         connection?.finish()
         connection = nil
         upstream = nil

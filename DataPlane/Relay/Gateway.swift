@@ -5,6 +5,7 @@ package import Domain
 package import EventLoops
 package import Feed
 import Glibc
+package import Grants
 package import HTTPServing
 import HTTPWire
 package import Metering
@@ -30,6 +31,7 @@ package final class Gateway {
     let loop: EventLoop
     let live: LiveSnapshot
     let recorder: UsageRecorder
+    let grants: GrantPort
     let clock: WallClock
     let limits: Limits
     let log: Log
@@ -43,12 +45,14 @@ package final class Gateway {
     package private(set) var isDraining = false
 
     package init(
-        loop: EventLoop, live: LiveSnapshot, recorder: UsageRecorder, calling: UpstreamCalling,
-        clock: WallClock, limits: Limits = Limits(), log: Log, metrics: MetricsRegistry
+        loop: EventLoop, live: LiveSnapshot, recorder: UsageRecorder, grants: GrantPort,
+        calling: UpstreamCalling, clock: WallClock, limits: Limits = Limits(), log: Log,
+        metrics: MetricsRegistry
     ) {
         self.loop = loop
         self.live = live
         self.recorder = recorder
+        self.grants = grants
         self.clock = clock
         self.limits = limits
         self.log = log
@@ -115,6 +119,7 @@ package final class Gateway {
     func refuse(
         _ exchange: Exchange, _ failure: CallFailure, in dialect: ClientDialect = .openAI
     ) async {
+        if failure.ending == .clientGone { return }
         meters.noteRefusal(failure.code)
         log.debug(
             "call refused",

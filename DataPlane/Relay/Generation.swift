@@ -3,6 +3,7 @@ import Contract
 import Dialects
 import Domain
 import Feed
+import Grants
 import HTTPServing
 import HTTPWire
 import JSONText
@@ -27,11 +28,18 @@ extension Gateway {
             let plan = routing.plan(  // targets, in order
                 for: permit.route, of: permit.admitted.key, in: serving.compiled)
             guard !plan.isEmpty else { throw CallFailure(.noTarget) }
+            let wanted = claims(of: permit.admitted, call)  // of its limits: nothing for most
+            let held = try await reserve(wanted, for: exchange)  // how much: waits a little if it must
             let reply = takeReply(exchange)
             defer { give(reply) }
+            reply.take(wanted)
+            let note = begin(call, plan, permit, held)  // in case the process is killed
             let outcome = await reply.relay(call, plan, of: permit.route, in: serving)  // never throws
-            let event = permit.settle(outcome)  // exactly once: the permit is gone
-            let isDurable = await recorder.record(event)  // before the last byte
+            let event = permit.settle(outcome, grants: held.grants)  // exactly once: the permit is gone
+            let charges = held.charges(for: event.usage, cost: event.cost)
+            let isDurable = await recorder.record(event, charges: charges, of: note)  // before the last byte
+            held.settle(event)  // and its holds are given back
+            if wanted.learnsOutput { admission.learn(from: event) }
             meters.note(event)
             await reply.finish(event, isDurable: isDurable)  // a clean end, or one error in the dialect
         } catch { await refuse(exchange, error, in: form.dialect) }

@@ -41,6 +41,7 @@ enum RefusalEdge {
             fields.append("retry-after", seconds)
         }
         if let milliseconds = failure.retryAfterMilliseconds { fields.append("retry-after-ms", milliseconds) }
+        for field in failure.limitFields.all { fields.append(field.name, field.value) }
         if let allow = failure.allow { fields.append("allow", allow) }
         if failure.status == 401 { fields.append("www-authenticate", "Bearer") }
         return fields

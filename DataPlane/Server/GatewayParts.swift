@@ -3,6 +3,7 @@ import Cryptography
 import Domain
 import EventLoops
 import Feed
+import Grants
 import HTTPCalling
 import Lifecycle
 import LocalStore
@@ -43,9 +44,11 @@ struct GatewayParts {
         state.node = identity.node
         let outbox = try await startOutbox(parts, directory, identity, metrics)
         let feed = try await startFeed(parts, identity, directory, snapshots, resolver, metrics)
-        try await startUpload(parts, outbox, feed, metrics)
+        let grants = NodeGrants(at: loop.now)
+        let exchanger = try await startGrants(parts, grants, outbox, feed, metrics)
+        try await startUpload(parts, outbox, feed, exchanger, metrics)
         let shared = SharedParts(
-            snapshots: snapshots, outbox: outbox, resolver: resolver, egress: egress,
+            snapshots: snapshots, outbox: outbox, grants: grants, resolver: resolver, egress: egress,
             upstreamTLS: upstreamTLS, clientLimits: StartUp.clientLimits(values),
             gatewayLimits: StartUp.gatewayLimits(values), clock: clock, metrics: metrics, log: log)
         let serving = try await parts.start("serving") {
@@ -126,16 +129,36 @@ struct GatewayParts {
         }
     }
 
+    /// What was lent to this node: taken up from the disk, then kept in step with the control plane.
+    private func startGrants(
+        _ parts: Parts, _ grants: NodeGrants, _ outbox: Outbox, _ feed: NodeFeed, _ metrics: MetricsRegistry
+    ) async throws -> GrantExchanger {
+        let exchanger = GrantExchanger(
+            loop: loop, grants: grants, outbox: outbox, clock: clock, log: log, metrics: metrics,
+            verify: { feed.verifiedGrant($0) }, post: { await feed.postGrants($0) })
+        return try await parts.start("grants") {
+            await exchanger.restore()
+            exchanger.start()
+            return exchanger
+        } stop: { exchanger, _ in
+            exchanger.stop()
+        }
+    }
+
     /// Follows the control plane and delivers usage. Stopped after the last call, it tries once more to
     /// deliver what those left; the rest waits in the outbox.
     private func startUpload(
-        _ parts: Parts, _ outbox: Outbox, _ feed: NodeFeed, _ metrics: MetricsRegistry
+        _ parts: Parts, _ outbox: Outbox, _ feed: NodeFeed, _ exchanger: GrantExchanger,
+        _ metrics: MetricsRegistry
     ) async throws {
         let uploader = UsageUploader(loop: loop, outbox: outbox, log: log, metrics: metrics) {
             await feed.postUsage($0)
         }
         feed.load = { StartUp.load(outbox, isDraining: lifecycle.isStopping) }
-        feed.connected = { uploader.proceed() }
+        feed.connected = {
+            uploader.proceed()
+            exchanger.proceed()
+        }
         feed.duplicated = { [lifecycle] in
             lifecycle.requestStop(
                 "another live process has this node's identity: one data directory is for one process; "

@@ -1,6 +1,7 @@
 import Domain
 import EventLoops
 import Feed
+import Grants
 import HTTPCalling
 import HTTPServing
 import LocalStore
@@ -14,6 +15,7 @@ import Transport
 struct SharedParts: Sendable {
     let snapshots: LiveSnapshots
     let outbox: Outbox
+    let grants: NodeGrants
     let resolver: BlockingPool
     let egress: EgressPolicy
     let upstreamTLS: TLSContext
@@ -46,6 +48,8 @@ final class ServingLoop {
         let gateway = Gateway(
             loop: loop, live: LiveSnapshot(following: shared.snapshots, on: loop),
             recorder: UsageRecorder(outbox: shared.outbox, loop: loop),
+            grants: GrantPort(
+                shared.grants, outbox: shared.outbox, loop: loop, clock: shared.clock),
             calling: UpstreamCalling(client: client, tls: shared.upstreamTLS), clock: shared.clock,
             limits: shared.gatewayLimits, log: shared.log, metrics: shared.metrics)
         self.gateway = gateway

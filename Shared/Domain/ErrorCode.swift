@@ -200,6 +200,12 @@ extension ErrorCode {
         "There is no model of this name; GET /v1/models lists them.")
     package static let modelRequired = ErrorCode(
         "model_required", 400, .caller, .gateway, "The body must name a model.")
+    package static let budgetExceeded = ErrorCode(
+        "budget_exceeded", 402, .administrator, .gateway,
+        "A budget of this API key is spent until its window ends.")
+    package static let budgetContended = ErrorCode(
+        "budget_contended", 429, retryable: true, .caller, .gateway,
+        "What is left of a budget is held by calls under way; see Retry-After.")
     package static let providerCredentialsRejected = ErrorCode(
         "provider_credentials_rejected", 502, .administrator, .gateway,
         "The provider refused the credentials configured for it.")
@@ -236,7 +242,8 @@ extension ErrorCode {
     private static let gateway = [
         invalidAPIKey, keyRevoked, keyExpired, keyNotYetValid, keyRotated, tenantSuspended, snapshotStale,
         addressNotAllowed, endpointNotAllowed, routeNotAllowed, modelNotAllowed, routeNotFound,
-        modelRequired, providerCredentialsRejected, providerError, providerRateLimited, upstreamUnreachable,
+        modelRequired, budgetExceeded, budgetContended, providerCredentialsRejected, providerError,
+        providerRateLimited, upstreamUnreachable,
         upstreamForbidden, upstreamInvalid, upstreamCut, upstreamTimeout, noTarget, draining, outboxFull,
         snapshotMissing,
     ]

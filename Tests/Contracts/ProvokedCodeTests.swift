@@ -69,6 +69,10 @@ struct ProvokedCodeTests {
             file: "RelayTests/RefusalTests.swift", title: "while the node ends, calls are refused",
             codes: ["draining"]),
         Provocation(
+            file: "RelayTests/LimitTests.swift",
+            title: "a call that its limits do not bear is refused, and dials nobody",
+            codes: ["rate_limited", "budget_exceeded", "budget_contended"]),
+        Provocation(
             file: "RelayTests/UpstreamFailureTests.swift",
             title: "each failure has its answer and its entry in the books",
             codes: [

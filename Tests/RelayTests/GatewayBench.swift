@@ -3,6 +3,7 @@ import Cryptography
 import Domain
 import EventLoops
 import Feed
+import Grants
 import HTTPCalling
 import HTTPServing
 import HTTPWire
@@ -37,6 +38,9 @@ final class GatewayBench {
         var isEgressOpen = true
         var limits = Gateway.Limits()
         var outbox = OutboxOptions()
+        /// What binds the calls; the lender lends it.
+        var bounds: [LimitTerms] = []
+        var patienceNanoseconds: Int64 = 2_000_000_000
     }
 
     let loop: EventLoop
@@ -47,6 +51,9 @@ final class GatewayBench {
     let fixture: SnapshotFixture
     let parts: SnapshotFixture.Parts
     let outbox: Outbox
+    let folder = TemporaryDirectory()
+    let lender: TestLender
+    let exchanger: GrantExchanger
     let metrics = MetricsRegistry()
     let address: String
     var key: String { parts.key.reveal() }
@@ -64,6 +71,8 @@ final class GatewayBench {
         if plan.kind != .openAI {
             fixture.useKind(plan.kind, at: "http://\(plan.upstreamAddress ?? "\(upstream)")")
         }
+        lender = TestLender(key: fixture.grantKey, now: fixture.now)
+        fixture.bind(plan.bounds, parts, lender)
         plan.snapshot?(&fixture, parts)
         self.fixture = fixture
         self.parts = parts
@@ -79,14 +88,23 @@ final class GatewayBench {
         let dialer = Dialer(
             loop: loop, resolver: resolver, policy: plan.isEgressOpen ? .unrestricted : .publicInternetOnly)
         outbox = try UsageOutbox.open(
-            in: DataDirectory(path: TemporaryDirectory().path), node: Self.node, options: plan.outbox,
+            in: DataDirectory(path: folder.path), node: Self.node, options: plan.outbox,
             log: .silent, metrics: metrics)
+        let grants = NodeGrants(at: loop.now)
+        exchanger = GrantExchanger(
+            loop: loop, grants: grants, outbox: outbox, clock: .fixed(fixture.now), log: .silent,
+            metrics: metrics, verify: { [lender] in lender.verified($0, of: Self.node) },
+            post: { [lender] in lender.answer($0, of: Self.node) })
+        exchanger.start()
         let calling = UpstreamCalling(
             client: HTTPClient(loop: loop, dialer: dialer),
             tls: try .client(trustPEM: nil, certificateChainPEM: nil, privateKeyPEM: nil, alpn: []))
         let gateway = Gateway(
             loop: loop, live: LiveSnapshot(fixed: plan.hasSnapshot ? serving : nil),
-            recorder: UsageRecorder(outbox: outbox, loop: loop), calling: calling,
+            recorder: UsageRecorder(outbox: outbox, loop: loop),
+            grants: GrantPort(
+                grants, outbox: outbox, loop: loop, clock: .fixed(fixture.now),
+                patienceNanoseconds: plan.patienceNanoseconds), calling: calling,
             clock: .fixed(fixture.now), limits: plan.limits, log: .silent, metrics: metrics)
         self.gateway = gateway
         server = HTTPServer(loop: loop) { [gateway] in await gateway.handle($0) }
@@ -104,6 +122,7 @@ final class GatewayBench {
             bench.client.closeIdle()
             await bench.server.drain(withinNanoseconds: 1_000_000_000)
             await bench.standIn.drain(withinNanoseconds: 100_000_000)
+            bench.exchanger.stop()
             #expect(bench.gateway.callsInFlight == 0)
             return (result, bench.outbox)
         }
@@ -119,6 +138,7 @@ final class GatewayBench {
     }
 
     func end() async {
+        exchanger.stop()
         client.closeIdle()
         await server.drain(withinNanoseconds: 1_000_000_000)
         await standIn.drain(withinNanoseconds: 100_000_000)
@@ -206,6 +226,18 @@ final class GatewayBench {
 }
 
 extension SnapshotFixture {
+    /// Limits of the tenant, named `limit-0`, `limit-1` …
+    mutating func bind(_ bounds: [LimitTerms], _ parts: Parts, _ lender: TestLender) {
+        for (index, terms) in bounds.enumerated() {
+            let id = LimitID(high: 7, low: UInt64(index))
+            content.limits.append(
+                LimitEntry(
+                    id: id, tenant: parts.tenant, name: "limit-\(index)", subject: .tenant,
+                    metric: terms.metric, amount: terms.amount, period: terms.period, mode: terms.mode))
+            lender.add(id, terms)
+        }
+    }
+
     /// Renames what all targets ask their providers for, and sets the providers' timeouts.
     mutating func useModel(_ name: String, timeouts: ProviderTimeouts? = nil) {
         content.routes = content.routes.map { route in
