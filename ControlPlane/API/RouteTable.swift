@@ -3,7 +3,7 @@ package import JSONText
 /// Every route of the admin API: the table that dispatch, OpenAPI and the authorisation matrix are made from.
 package enum RouteTable {
     package static let all: [AdminRoute] =
-        SystemRoutes.all + DocumentationRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
+        SystemRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
         + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
         + UsageRoutes.all + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all

@@ -16,7 +16,7 @@ enum SecondFactorRoutes {
             try await call.operations.sessions.secondStep(
                 challenge: try call.body[SecondStepBody.challenge], code: try call.body[CodeBody.code],
                 from: call.origin)
-        },
+        }.openingSession(),
         .one(
             .get, base, .signedIn(reason: "it tells the caller's own state."), "second-factors.get",
             "Whether I have a second factor", answers: .secondFactor

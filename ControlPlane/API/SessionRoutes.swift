@@ -14,22 +14,23 @@ enum SessionRoutes {
                 email: try call.body[SignInBody.email],
                 password: Secret(utf8: try call.body[SignInBody.password]),
                 from: call.origin)
-        },
+        }.openingSession(),
         .one(
             .post, "/api/v1/sessions/refresh", .public(reason: "the refresh token is the credential."),
             "sessions.refresh", "Trade a refresh token for new tokens", body: RefreshBody.shape,
             answers: .signIn
         ) { call throws(OperationError) in
-            .done(
-                try await call.operations.sessions.refresh(
-                    try call.body[RefreshBody.token], from: call.origin))
-        },
+            guard let token = try call.body[RefreshBody.token] ?? call.refreshCookie else {
+                throw .unauthenticated
+            }
+            return .done(try await call.operations.sessions.refresh(token, from: call.origin))
+        }.openingSession(),
         .nothing(
             .delete, "/api/v1/sessions/current", .signedIn(reason: "it ends the caller's own session."),
             "sessions.revoke", "Sign out"
         ) { call throws(OperationError) in
             try await call.operations.sessions.revokeCurrent(by: try call.caller)
-        },
+        }.endingSession(),
         .one(
             .get, "/api/v1/me", .signedIn(reason: "it answers the caller's own profile."), "me.get",
             "Who I am and what I may do", answers: .profile

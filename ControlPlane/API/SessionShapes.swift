@@ -78,8 +78,9 @@ enum SignInBody {
 
 /// The body that trades a refresh token.
 enum RefreshBody {
-    static let token = Field<String>.required(
-        "refresh_token", .secretText(1...200), "As the last answer gave it; it counts once.")
+    static let token = Field<String?>.optional(
+        "refresh_token", .secretText(1...200),
+        "As the last answer gave it; it counts once. Missing: the one of the cookie.")
     static let shape = BodyShape("SessionRefresh", [token])
 }
 

@@ -23,7 +23,7 @@ struct SharedParts: Sendable {
     let resolver: BlockingPool
     let metrics: MetricsRegistry
     let limits: RequestLimits
-    let documentation: Documentation
+    let webFiles: WebFiles
     let log: Log
 
     /// Why providers may not be at an address; nil when they may. A host name is judged as if it were public:
@@ -66,7 +66,7 @@ final class AdminService {
         let surroundings = Surroundings(
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,
             crossOrigin: CrossOrigin(origins: shared.values[ControlSettings.corsOrigins]),
-            documentation: shared.documentation,
+            webFiles: shared.webFiles,
             isSecure: shared.values[ControlSettings.publicURL].hasPrefix("https://")
         ) { [database] in await Self.unreadyParts(database) }
         let api = try AdminAPI(operations: operations, surroundings: surroundings, log: shared.log)

@@ -53,7 +53,7 @@ struct ControlParts {
             limits: RequestLimits(
                 perAddress: values[ControlSettings.addressRate], perUser: values[ControlSettings.userRate],
                 clock: clock),
-            documentation: try StartUp.documentation(values), log: log)
+            webFiles: try StartUp.webFiles(values), log: log)
         let nodes = try await parts.start("node listener") {
             let nodes = try NodeService(shared, url: url, resolver: resolver, loop: loop)
             try nodes.start()

@@ -123,6 +123,17 @@ enum ControlSettings {
         "api-docs-folder", as: "PATH",
         help: "Where swagger-ui-bundle.js and swagger-ui.css lie, for the interactive page at /api/docs.")
 
+    static let consoleFolder = Setting<String?>.optionalText(
+        "console-folder", as: "PATH",
+        help: "Where the files of the web console lie; it is at /console/. Without it there is none.")
+    static let consoleChartScript = Setting.text(
+        "console-chart-script", as: "PATH", default: "/usr/share/javascript/chart.js/chart.min.js",
+        help: "Chart.js 3 or later, as of Debian's libjs-chart.js; without it the console has tables only.")
+    static let gatewayURL = Setting<String?>.optionalText(
+        "gateway-url", as: "ORIGIN",
+        help: "Where applications reach the gateway nodes, such as https://gateway.example.com: the console "
+            + "shows it and its playground calls it. The nodes need --cors-origins with the console's.")
+
     static let loops = Setting.integer(
         "loops", default: 1, in: 1...64, help: "Event loops that serve the admin API, one thread each.")
     static let passwordThreads = Setting.integer(
@@ -165,6 +176,7 @@ enum ControlSettings {
                     publicURL, smtpHost, smtpPort, smtpSecurity, smtpUser, smtpPassword, mailFrom, mailFolder,
                 ]),
             SettingGroup("Admin API", [addressRate, userRate, corsOrigins, apiDocsFolder]),
+            SettingGroup("Web console", [consoleFolder, consoleChartScript, gatewayURL]),
             SettingGroup(
                 "Backups",
                 [backupFolder, backupKey, backupEvery, backupDays, backupWeeks, backupCheckEvery]),
@@ -176,6 +188,9 @@ enum ControlSettings {
         for origin in values[corsOrigins] {
             guard let problem = CrossOrigin.problem(origin) else { continue }
             return SettingProblem("--cors-origins", what: "has \(origin)", fix: "each \(problem)")
+        }
+        if let url = values[gatewayURL], let problem = CrossOrigin.problem(url) {
+            return SettingProblem("--gateway-url", what: "is \(url)", fix: "it \(problem)")
         }
         return nil
     }

@@ -140,16 +140,31 @@ enum StartUp {
     /// Invalid authorisation, invalid password, no such database, no privilege.
     private static let signInStates = ["28000", "28P01", "3D000", "42501"]
 
-    /// The page about the API, from the folder that was given.
-    static func documentation(_ values: SettingsValues) throws(StartFailure) -> Documentation {
-        guard let folder = values[ControlSettings.apiDocsFolder] else { return .absent }
-        guard let documentation = Documentation(folder: folder) else {
+    /// What browsers get: the page about the API and the console, from the folders that were given.
+    static func webFiles(_ values: SettingsValues) throws(StartFailure) -> WebFiles {
+        var files = WebFiles()
+        var documentation = Documentation.absent
+        if let folder = values[ControlSettings.apiDocsFolder] {
+            guard let read = Documentation(folder: folder) else {
+                throw StartFailure(
+                    .configuration,
+                    "--api-docs-folder \(folder) has not swagger-ui-bundle.js and swagger-ui.css; run "
+                        + "`make install` and give its .api-docs folder, or leave the setting out")
+            }
+            documentation = read
+        }
+        documentation.add(to: &files)
+        guard let folder = values[ControlSettings.consoleFolder] else { return files }
+        let isWhole = Console.add(
+            to: &files, folder: folder, chartScript: values[ControlSettings.consoleChartScript],
+            gatewayURL: values[ControlSettings.gatewayURL])
+        guard isWhole else {
             throw StartFailure(
                 .configuration,
-                "--api-docs-folder \(folder) has not swagger-ui-bundle.js and swagger-ui.css; run "
-                    + "`make install` and give its .api-docs folder, or leave the setting out")
+                "--console-folder \(folder) has no index.html, or files that cannot be read; give the "
+                    + "folder ControlPlane/Console of the sources, or leave the setting out")
         }
-        return documentation
+        return files
     }
 
     static func failure(bootstrap error: OperationError) -> StartFailure {

@@ -29,7 +29,7 @@ final class AdminServer {
         var addressRate = 0
         var userRate = 0
         var corsOrigins: [String] = []
-        var documentation = Documentation(scriptBytes: [0x3b], styleBytes: [0x20])
+        var webFiles = WebFiles()
         /// Streams of events at once.
         var eventStreams = 128
         var isSecure = false
@@ -86,7 +86,7 @@ final class AdminServer {
             version: "0.0.0", metrics: metrics,
             limits: RequestLimits(
                 perAddress: options.addressRate, perUser: options.userRate, clock: clock.clock),
-            crossOrigin: CrossOrigin(origins: options.corsOrigins), documentation: options.documentation,
+            crossOrigin: CrossOrigin(origins: options.corsOrigins), webFiles: options.webFiles,
             eventStreams: EventStreams(
                 maximum: options.eventStreams, lookNanoseconds: 50_000_000, looksPerHeartbeat: 4),
             isSecure: options.isSecure
@@ -135,7 +135,8 @@ final class AdminServer {
 
     private func check(_ reply: Reply, _ method: HTTPMethod, _ path: String) {
         #expect(reply.fields["x-request-id"] != nil)
-        #expect(reply.fields["cache-control"] == "no-store")
+        let isFile = reply.fields["etag"] != nil && RouteTable.route(method, path) == nil
+        #expect(reply.fields["cache-control"] == (isFile ? "no-cache" : "no-store"))
         if reply.status >= 400 {
             let isSCIM = RouteTable.route(method, path)?.form == .scim
             #expect(

@@ -12,7 +12,9 @@ struct DocumentationTests {
         folder.replace("swagger-ui-bundle.js", Array("var SwaggerUIBundle".utf8))
         folder.replace("swagger-ui.css", Array("body {}".utf8))
         let documentation = try #require(Documentation(folder: folder.path))
-        try await withAdminServer(options: .init(documentation: documentation)) { server in
+        var files = WebFiles()
+        documentation.add(to: &files)
+        try await withAdminServer(options: .init(webFiles: files)) { server in
             let page = try await server.send(.get, "/api/docs")
             #expect(page.status == 200)
             #expect(page.fields["content-type"] == "text/html; charset=utf-8")
@@ -33,7 +35,9 @@ struct DocumentationTests {
     @Test("without the files it says how to get them")
     func absent() async throws {
         #expect(Documentation(folder: TemporaryDirectory().path) == nil)
-        try await withAdminServer(options: .init(documentation: .absent)) { server in
+        var files = WebFiles()
+        Documentation.absent.add(to: &files)
+        try await withAdminServer(options: .init(webFiles: files)) { server in
             let page = try await server.send(.get, "/api/docs")
             #expect(page.status == 200 && page.text.contains("make install"))
             #expect(try await server.send(.get, "/api/docs/swagger-ui.css").status == 404)

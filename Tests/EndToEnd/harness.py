@@ -161,6 +161,7 @@ class Eclusa:
             ["--admin-listen-address", self.address("admin"), "--node-listen-address", self.address("node"),
              "--node-public-url", "https://" + self.address("node"), "--master-key-file", self.folder / "master.key",
              "--allow-egress", self.address("stand_in"), "--address-rate", "0", "--user-rate", "0",
+             "--console-folder", ROOT / "ControlPlane" / "Console", "--gateway-url", self.url("gateway"),
              *(["--api-docs-folder", ROOT / ".api-docs"] if (ROOT / ".api-docs").is_dir() else [])],
             {"ECLUSA_DATABASE_URL": self.postgres.url, "ECLUSA_BOOTSTRAP_ADMIN_EMAIL": ADMIN_EMAIL,
              "ECLUSA_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD})

@@ -37,25 +37,58 @@ package final class AdminAPI {
     /// Serves one request.
     package func handle(_ exchange: Exchange) async {
         let start = monotonicNanoseconds()
+        if let found = webFile(exchange) {
+            let status = await serve(found, exchange)
+            return metrics.count("web-file", status: status, nanoseconds: monotonicNanoseconds() - start)
+        }
         // Before the body is read, which may move the fields.
         let origin = surroundings.crossOrigin.allowed(exchange)
         var (operation, reply) = await answer(exchange, mayPreflight: origin != nil)
         if let origin { CrossOrigin.addFields(for: origin, to: &reply.fields) }
         reply.fields.append("cache-control", "no-store")
-        reply.fields.append("x-content-type-options", "nosniff")
-        reply.fields.append("referrer-policy", "no-referrer")
-        if !reply.fields.contains("content-security-policy") {
-            reply.fields.append("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
-        }
-        if surroundings.isSecure {
-            reply.fields.append("strict-transport-security", "max-age=31536000")
-        }
+        reply.fields.append("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
+        addSafety(to: &reply.fields)
         if let parts = reply.parts {
             await stream(parts, reply, exchange, operation)
         } else {
             try? await exchange.respond(status: reply.status, fields: reply.fields, body: reply.body)
         }
         metrics.count(operation, status: reply.status, nanoseconds: monotonicNanoseconds() - start)
+    }
+
+    private func addSafety(to fields: inout HeaderFields) {
+        fields.append("x-content-type-options", "nosniff")
+        fields.append("referrer-policy", "no-referrer")
+        if surroundings.isSecure { fields.append("strict-transport-security", "max-age=31536000") }
+    }
+
+    // MARK: Files
+
+    private func webFile(_ exchange: Exchange) -> WebFiles.Found? {
+        guard exchange.method == .get || exchange.method == .head else { return nil }
+        return surroundings.webFiles.find(exchange.path)
+    }
+
+    /// Answers a file, or where it is; the status that was sent.
+    private func serve(_ found: WebFiles.Found, _ exchange: Exchange) async -> Int {
+        var answer: (status: Int, fields: HeaderFields, body: [UInt8])
+        switch found {
+        case .file(let file):
+            answer = file.answer(
+                acceptEncoding: exchange.fieldText(.acceptEncoding),
+                ifNoneMatch: exchange.fieldText(.ifNoneMatch))
+        case .moved(let target):
+            answer = (
+                302,
+                [
+                    "location": target, "cache-control": "no-store",
+                    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+                ], []
+            )
+        }
+        addSafety(to: &answer.fields)
+        try? await exchange.respond(status: answer.status, fields: answer.fields, body: answer.body)
+        return answer.status
     }
 
     /// Sends an answer part by part. Without its end the client sees a cut: that is how it learns of a
@@ -114,10 +147,12 @@ package final class AdminAPI {
             requestID: exchange.requestID.description, address: exchange.connection.peer.address.description,
             userAgent: exchange.fieldText("user-agent") ?? "")
         // Who before what: nobody learns about shapes and limits of things they cannot reach.
+        let browser = BrowserSession(exchange, isSecure: surroundings.isSecure)
         var caller: Caller?
         if case .public = route.access {
         } else {
-            let known = try await operations.sessions.authenticate(try bearer(exchange), from: origin)
+            let known = try await operations.sessions.authenticate(
+                try browser.accessToken(isWrite: route.isWrite), from: origin)
             try surroundings.limits.check(user: known.countedAs)
             caller = known
         }
@@ -133,26 +168,32 @@ package final class AdminAPI {
                 operations: operations, origin: origin, query: query, body: body, signedIn: caller,
                 parameters: parameters, surroundings: surroundings)
             if case .stream = route.answer.content, caller != nil {
-                call.accessToken = try bearer(exchange)
+                call.accessToken = try browser.accessToken(isWrite: false)
                 call.lastEventID = exchange.fieldText("last-event-id")
                 call.isServerEnding = { exchange.isServerEnding }
             }
+            call.refreshCookie = browser.refreshToken
             let request = call
             let loop = exchange.connection.loop
             let deadline = Int64(route.deadlineSeconds) * 1_000_000_000
             guard let terms, let caller else {
                 return try await withDeadline(nanoseconds: deadline, on: loop) { () throws(OperationError) in
-                    self.reply(try await route.handle(request), route)
+                    let answer = try await route.handle(request)
+                    return self.reply(route.opensSession ? browser.keeping(answer) : answer, route)
                 }
             }
             let repetition = terms.key.map {
                 RequestTerms.Repetition(key: $0, request: Terms.digest(exchange, body: bytes ?? []))
             }
             let isRehearsal = isDryRun
-            return try await withDeadline(nanoseconds: deadline, on: loop) { () throws(OperationError) in
+            var reply = try await withDeadline(nanoseconds: deadline, on: loop) { () throws(OperationError) in
                 try await self.write(
                     request, route, by: caller, terms.condition, repetition, isDryRun: isRehearsal)
             }
+            if route.endsSession, browser.isByCookie, !isDryRun {
+                for cookie in browser.forgetting { reply.fields.append("set-cookie", cookie) }
+            }
+            return reply
         } catch {
             if let caller, route.isWrite, !isDryRun { await record(error, route, parameters, by: caller) }
             throw error
@@ -166,6 +207,7 @@ package final class AdminAPI {
         reply.parts = answer.parts
         if let location = answer.location { reply.fields.append("location", location) }
         if let policy = answer.securityPolicy { reply.fields.append("content-security-policy", policy) }
+        for cookie in answer.cookies { reply.fields.append("set-cookie", cookie) }
         if let name = answer.fileName {
             reply.fields.append("content-disposition", "attachment; filename=\"\(name)\"")
         }
@@ -241,14 +283,6 @@ package final class AdminAPI {
 
     /// Refusals that say something about who asked for what; the rest are mistakes of spelling.
     private static let recordedStatuses: Set<Int> = [401, 403, 404, 409, 412]
-
-    /// The token of `Authorization: Bearer …` (RFC 6750 §2.1; the scheme compares without case).
-    private func bearer(_ exchange: Exchange) throws(OperationError) -> String {
-        guard let field = exchange.fieldText(.authorization) else { throw .unauthenticated }
-        let parts = field.split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw .unauthenticated }
-        return String(parts[1])
-    }
 
     /// What the caller does not get to see goes to the log, under the request's id.
     private func note(_ error: OperationError, _ operation: String, _ requestID: String) {

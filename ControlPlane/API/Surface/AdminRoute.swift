@@ -36,6 +36,10 @@ package struct AdminRoute: Sendable {
     /// How long it may take before it is ended with 504. Unit: seconds.
     package private(set) var deadlineSeconds = 30
     package var form = Form.api
+    /// Its answer opens a session: a browser may have the tokens as cookies.
+    package private(set) var opensSession = false
+    /// It ends the caller's session: a browser forgets its cookies.
+    package private(set) var endsSession = false
     package let handle: @Sendable (Call) async throws(OperationError) -> Answer
 
     package var isWrite: Bool { method != .get && method != .head && method != .options }
@@ -72,6 +76,20 @@ package struct AdminRoute: Sendable {
     package func reachingOutside() -> AdminRoute {
         var route = self
         route.reachesOutside = true
+        return route
+    }
+
+    /// The same route, whose answer is a sign-in.
+    package func openingSession() -> AdminRoute {
+        var route = self
+        route.opensSession = true
+        return route
+    }
+
+    /// The same route, after which nobody is signed in.
+    package func endingSession() -> AdminRoute {
+        var route = self
+        route.endsSession = true
         return route
     }
 
@@ -123,6 +141,8 @@ package struct Answer {
     package var location: String?
     /// What is sent in place of `json`: a part of it. The entity tag stays that of the whole.
     var shown: JSONValue?
+    /// Values of `set-cookie`.
+    var cookies: [String] = []
     /// What a browser calls the answer when it keeps it.
     package var fileName: String?
     /// Where a streamed answer's body comes from, instead of `body`; see `StreamedAnswer`.

@@ -17,6 +17,8 @@ package struct Call {
     let surroundings: Surroundings
     /// The caller's bearer token, for requests that outlive their beginning.
     var accessToken = ""
+    /// The refresh token of the caller's cookie.
+    var refreshCookie: String?
     /// `Last-Event-ID`: where a stream of events was cut.
     var lastEventID: String?
     /// Whether the server is about to stop: what has no end of its own should come to one.

@@ -1,8 +1,8 @@
 import HTTPServing
 import HTTPWire
 
-/// Which web pages of other origins may use the API: none, but for those the operator names. Credentials are
-/// bearer tokens, so cookies are never allowed along.
+/// Which web pages of other origins may use the API: none, but for those the operator names. They use
+/// bearer tokens; cookies are never allowed along.
 package struct CrossOrigin: Sendable {
     /// Exact origins, such as `https://console.example.com`.
     private let origins: Set<String>

@@ -1,5 +1,3 @@
-import Glibc
-
 /// The interactive page of the API's description: Swagger UI, whose files set-up fetches from a package
 /// registry. Immutable; read once at the start.
 package struct Documentation: Sendable {
@@ -12,7 +10,6 @@ package struct Documentation: Sendable {
     /// Files of the page by name; the folder may hold others.
     static let script = "swagger-ui-bundle.js"
     static let style = "swagger-ui.css"
-    private static let maximumFileBytes = 8 << 20
 
     let scriptBytes: [UInt8]
     let styleBytes: [UInt8]
@@ -29,22 +26,24 @@ package struct Documentation: Sendable {
 
     /// Reads the files of a folder; nil when one is missing or too large.
     package init?(folder: String) {
-        guard let script = Self.content("\(folder)/\(Self.script)"),
-            let style = Self.content("\(folder)/\(Self.style)")
+        guard let script = WebFiles.content(of: "\(folder)/\(Self.script)"),
+            let style = WebFiles.content(of: "\(folder)/\(Self.style)")
         else { return nil }
         self.init(scriptBytes: script, styleBytes: style)
     }
 
-    private static func content(_ path: String) -> [UInt8]? {
-        guard let file = fopen(path, "r") else { return nil }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 64 << 10)
-        while case let count = fread(&piece, 1, piece.count, file), count > 0 {
-            bytes += piece[..<count]
-            if bytes.count > maximumFileBytes { return nil }
+    /// Puts the page and its files at /api/docs.
+    package func add(to files: inout WebFiles) {
+        func add(_ path: String, _ content: [UInt8], _ mediaType: String) {
+            files.add(
+                "/api/docs\(path)", content, mediaType: "\(mediaType); charset=utf-8",
+                securityPolicy: Self.securityPolicy)
         }
-        return ferror(file) == 0 && !bytes.isEmpty ? bytes : nil
+        add("", Array(page.utf8), "text/html")
+        guard isThere else { return }
+        add("/start.js", Array(Self.start.utf8), "text/javascript")
+        add("/\(Self.script)", scriptBytes, "text/javascript")
+        add("/\(Self.style)", styleBytes, "text/css")
     }
 
     /// The page, with the files or without.
@@ -97,6 +96,11 @@ package struct Documentation: Sendable {
             filter: true,
             validatorUrl: null,
             queryConfigEnabled: false,
+            requestInterceptor: (request) => {
+                const csrf = document.cookie.match(/(?:^|; )eclusa_csrf=([^;]*)/);
+                if (csrf) request.headers["eclusa-csrf"] = csrf[1];
+                return request;
+            },
             persistAuthorization: false
         });
 

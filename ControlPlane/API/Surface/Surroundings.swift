@@ -9,15 +9,15 @@ package struct Surroundings {
     package let unreadyParts: () async -> [String]
     package let limits: RequestLimits
     package let crossOrigin: CrossOrigin
-    /// The page about the API.
-    package let documentation: Documentation
+    /// The console and the page about the API.
+    package let webFiles: WebFiles
     package let eventStreams: EventStreams
     /// People reach it over TLS: browsers are told to come back no other way.
     package let isSecure: Bool
 
     package init(
         version: String, metrics: MetricsRegistry, limits: RequestLimits,
-        crossOrigin: CrossOrigin = CrossOrigin(origins: []), documentation: Documentation = .absent,
+        crossOrigin: CrossOrigin = CrossOrigin(origins: []), webFiles: WebFiles = WebFiles(),
         eventStreams: EventStreams = EventStreams(), isSecure: Bool = false,
         unreadyParts: @escaping () async -> [String]
     ) {
@@ -25,7 +25,7 @@ package struct Surroundings {
         self.metrics = metrics
         self.limits = limits
         self.crossOrigin = crossOrigin
-        self.documentation = documentation
+        self.webFiles = webFiles
         self.eventStreams = eventStreams
         self.isSecure = isSecure
         self.unreadyParts = unreadyParts

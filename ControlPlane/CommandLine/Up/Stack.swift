@@ -53,7 +53,8 @@ final class Stack {
                 "--public-url", "http://127.0.0.1:\(ports.admin)",
                 "--mail-folder", try state.folder("mail"),
                 "--allow-egress", "127.0.0.1:\(ports.standIn)",
-            ] + Self.apiDocs,
+                "--gateway-url", "http://127.0.0.1:\(ports.gateway)",
+            ] + Self.webFiles,
             environment: [
                 "ECLUSA_DATABASE_URL": databaseURL, "ECLUSA_BOOTSTRAP_ADMIN_EMAIL": adminEmail,
                 "ECLUSA_BOOTSTRAP_ADMIN_PASSWORD": adminPassword,
@@ -61,11 +62,15 @@ final class Stack {
         try await waitForReady(child, "http://127.0.0.1:\(ports.admin)/health/ready")
     }
 
-    /// The page about the API, where `make install` has put its files.
-    private static var apiDocs: [String] {
-        guard let folder = realpath(".api-docs", nil) else { return [] }
-        defer { free(folder) }
-        return ["--api-docs-folder", String(cString: folder)]
+    /// The console of these sources, and the page about the API where `make install` has put its files.
+    private static var webFiles: [String] {
+        var arguments: [String] = []
+        for (setting, path) in [("console", "ControlPlane/Console"), ("api-docs", ".api-docs")] {
+            guard let folder = realpath(path, nil) else { continue }
+            defer { free(folder) }
+            arguments += ["--\(setting)-folder", String(cString: folder)]
+        }
+        return arguments
     }
 
     func startStandIn() async throws(CommandFailure) {

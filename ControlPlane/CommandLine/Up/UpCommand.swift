@@ -159,12 +159,14 @@ struct Welcome {
 
     var text: String {
         var lines = ["", "Eclusa runs.", ""]
+        lines += ["  console    http://127.0.0.1:\(ports.admin)/console/"]
         if let password {
             lines += [
                 "  admin      \(UpCommand.adminEmail)",
-                "  password   \(password)   (shown this once; kept in .eclusa/secrets/admin.password)", "",
+                "  password   \(password)   (shown this once; kept in .eclusa/secrets/admin.password)",
             ]
         }
+        lines.append("")
         lines += [
             "Make a call (add \"stream\":true for a stream):", "",
             "  curl http://127.0.0.1:\(ports.gateway)/v1/chat/completions -H 'Authorization: Bearer \(key)' "

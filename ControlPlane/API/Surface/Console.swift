@@ -1,0 +1,50 @@
+import Domain
+import JSONText
+
+/// The web console: where its files come from, and what its pages may do.
+package enum Console {
+    static let prefix = "/console/"
+    /// Pages that messages to people link to; the token is behind a `#`, which redirects keep.
+    private static let linkedPages = ["accept-invitation", "sign-up", "verify-email", "reset-password"]
+
+    /// Adds the console to `files`. `folder` holds its sources, `chartScript` the library for its charts:
+    /// without it there are tables only. `gatewayURL` is where the playground calls. False: the folder is not
+    /// the console's.
+    package static func add(
+        to files: inout WebFiles, folder: String, chartScript: String, gatewayURL: String?
+    ) -> Bool {
+        let policy = securityPolicy(gatewayURL)
+        guard files.add(folder: folder, at: prefix, securityPolicy: policy),
+            case .file(let page) = files.find("\(prefix)index.html")
+        else { return false }
+        files.add(prefix, page.content, mediaType: page.mediaType, securityPolicy: policy)
+        files.show(prefix, below: prefix)
+        files.show(prefix, below: "/sign-in/callback/")
+        let script = WebFiles.content(of: chartScript)
+        if let script {
+            files.add(
+                "\(prefix)libraries/chart.js", script, mediaType: "text/javascript; charset=utf-8",
+                securityPolicy: policy)
+        }
+        let configuration: JSONValue = [
+            "gateway_url": gatewayURL.map { .string($0) } ?? .null, "charts": .boolean(script != nil),
+        ]
+        files.add(
+            "\(prefix)configuration.json", configuration.bytes, mediaType: "application/json",
+            securityPolicy: policy)
+        files.move("/", to: prefix)
+        files.move("/console", to: prefix)
+        for name in linkedPages { files.move("/\(name)", to: prefix + name) }
+        return true
+    }
+
+    /// Scripts and styles of this origin alone, none inside pages; calls to this origin and to the gateway.
+    private static func securityPolicy(_ gatewayURL: String?) -> String {
+        let gateway = gatewayURL.map { " \($0)" } ?? ""
+        return """
+            default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+            font-src 'self'; manifest-src 'self'; connect-src 'self'\(gateway); base-uri 'none'; \
+            form-action 'none'; frame-ancestors 'none'
+            """
+    }
+}

@@ -1,0 +1,365 @@
+// Nouns a call meets: workspaces, keys, routes, models, providers.
+
+import { get, post, request } from "../core/api.js";
+import { confirmDanger, notify, openDialog, showOnce } from "../core/dialog.js";
+import { h, fill } from "../core/dom.js";
+import { makeForm } from "../core/form.js";
+import { innerList } from "../core/noun.js";
+import { badge, card, description, failure, loading, moment, nameOf, table } from "../core/parts.js";
+import { forgetNames, lookup, may, settings } from "../core/session.js";
+import { money, t, whole } from "../core/words.js";
+import { targetsControl, targetsView } from "./targets.js";
+
+const under = (context) => (context.tenant ? `/tenants/${context.tenant}` : "");
+
+export const workspaceField = (context, more = {}) => ({
+    name: "workspace", kind: "reference", things: () => lookup(`${under(context)}/workspaces`), title: (one) => one.name, ...more,
+});
+
+export const workspaceColumn = {
+    name: "workspace", isWide: true,
+    show: (row, context) => (row.workspace ? nameOf(row.workspace, `${under(context)}/workspaces`, (one) => one.name) : t("common.all")),
+};
+
+export const memberField = (context, more = {}) => ({
+    kind: "reference", things: () => lookup(`${under(context)}/members`), title: (one) => `${one.user.name} · ${one.user.email}`, ...more,
+});
+
+const memberName = (id, context) => nameOf(id, `${under(context)}/members`, (one) => one.user.name);
+
+const created = [{ name: "created_at", kind: "ago", isWide: true }];
+const timesOf = [{ name: "created_at", kind: "time" }, { name: "updated_at", kind: "time" }];
+const idColumn = { name: "id", kind: "code" };
+
+// MARK: Workspaces
+
+const workspaces = {
+    name: "workspaces", kind: "workspace", path: (context) => `${under(context)}/workspaces`,
+    permissions: { read: "workspaces:read", create: "workspaces:create", update: "workspaces:update", delete: "workspaces:delete" },
+    title: (row) => row.name,
+    columns: [{ name: "name" }, { name: "slug", kind: "code" }, ...created],
+    details: [{ name: "name" }, { name: "slug", kind: "code" }, idColumn, ...timesOf],
+    fields: () => [{ name: "name", required: true }, { name: "slug", required: true }],
+};
+
+// MARK: Keys
+
+const endpoints = ["chat", "completions", "embeddings", "moderations", "images", "audio", "models", "passthrough"];
+const kinds = ["application", "personal", "playground"];
+
+const keyScope = (context) => [
+    { name: "endpoints", kind: "choices", values: endpoints, words: "endpoint", isNullable: true },
+    {
+        name: "routes", kind: "references", things: () => lookup(`${under(context)}/routes`), title: (route) => route.name,
+    },
+    { name: "ip_ranges", kind: "lines", placeholder: "10.0.0.0/8" },
+    { name: "not_before", kind: "time" }, { name: "expires_at", kind: "time" },
+    { name: "tags", kind: "lines" }, { name: "metadata", kind: "pairs" }, { name: "strict", kind: "flag" },
+];
+
+function showKey(secret) {
+    const url = settings().gateway_url;
+    const sample = url && `curl ${url}/v1/chat/completions \\\n  -H "Authorization: Bearer ${secret}" \\\n`
+        + "  -H 'Content-Type: application/json' \\\n"
+        + "  -d '{\"model\":\"<route>\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'";
+    return showOnce(t("secret.key"), [[t("secret.keyName"), secret], ...(sample ? [[t("secret.sample"), sample, true]] : [])]);
+}
+
+async function rotate(context, row) {
+    const answer = await openDialog(t("action.rotate"), (close) => h("div", {}, h("p", {}, t("key.rotateText")), makeForm({
+        fields: [{ name: "previous_valid_until", kind: "time" }], submit: t("action.rotate"), cancel: () => close(),
+        save: async (value) => close(await post(`${context.one}/rotate`, value)),
+    }).element));
+    if (!answer) return;
+    await showKey(answer.secret);
+    await context.reload();
+}
+
+async function revoke(context, row) {
+    const isSure = await confirmDanger({
+        title: t("key.revokeTitle", { name: row.name }), text: t("key.revokeText"), action: t("action.revoke"),
+    });
+    if (!isSure) return;
+    await request("POST", `${context.one}/revoke`, { body: {}, etag: context.etag });
+    notify(t("key.revoked"));
+    await context.reload();
+}
+
+async function revokeMatching(context) {
+    const done = await openDialog(t("key.revokeMany"), (close) => h("div", {}, h("p", {}, t("key.revokeManyText")), makeForm({
+        fields: [
+            workspaceField(context), memberField(context, { name: "owner" }),
+            { name: "kind", kind: "choice", values: kinds, words: "keyKind" }, { name: "tag" },
+            { name: "created_before", kind: "time" }, { name: "unused_since", kind: "time" },
+        ],
+        submit: t("key.revokeMany"), cancel: () => close(),
+        save: async (value) => {
+            const path = `/tenants/${context.tenant}/key-revocations`;
+            const trial = await post(path, value, { query: { dry_run: true } });
+            const count = trial.revoked.length + trial.remaining;
+            const isSure = await confirmDanger({
+                title: t("key.revokeMany"), text: t("key.revokeManySure", { count: whole(count) }), action: t("action.revoke"),
+            });
+            if (isSure) close(await post(path, value));
+        },
+    }).element));
+    if (done) notify(t("key.revokedMany", { count: whole(done.revoked.length), rest: whole(done.remaining) }));
+}
+
+const keys = {
+    name: "keys", kind: "key", path: (context) => `${under(context)}/keys`,
+    permissions: { read: "keys:read", create: "keys:create", update: "keys:update" },
+    title: (row) => row.name,
+    mayUpdate: (row) => row.standing !== "revoked",
+    columns: [
+        { name: "name" }, { name: "prefix", kind: "code", isWide: true }, { name: "standing", kind: "badge" },
+        workspaceColumn, { name: "kind", isWide: true, kind: "badge", words: "keyKind" }, { name: "last_used_at", kind: "ago" },
+    ],
+    filters: (context) => [
+        workspaceField(context), { name: "kind", kind: "choice", values: kinds, words: "keyKind" }, { name: "tag" },
+        { name: "unused_since", kind: "time" },
+    ],
+    listButtons: (context) => (may("keys:revoke", context.tenant)
+        ? [h("button", { type: "button", class: "danger quiet", onclick: () => revokeMatching(context) }, t("key.revokeMany"))] : []),
+    details: [
+        { name: "standing", kind: "badge" }, { name: "prefix", kind: "code" }, idColumn, { ...workspaceColumn, isWide: false },
+        { name: "kind", kind: "badge", words: "keyKind" },
+        { name: "owner", show: (row, context) => (row.owner ? memberName(row.owner, context) : "—") },
+        { name: "endpoints", kind: "list", words: "endpoint", none: "common.all" },
+        { name: "routes", show: (row, context) => (row.routes.length === 0 ? t("common.all") : h("span", { class: "tags" },
+            row.routes.map((id) => h("span", { class: "tag" }, nameOf(id, `${under(context)}/routes`, (one) => one.name))))) },
+        { name: "ip_ranges", kind: "list", none: "common.everywhere" }, { name: "strict", kind: "flag" },
+        { name: "tags", kind: "list" }, { name: "metadata", kind: "pairs" }, { name: "not_before", kind: "time" },
+        { name: "expires_at", kind: "time" }, { name: "revoked_at", kind: "time" }, { name: "previous_valid_until", kind: "time" },
+        { name: "last_used_at", kind: "ago" }, ...timesOf,
+    ],
+    fields: (context) => [
+        { name: "name", required: true }, workspaceField(context, { required: true, on: "create" }),
+        { name: "kind", kind: "choice", values: kinds, words: "keyKind", default: "application", required: true, on: "create" },
+        memberField(context, { name: "owner" }), ...keyScope(context),
+    ],
+    thing: (answer) => answer.key,
+    created: (context, answer) => showKey(answer.secret),
+    actions: [
+        { name: "rotate", permission: "keys:rotate", when: (row) => row.standing !== "revoked", run: rotate },
+        {
+            name: "endOverlap", permission: "keys:rotate", when: (row) => row.previous_valid_until !== null,
+            run: async (context) => {
+                await post(`${context.one}/end-overlap`, {});
+                await context.reload();
+            },
+        },
+        { name: "revoke", isDanger: true, permission: "keys:revoke", when: (row) => row.standing !== "revoked", run: revoke },
+    ],
+};
+
+// MARK: Routes
+
+const routes = {
+    name: "routes", kind: "route", path: (context) => `${under(context)}/routes`,
+    permissions: { read: "routes:read", create: "routes:create", update: "routes:update" },
+    title: (row) => row.name,
+    columns: [
+        { name: "name" }, { name: "enabled", kind: "enabled" },
+        { name: "targets", isNumber: true, show: (row) => whole(row.targets.length) }, { name: "updated_at", kind: "ago", isWide: true },
+    ],
+    details: [{ name: "enabled", kind: "enabled" }, idColumn, ...timesOf],
+    fields: (context) => [
+        { name: "name", required: true, placeholder: "chat", hint: "hint.routeName" },
+        { name: "targets", kind: "custom", required: true, make: (value, id) => targetsControl(context, value, id) },
+        { name: "enabled", kind: "flag", default: true },
+    ],
+    sections: [(context, row) => card(t("route.plan"), targetsView(context, row.targets))],
+};
+
+// MARK: Models and prices
+
+const priceFields = [
+    { name: "input", kind: "decimal", required: true }, { name: "cached_input", kind: "decimal" },
+    { name: "cache_write", kind: "decimal" }, { name: "output", kind: "decimal", required: true },
+    { name: "reasoning", kind: "decimal" }, { name: "effective_from", kind: "time" },
+];
+
+const priceList = (context) => innerList(context, {
+    title: "price.title", about: "price.about", add: "price.add", empty: "price.empty", path: `${context.one}/prices`,
+    permission: "prices:create", fields: priceFields, created: () => notify(t("common.created")),
+    columns: [
+        { name: "effective_from", kind: "time" },
+        ...["input", "cached_input", "cache_write", "output", "reasoning"].map((name) => ({
+            name, isNumber: true, isWide: name !== "input" && name !== "output", show: (row) => money(row[name], row.currency),
+        })),
+    ],
+});
+
+const providerColumn = {
+    name: "provider", show: (row, context) => nameOf(row.provider, `${under(context)}/providers`, (one) => one.name),
+};
+
+const models = {
+    name: "models", kind: "model", path: (context) => `${under(context)}/models`,
+    permissions: { read: "models:read", create: "models:create" },
+    title: (row) => row.display_name || row.name,
+    columns: [
+        { name: "name", show: (row) => row.display_name || row.name }, providerColumn,
+        { name: "context_window", kind: "number", isNumber: true, isWide: true },
+        { name: "maximum_output", kind: "number", isNumber: true, isWide: true }, ...created,
+    ],
+    details: [{ name: "name", kind: "code" }, { name: "display_name" }, providerColumn, { name: "context_window", kind: "number" },
+        { name: "maximum_output", kind: "number" }, idColumn, ...timesOf],
+    fields: (context) => [
+        {
+            name: "provider", kind: "reference", required: true, things: () => lookup(`${under(context)}/providers`),
+            title: (one) => one.name,
+        },
+        { name: "name", required: true, hint: "hint.modelName" }, { name: "display_name" },
+        { name: "context_window", kind: "number" }, { name: "maximum_output", kind: "number" },
+    ],
+    sections: [priceList],
+};
+
+// MARK: Providers
+
+const providerKinds = ["openai", "anthropic", "gemini", "ollama", "azure_openai", "bedrock", "vertex", "openai_compatible"];
+
+function healthCard(context) {
+    const place = h("div", {}, loading("4rem"));
+    const show = (health) => {
+        const test = health.last_test;
+        fill(place, description([
+            { name: "last_test", show: () => (test ? h("span", {}, badge(test.outcome), " ", moment(test.tested_at)) : t("provider.untested")) },
+            ...(test ? [
+                { name: "latency_ms", show: () => `${whole(test.latency_ms)} ms` },
+                { name: "model_count", show: () => (test.model_count === null ? "—" : whole(test.model_count)) },
+                ...(test.problem ? [{ name: "problem", show: () => test.problem }] : []),
+            ] : []),
+            { name: "calls_last_hour", kind: "number" }, { name: "failed_calls_last_hour", kind: "number" },
+        ], health));
+    };
+    get(`${context.one}/health`).then(show, (problem) => fill(place, failure(problem)));
+    return card(t("provider.health"), place);
+}
+
+async function testProvider(context) {
+    const report = await post(`${context.one}/test`, {});
+    await openDialog(t("provider.tested"), () => h("div", {},
+        h("p", { class: `callout ${report.test.outcome === "passed" ? "good" : "bad"}` }, badge(report.test.outcome), " ",
+            report.test.problem || t("provider.works", { ms: whole(report.test.latency_ms) })),
+        report.models.length > 0 && h("details", {}, h("summary", {}, t("provider.models", { count: whole(report.models.length) })),
+            h("ul", {}, report.models.map((name) => h("li", {}, h("code", {}, name)))))), { isWide: true });
+    await context.reload();
+}
+
+const credentialList = (context) => innerList(context, {
+    title: "credential.title", about: "credential.about", add: "credential.add", path: `${context.one}/credentials`,
+    permission: "providers:update", created: () => notify(t("common.created")),
+    fields: [{ name: "credential", kind: "secret", required: true }, { name: "name" }, { name: "weight", kind: "number" }],
+    columns: [
+        { name: "name" }, { name: "hint", label: "field.credential_hint", kind: "code" }, { name: "weight", kind: "number", isNumber: true },
+        { name: "enabled", kind: "enabled" },
+    ],
+    actions: [
+        {
+            name: "change", permission: "providers:update", run: async (row) => await openDialog(t("action.change"), (close) => makeForm({
+                fields: [{ name: "name" }, { name: "weight", kind: "number" }, { name: "enabled", kind: "flag" },
+                    { name: "credential", kind: "secret", hint: "hint.replaceCredential" }],
+                value: row.credential ? row : { ...row, credential: "" }, only: "changes", cancel: () => close(false),
+                save: async (changes) => {
+                    await request("PATCH", `${context.one}/credentials/${row.id}`, { body: changes });
+                    close(true);
+                },
+            }).element) === true,
+        },
+        {
+            name: "remove", isDanger: true, permission: "providers:update", run: async (row) => {
+                const isSure = await confirmDanger({
+                    title: t("confirm.delete", { name: row.name }), text: t("credential.deleteText"), action: t("common.delete"),
+                });
+                if (!isSure) return false;
+                await request("DELETE", `${context.one}/credentials/${row.id}`);
+                return true;
+            },
+        },
+    ],
+});
+
+/// Options a kind of provider takes: fields of its own, from the API's list of kinds.
+function optionsControl(value, id) {
+    const place = h("div", { id }, h("p", { class: "hint" }, t("provider.noOptions")));
+    const inputs = new Map();
+    let known = [];
+    let current = { ...value };
+    const kindOf = () => place.closest("form")?.querySelector("[name=kind]")?.value;
+    const arrange = () => {
+        const kind = known.find((one) => one.kind === (place.kind ?? kindOf()));
+        for (const [name, input] of inputs) current[name] = input.value;
+        inputs.clear();
+        if (!kind || kind.options.length === 0) return void fill(place, h("p", { class: "hint" }, t("provider.noOptions")));
+        fill(place, kind.options.map((option) => {
+            const input = h("input", { id: `${id}-${option.name}`, spellcheck: "false", value: current[option.name] ?? "" });
+            inputs.set(option.name, input);
+            return h("div", { class: "field" }, h("label", { htmlFor: input.id }, option.name,
+                option.required && h("span", { class: "required" }, " *")), h("p", { class: "hint" }, option.summary), input);
+        }));
+    };
+    get("/provider-kinds").then(({ data }) => {
+        known = data;
+        place.closest("form")?.querySelector("[name=kind]")?.addEventListener("change", arrange);
+        arrange();
+    });
+    const read = () => {
+        const given = [...inputs].map(([name, input]) => [name, input.value.trim()]).filter(([, text]) => text !== "");
+        return inputs.size === 0 ? (value ?? {}) : Object.fromEntries(given);
+    };
+    return {
+        isGroup: true, element: place, read, setKind: (kind) => { place.kind = kind; },
+        complain: ([name], sentence) => {
+            const input = inputs.get(name);
+            if (!input) return null;
+            input.after(h("p", { class: "error" }, sentence));
+            return input;
+        },
+    };
+}
+
+const timeouts = ["connect_ms", "first_byte_ms", "between_chunks_ms", "total_ms"].map((name) => ({ name, kind: "number" }));
+
+const providers = {
+    name: "providers", kind: "provider", path: (context) => `${under(context)}/providers`,
+    permissions: { read: "providers:read", create: "providers:create", update: "providers:update", delete: "providers:delete" },
+    isDeleteTyped: true,
+    title: (row) => row.name,
+    columns: [
+        { name: "name" }, { name: "kind", kind: "badge", words: "providerKind" }, { name: "enabled", kind: "enabled" },
+        { name: "base_url", kind: "code", isWide: true }, { name: "credential_hint", kind: "code", isWide: true },
+    ],
+    details: [
+        { name: "kind", kind: "badge", words: "providerKind" }, { name: "enabled", kind: "enabled" }, { name: "base_url", kind: "code" },
+        { name: "credential_hint", kind: "code" }, { name: "options", kind: "pairs" }, { name: "headers", kind: "pairs" },
+        { name: "timeouts", show: (row) => h("span", { class: "tags" }, Object.entries(row.timeouts).map(([name, value]) =>
+            h("span", { class: "tag" }, `${t(`field.${name}`)}: ${value === null ? "—" : whole(value)}`))) },
+        idColumn, ...timesOf,
+    ],
+    fields: (context) => [
+        {
+            name: "kind", kind: "choice", required: true, values: providerKinds.map((kind) => [kind, t(`providerKind.${kind}`)]), on: "create",
+        },
+        { name: "name", required: true },
+        { name: "base_url", placeholder: "https://api.example.com/v1" },
+        { name: "credential", kind: "secret", on: "create" },
+        {
+            name: "options", kind: "custom", make: (value, id) => {
+                const control = optionsControl(value, id);
+                if (context.row) control.setKind(context.row.kind);
+                return control;
+            },
+        },
+        { name: "headers", kind: "pairs" }, { name: "timeouts", kind: "part", fields: timeouts },
+        { name: "enabled", kind: "flag", default: true },
+    ],
+    actions: [{ name: "test", permission: "providers:test", run: testProvider }],
+    sections: [healthCard, credentialList],
+    deleted: () => forgetNames(),
+};
+
+/// Those of a tenant, and those of the platform, which all tenants share.
+export const callNouns = { tenant: [keys, routes, models, providers, workspaces], platform: [providers, models] };

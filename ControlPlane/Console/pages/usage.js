@@ -1,0 +1,134 @@
+// Usage and cost: how much, of what, compared with the time before.
+
+import { get } from "../core/api.js";
+import { chart } from "../core/chart.js";
+import { h, fill } from "../core/dom.js";
+import { card, emptyState, failure, figure, loading, nameOf, pageHead, table } from "../core/parts.js";
+import { lookup } from "../core/session.js";
+import { compact, currentLanguage, money, percent, t, whole } from "../core/words.js";
+import { steps, tokens } from "./dashboard.js";
+
+const hour = 3_600_000;
+const day = 24 * hour;
+
+/// How long the report looks back, and how finely.
+const spans = {
+    "1h": { length: hour, step: "minute", stepLength: 60_000 }, "24h": { length: day, step: "hour", stepLength: hour },
+    "7d": { length: 7 * day, step: "hour", stepLength: hour }, "30d": { length: 30 * day, step: "day", stepLength: day },
+    "90d": { length: 90 * day, step: "day", stepLength: day },
+};
+
+const dimensions = ["route", "model", "provider", "key", "workspace"];
+
+export async function usagePage({ tenant }) {
+    const base = `/tenants/${tenant}`;
+    const chosen = { span: "7d", by: "model", measure: "cost", ...Object.fromEntries(new URLSearchParams(location.search)) };
+    if (!(chosen.span in spans)) chosen.span = "7d";
+    const place = h("div", {}, loading("30rem"));
+
+    const keep = () => {
+        const url = new URL(location.href);
+        for (const [name, value] of Object.entries(chosen)) {
+            if (value) url.searchParams.set(name, value);
+            else url.searchParams.delete(name);
+        }
+        history.replaceState(null, "", url);
+        read();
+    };
+    const select = (name, options) => {
+        const input = h("select", { id: `usage-${name}`, onchange: (event) => {
+            chosen[name] = event.target.value;
+            keep();
+        } }, options.map(([value, text]) => h("option", { value }, text)));
+        input.value = chosen[name] ?? "";
+        return h("div", { class: "field" }, h("label", { htmlFor: input.id }, t(`usage.${name}`)), input);
+    };
+    const only = async (name, path) => {
+        const things = [...(await lookup(`${base}/${path}`)).values()];
+        return select(name, [["", t("common.all")], ...things.map((one) => [one.id, one.display_name || one.name])]);
+    };
+    const filters = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
+        select("span", Object.keys(spans).map((name) => [name, t(`usage.span.${name}`)])),
+        select("by", dimensions.map((name) => [name, t(`field.${name}`)])),
+        select("measure", ["cost", "calls", "tokens"].map((name) => [name, t(`usage.measure.${name}`)])),
+        await Promise.all([only("workspace", "workspaces"), only("route", "routes"), only("key", "keys")]));
+
+    let turn = 0;
+    async function read() {
+        turn += 1;
+        const mine = turn;
+        try {
+            const parts = await report(base, chosen);
+            if (mine === turn) fill(place, parts);
+        } catch (problem) {
+            if (mine === turn) fill(place, failure(problem, read));
+        }
+    }
+    read();
+    return h("div", {}, pageHead({ title: t("usage.title"), about: t("usage.about") }), filters, place);
+}
+
+const paths = { route: "routes", model: "models", provider: "providers", key: "keys", workspace: "workspaces" };
+const nameIt = (thing) => thing.display_name || thing.name;
+
+const measures = {
+    cost: { read: (line) => Number(line.cost), write: (value) => money(value) },
+    calls: { read: (line) => line.calls, write: (value) => whole(value) },
+    tokens: { read: tokens, write: (value) => compact(value) },
+};
+
+async function report(base, { span, by, measure, workspace, route, key }) {
+    const { length, step, stepLength } = spans[span];
+    const end = Math.ceil(Date.now() / stepLength) * stepLength;
+    const iso = (time) => new Date(time).toISOString();
+    const only = { workspace, route, key };
+    const now = { from: iso(end - length), to: iso(end), ...only };
+    const [series, grouped, before] = await Promise.all([
+        get(`${base}/usage`, { ...now, step, group_by: by }), get(`${base}/usage`, { ...now, group_by: by }),
+        get(`${base}/usage`, { from: iso(end - 2 * length), to: iso(end - length), ...only }),
+    ]);
+    if (grouped.total.calls === 0) return emptyState({ title: t("usage.empty"), text: t("usage.emptyText") });
+    const total = grouped.total;
+    const than = (read) => ({ before: { now: read(total), value: read(before.total) } });
+    const { read, write } = measures[measure];
+    const rows = [...grouped.data].sort((one, other) => read(other) - read(one));
+    const names = await lookup(`${base}/${paths[by]}`);
+    const nameOfLine = (line) => (names.has(line[by]) ? nameIt(names.get(line[by])) : line[by] ?? t("common.none"));
+
+    // Five of their own colour, the rest as one.
+    const leading = rows.slice(0, 5);
+    const times = steps(end - length, end, stepLength);
+    const sums = new Map();
+    for (const line of series.data) {
+        const owner = leading.some((one) => one[by] === line[by]) ? line[by] : "rest";
+        const cellKey = `${owner} ${Date.parse(line.starts_at)}`;
+        sums.set(cellKey, (sums.get(cellKey) ?? 0) + read(line));
+    }
+    const values = (owner) => times.map((time) => sums.get(`${owner} ${time}`) ?? 0);
+    const lines = leading.map((line) => ({ name: nameOfLine(line), values: values(line[by]) }));
+    if (rows.length > leading.length) lines.push({ name: t("usage.rest"), values: values("rest"), tone: "--series-6" });
+    const format = new Intl.DateTimeFormat(currentLanguage(), step === "day"
+        ? { day: "numeric", month: "short" } : length > day ? { day: "numeric", month: "short", hour: "2-digit" } : { hour: "2-digit", minute: "2-digit" });
+    const title = t("usage.chart", { measure: t(`usage.measure.${measure}`), by: t(`field.${by}`) });
+    return [
+        h("div", { class: "figures" },
+            figure(t("figure.spend"), money(total.cost), than((sum) => Number(sum.cost))),
+            figure(t("figure.calls"), whole(total.calls), than((sum) => sum.calls)),
+            figure(t("figure.inputTokens"), compact(total.input_tokens), than((sum) => sum.input_tokens)),
+            figure(t("figure.outputTokens"), compact(total.output_tokens), than((sum) => sum.output_tokens)),
+            figure(t("figure.failed"), percent(total.calls ? total.failed_calls / total.calls : 0), { note: t("figure.ofCalls", { count: whole(total.failed_calls) }) }),
+            figure(t("figure.latency"), `${whole(total.average_latency_ms)} ms`, { ...than((sum) => sum.average_latency_ms), isGoodUp: false })),
+        card(title, chart({ title, labels: times.map((time) => format.format(new Date(time))), series: lines, format: write, stacked: true })),
+        card(t("usage.table"), table({
+            caption: t("usage.table"), rows,
+            columns: [
+                { name: by, show: (row) => (row[by] ? nameOf(row[by], `${base}/${paths[by]}`, nameIt) : t("common.none")) },
+                { name: "cost", kind: "money", isNumber: true },
+                { name: "share", isNumber: true, isWide: true, show: (row) => percent(Number(total.cost) > 0 ? Number(row.cost) / Number(total.cost) : 0) },
+                { name: "calls", kind: "number", isNumber: true }, { name: "failed_calls", kind: "number", isNumber: true, isWide: true },
+                { name: "input_tokens", kind: "number", isNumber: true, isWide: true }, { name: "output_tokens", kind: "number", isNumber: true, isWide: true },
+                { name: "average_latency_ms", isNumber: true, isWide: true, show: (row) => `${whole(row.average_latency_ms)} ms` },
+            ],
+        }), grouped.truncated && h("p", { class: "hint" }, t("usage.truncated"))),
+    ];
+}

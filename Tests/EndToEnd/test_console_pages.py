@@ -1,0 +1,201 @@
+"""Every page of the console in a real Chromium: in two sizes, languages and themes, without serious findings of axe-core."""
+
+import json
+import re
+import time
+
+import httpx
+import pytest
+
+from browser import Browser
+from harness import ROOT, wait_until
+
+CONSOLE = ROOT / "ControlPlane" / "Console"
+TENANT_PAGES = ["dashboard", "usage", "playground", "keys", "keys/new", "routes", "routes/new", "models", "models/new", "providers",
+                "providers/new", "members", "members/new", "invitations", "invitations/new", "groups", "groups/new", "roles",
+                "roles/new", "bindings", "bindings/new", "service-accounts", "service-accounts/new", "workspaces",
+                "workspaces/new", "activity", "settings"]
+PLATFORM_PAGES = ["dashboard", "tenants", "tenants/new", "users", "users/new", "bindings", "bindings/new", "providers",
+                  "providers/new", "models", "models/new", "nodes", "join-tokens", "join-tokens/new", "rollouts", "activity",
+                  "mails", "backups", "settings"]
+ACCOUNT_PAGES = ["profile", "security", "sessions", "activity"]
+LOOKS = [(1440, "en", False), (360, "pt-BR", True)]
+
+
+def pages(eclusa):
+    under = f"/tenants/{eclusa.tenant}"
+    things = [f"{under}/keys/{eclusa.key_id}", f"{under}/keys/{eclusa.key_id}/edit", f"{under}/providers/{eclusa.provider}",
+              f"{under}/providers/{eclusa.provider}/edit", f"{under}/models/{eclusa.models['stand-in']}",
+              f"{under}/workspaces/{eclusa.workspace}", f"/platform/tenants/{eclusa.tenant}",
+              f"/platform/tenants/{eclusa.tenant}/edit"]
+    route = eclusa.admin.get(under + "/routes")["data"][0]["id"]
+    things += [f"{under}/routes/{route}", f"{under}/routes/{route}/edit"]
+    things += [f"/platform/nodes/{eclusa.admin.get('/nodes')['data'][0]['id']}"]
+    things += [f"/platform/users/{eclusa.admin.get('/users')['data'][0]['id']}"]
+    return ([f"{under}/{page}" for page in TENANT_PAGES] + [f"/platform/{page}" for page in PLATFORM_PAGES]
+            + [f"/account/{page}" for page in ACCOUNT_PAGES] + things)
+
+
+@pytest.fixture(scope="module")
+def called(eclusa):
+    """Some calls, so that there is something to show."""
+    for route in ("chat", "chat", "stand-in-chunks-50", "stand-in-error-500"):
+        httpx.post(eclusa.base_url + "/chat/completions", headers={"authorization": f"Bearer {eclusa.key}"}, timeout=20,
+                   json={"model": route, "messages": [{"role": "user", "content": "Hello"}]})
+    wait_until(lambda: eclusa.usage()["calls"] >= 4, 15, "the calls to be counted")
+
+
+@pytest.mark.parametrize(("width", "language", "is_dark"), LOOKS)
+def test_every_page_is_whole(eclusa, called, width, language, is_dark):
+    browser = Browser(eclusa.url("admin"), width, language, is_dark)
+    try:
+        browser.open("/")
+        assert browser.findings() == []
+        browser.shoot("sign-in")
+        browser.enter()
+        problems = []
+        for path in pages(eclusa):
+            browser.open(path)
+            problems += [f"{path}: {found}" for found in browser.findings()]
+            if browser.overflow() > 0:
+                problems.append(f"{path}: {browser.overflow()} px wider than the screen")
+            problems += [f"{path}: {said}" for said in browser.complaints()]
+            if browser.driver.find_elements("css selector", "main [role=alert]"):
+                problems.append(f"{path}: {browser.text()}")
+            browser.shoot(re.sub(r"_[0-9a-z]{26}", "", path).strip("/").replace("/", "-"))
+        assert problems == []
+        assert browser.run("return document.documentElement.lang") == language
+    finally:
+        browser.close()
+
+
+def test_the_entrance_opens_in_every_look(eclusa):
+    for width, language, is_dark in [(360, "en", False), (1440, "pt-BR", True)]:
+        browser = Browser(eclusa.url("admin"), width, language, is_dark)
+        try:
+            for path in ("/", "/forgot-password", "/sign-up", "/accept-invitation#token=x", "/reset-password#token=x"):
+                browser.open(path)
+                assert browser.findings() == [] and browser.overflow() <= 0, path
+        finally:
+            browser.close()
+
+
+def test_the_first_view_is_small_quick_and_still(eclusa, called):
+    browser = Browser(eclusa.url("admin"))
+    try:
+        browser.enter()
+        browser.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+        browser.open(f"/tenants/{eclusa.tenant}/dashboard")
+        figures = browser.driver.execute_async_script("""
+            const done = arguments[0];
+            const shift = new PerformanceObserver(() => {});
+            shift.observe({ type: "layout-shift", buffered: true });
+            new PerformanceObserver((list) => {
+                const resources = performance.getEntriesByType("resource").filter((one) => !one.name.includes("/api/"));
+                const navigation = performance.getEntriesByType("navigation")[0];
+                done({
+                    bytes: navigation.encodedBodySize + resources.reduce((sum, one) => sum + one.encodedBodySize, 0),
+                    plain: resources.reduce((sum, one) => sum + one.decodedBodySize, 0),
+                    largest: list.getEntries().at(-1).startTime, interactive: navigation.domInteractive,
+                    shift: shift.takeRecords().filter((one) => !one.hadRecentInput).reduce((sum, one) => sum + one.value, 0),
+                });
+            }).observe({ type: "largest-contentful-paint", buffered: true });""")
+        print(f"\nfirst view of the dashboard: {figures['bytes'] / 1000:.0f} kB compressed of {figures['plain'] / 1000:.0f} kB, "
+              f"largest paint {figures['largest']:.0f} ms, interactive {figures['interactive']:.0f} ms, shift {figures['shift']:.3f}")
+        assert figures["bytes"] < 150_000
+        assert figures["shift"] < 0.1
+    finally:
+        browser.close()
+
+
+def test_every_file_is_served_safely(eclusa):
+    base = eclusa.url("admin")
+    files = [path for path in CONSOLE.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    for file in files:
+        answer = httpx.get(f"{base}/console/{file.relative_to(CONSOLE)}")
+        assert answer.status_code == 200, file
+        policy = answer.headers["content-security-policy"]
+        assert "script-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        again = httpx.get(str(answer.url), headers={"if-none-match": answer.headers["etag"]})
+        assert again.status_code == 304
+    page = (CONSOLE / "index.html").read_text()
+    assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=|https?://", page)
+    for script in CONSOLE.rglob("*.js"):
+        assert not re.search(r"innerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", script.read_text()), script
+
+
+def test_both_languages_have_the_same_words_and_all_that_are_asked_for():
+    words = {path.stem: json.loads(path.read_text()) for path in (CONSOLE / "locales").glob("*.json")}
+    assert set(words) == {"en", "pt-BR"}
+    assert set(words["en"]) == set(words["pt-BR"])
+    for key, text in words["en"].items():
+        assert text and words["pt-BR"][key], key
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", words["pt-BR"][key])), key
+    asked = set()
+    for script in CONSOLE.rglob("*.js"):
+        asked |= set(re.findall(r"""\bt\("([^"$]+)\"""", script.read_text()))
+    assert len(asked) > 200
+    assert asked - set(words["en"]) == set()
+
+
+def test_nouns_say_what_the_api_says(eclusa):
+    """Paths of the nouns are the API's, and every field of a form is a field of the API's body."""
+    browser = Browser(eclusa.url("admin"))
+    try:
+        browser.enter()
+        nouns = browser.driver.execute_async_script("""
+            const done = arguments[0];
+            import("/console/pages/map.js").then(({ all }) => done([["{tenant}", all.tenant], [null, all.platform]].flatMap(
+                ([tenant, list]) => list.map((noun) => {
+                    const context = { tenant, at: "" };
+                    const fields = (noun.fields?.(context) ?? []).filter((field) => !field.local);
+                    const names = (verb) => fields.filter((field) => (field.on ?? verb) === verb).map((field) => field.name);
+                    return {
+                        name: noun.name, path: "/api/v1" + noun.path(context), create: noun.permissions.create !== undefined,
+                        update: noun.permissions.update !== undefined, remove: noun.permissions.delete !== undefined,
+                        page: noun.hasPage !== false, isTranslated: noun.toCreate !== undefined,
+                        created: names("create"), updated: names("update"),
+                    };
+                }))));""")
+    finally:
+        browser.close()
+    description = httpx.get(eclusa.url("admin") + "/api/openapi.json", timeout=10).json()
+
+    def fields(operation):
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        if "$ref" in schema:
+            schema = description["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        return set(schema["properties"])
+
+    assert len(nouns) > 20
+    for noun in nouns:
+        collection = description["paths"][noun["path"]]
+        assert "get" in collection, noun["name"]
+        one = next((operations for path, operations in description["paths"].items()
+                    if re.fullmatch(re.escape(noun["path"]) + r"/\{\w+\}", path)), {})
+        if noun["page"]:
+            assert "get" in one, noun["name"]
+        assert ("patch" in one) >= noun["update"] and ("delete" in one) >= noun["remove"], noun["name"]
+        # What the API can do, the console can do.
+        assert ("patch" in one) == noun["update"], f"{noun['name']} can be changed"
+        if noun["create"] and not noun["isTranslated"] and noun["created"]:
+            assert set(noun["created"]) <= fields(collection["post"]), noun["name"]
+        if noun["update"]:
+            assert set(noun["updated"]) <= fields(one["patch"]), noun["name"]
+
+
+def test_the_page_about_the_api_works(eclusa):
+    if not (ROOT / ".api-docs").is_dir():
+        pytest.skip("the page's files are not installed")
+    browser = Browser(eclusa.url("admin"))
+    try:
+        browser.driver.get(eclusa.url("admin") + "/api/docs")
+        browser.wait(lambda: browser.driver.find_elements("css selector", ".opblock"), "operations", 60)
+        time.sleep(1)
+        browser.shoot("api-docs")
+        assert browser.complaints() == []
+    finally:
+        browser.close()
