@@ -62,6 +62,9 @@ let package = Package(
         module("Shared", "HTTPServing", ["HTTPWire", "Transport", "EventLoops", "Telemetry"]),
         module("Shared", "HTTPCalling", ["HTTPWire", "Transport", "EventLoops", "Telemetry"]),
         module("Shared", "Settings", ["Cryptography"]),
+        module(
+            "Shared", "TelemetryExport",
+            ["HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Settings", "Telemetry"]),
         module("Shared", "Lifecycle", ["EventLoops", "Telemetry", "CEventLoops"]),
 
         // Control plane: layers, top to bottom
@@ -70,7 +73,8 @@ let package = Package(
             [
                 "Backup", "API", "Operations", "Publishing", "Ingest", "OpenID", "Mail", "SMTP", "Store",
                 "PostgresDriver", "HTTPCalling", "HTTPServing", "HTTPWire", "Transport",
-                "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry", "Lifecycle",
+                "EventLoops", "Cryptography", "Contract", "Domain", "Settings", "Telemetry",
+                "TelemetryExport", "Lifecycle",
             ]),
         program(
             "ControlPlane/CommandLine", "CommandLineTool",
@@ -132,7 +136,7 @@ let package = Package(
                 "HTTPServing",
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
                 "Domain",
-                "JSONText", "Settings", "Telemetry", "Lifecycle",
+                "JSONText", "Settings", "Telemetry", "TelemetryExport", "Lifecycle",
             ]),
         module(
             "DataPlane", "Feed",
@@ -206,6 +210,12 @@ let package = Package(
                 "TestSupport",
             ]),
         tests("TelemetryTests", ["Telemetry", "JSONText"]),
+        tests(
+            "TelemetryExportTests",
+            [
+                "TelemetryExport", "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Cryptography",
+                "JSONText", "Settings", "Telemetry", "TestSupport",
+            ]),
         tests("SettingsTests", ["Settings", "Cryptography"]),
         tests("LifecycleTests", ["Lifecycle", "EventLoops", "JSONText", "Telemetry", "TestSupport"]),
         tests("PostgresDriverTests", ["PostgresDriver", "EventLoops", "Telemetry", "TestSupport"]),

@@ -1,6 +1,8 @@
+import Cryptography
 import EventLoops
 import HTTPCalling
 import JSONText
+import Settings
 import Synchronization
 
 /// What a command works with: the loop it runs on, an HTTP client, a wish to stop.
@@ -13,9 +15,16 @@ struct CommandContext {
     /// In place of a stored one, for tests.
     var session: Session?
 
-    /// The admin API as the signed-in user, or with the token of `ECLUSA_TOKEN` (a service account's).
+    /// The admin API as the signed-in user, or with the token of `ECLUSA_TOKEN` (a service account's, or
+    /// `file:` and where it is).
     func admin() throws(CommandFailure) -> AdminClient {
-        if let token = Stack.environment("ECLUSA_TOKEN") {
+        if let wish = Stack.environment("ECLUSA_TOKEN") {
+            let token: String
+            do throws(SettingFault) {
+                token = try SecretSource.read(wish, minimumBytes: 1).withBytes {
+                    String(decoding: $0, as: UTF8.self)
+                }
+            } catch { throw .configuration("ECLUSA_TOKEN \(error.what): \(error.fix)") }
             let url = Stack.environment("ECLUSA_URL") ?? "http://127.0.0.1:7070"
             let session = Session(url: url, accessToken: token, refreshToken: "")
             return AdminClient(http: http, session: session) { _ in }

@@ -22,6 +22,7 @@ package final class UsageIngest {
     private let log: Log
     private let batches: Counter
     private let events: CounterCell
+    private let lag, duration: HistogramCell
 
     /// - Parameter database: role ingest.
     package init(database: PostgresPool, clock: WallClock, log: Log, metrics: MetricsRegistry) {
@@ -33,6 +34,18 @@ package final class UsageIngest {
             labels: ["outcome"])
         events = metrics.counter(
             "eclusa_ingest_events_total", help: "Usage events acknowledged to nodes, repetitions included."
+        ).cell()
+        lag = metrics.histogram(
+            "eclusa_ingest_lag_seconds", help: "From the start of a batch's oldest call to its being stored.",
+            bounds: [
+                1_000_000, 2_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000, 3_600_000_000,
+                86_400_000_000,
+            ], scale: 0.000_001
+        ).cell()
+        duration = metrics.histogram(
+            "eclusa_ingest_seconds", help: "How long it took to store a batch.",
+            bounds: [5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000],
+            scale: 0.000_001
         ).cell()
     }
 
@@ -62,14 +75,20 @@ package final class UsageIngest {
         }
         let answer: BatchAnswer
         do {
-            answer = try await UsageStore.ingest(batch, digest: digest, at: clock.now(), database)
+            let begun = clock.now()
+            answer = try await UsageStore.ingest(batch, digest: digest, at: begun, database)
+            duration.observe(clock.now().microseconds(since: begun))
         } catch {
             log.warning(
                 "usage cannot be taken in", ["node": LogValue("\(sender)"), "reason": LogValue(error)])
             return .unavailable
         }
         switch answer {
-        case .acknowledged: events.add(Int64(batch.events.count))
+        case .acknowledged:
+            events.add(Int64(batch.events.count))
+            if let oldest = batch.events.map(\.startedAt).min() {
+                lag.observe(clock.now().microseconds(since: oldest))
+            }
         case .gap(let needed):
             log.warning(
                 "a usage batch came too early",

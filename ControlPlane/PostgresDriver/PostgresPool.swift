@@ -18,10 +18,11 @@ package final class PostgresPool {
     private let statementTimeoutMilliseconds: Int
     private let resolver: BlockingPool?
     private let log: Log
+    private let meters: PoolMeters?
 
-    private var idle: [PostgresConnection] = []
-    private var waiters: [Waiter] = []
-    private var leased = 0
+    private var idle: [PostgresConnection] = [] { didSet { meters?.idle.set(Int64(idle.count)) } }
+    private var waiters: [Waiter] = [] { didSet { meters?.waiting.set(Int64(waiters.count)) } }
+    private var leased = 0 { didSet { meters?.leased.set(Int64(leased)) } }
     private var connecting = 0
     private var backoff = ReconnectBackoff()
     private var retry: Timer?
@@ -41,11 +42,14 @@ package final class PostgresPool {
     /// - `role`: what every statement runs as, unless a transaction says otherwise; nil: the URL's user.
     /// - `resolver`: looks host names up; without one a host name in the URL blocks the loop for the time of
     ///   the lookup.
+    /// - `metrics`: where its connections and waits are shown, by `purpose`.
     package init(
         loop: EventLoop, url: PostgresURL, role: StaticString? = nil, size: Int, purpose: String,
-        statementTimeoutMilliseconds: Int, resolver: BlockingPool? = nil, log: Log = .silent
+        statementTimeoutMilliseconds: Int, resolver: BlockingPool? = nil, log: Log = .silent,
+        metrics: MetricsRegistry? = nil
     ) {
         precondition(size > 0 && statementTimeoutMilliseconds > 0)
+        meters = metrics.map { PoolMeters($0, purpose: purpose, size: size) }
         self.loop = loop
         self.size = size
         self.purpose = purpose
@@ -135,6 +139,8 @@ extension PostgresPool {
         if !backoff.isWorthWaiting(now: loop.now) {
             throw lastFailure ?? PostgresError(.unavailable, privateDetail: "the server is away")
         }
+        let since = loop.now
+        defer { meters?.waits.observe((loop.now - since) / 1_000) }
         let waiter = Waiter()
         waiters.append(waiter)
         waiter.timer = loop.schedule(afterNanoseconds: Self.waitNanoseconds) { [unowned self] in

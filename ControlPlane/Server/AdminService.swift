@@ -8,6 +8,7 @@ import OpenID
 import Operations
 import PostgresDriver
 import Settings
+import Synchronization
 import Telemetry
 import Transport
 
@@ -24,6 +25,8 @@ struct SharedParts: Sendable {
     let metrics: MetricsRegistry
     let limits: RequestLimits
     let webFiles: WebFiles
+    let tracer: Tracer?
+    let departure = Departure()
     let log: Log
 
     /// Why providers may not be at an address; nil when they may. A host name is judged as if it were public:
@@ -32,6 +35,13 @@ struct SharedParts: Sendable {
         let address = IPAddress(url.host) ?? IPAddress(v4: 0x0808_0808)
         return egress.refusal(host: url.host, address: address, port: url.port, isSecure: url.isSecure)
     }
+}
+
+/// Whether the program is about to end: it still answers, but should get no new work. Any thread.
+final class Departure: Sendable {
+    private let begun = Atomic<Bool>(false)
+    var isUnderWay: Bool { begun.load(ordering: .relaxed) }
+    func begin() { begun.store(true, ordering: .relaxed) }
 }
 
 /// The admin API on one loop. Non-Sendable: everything of it lives there.
@@ -67,8 +77,8 @@ final class AdminService {
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,
             crossOrigin: CrossOrigin(origins: shared.values[ControlSettings.corsOrigins]),
             webFiles: shared.webFiles,
-            isSecure: shared.values[ControlSettings.publicURL].hasPrefix("https://")
-        ) { [database] in await Self.unreadyParts(database) }
+            isSecure: shared.values[ControlSettings.publicURL].hasPrefix("https://"), tracer: shared.tracer
+        ) { [database] in shared.departure.isUnderWay ? ["stopping"] : await Self.unreadyParts(database) }
         let api = try AdminAPI(operations: operations, surroundings: surroundings, log: shared.log)
         server = HTTPServer(loop: loop, refusal: ErrorEdge.refusal) { await api.handle($0) }
         address = shared.values[ControlSettings.adminListenAddress]

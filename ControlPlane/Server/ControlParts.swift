@@ -9,6 +9,7 @@ import Publishing
 import Settings
 import Store
 import Telemetry
+import TelemetryExport
 import Transport
 
 /// Brings the control plane up, part by part, and says in plain words what is missing when it cannot.
@@ -28,16 +29,15 @@ struct ControlParts {
         let passwords = try StartUp.passwordPolicy(values)
         let metrics = MetricsRegistry()
         metrics.addProcessMetrics()
+        metrics.addBuildInfo(program: "eclusa-control", version: ControlProgram.version)
 
         let resolver = try await parts.start("name lookup") {
             BlockingPool(threads: 1, queueLimit: 64, name: "names")
         }
+        let exporter = try await startExporter(parts, resolver, metrics)
         let database = try await parts.start("database") {
-            let owner = PostgresPool(
-                loop: loop, url: url, size: 1, purpose: "migrations", statementTimeoutMilliseconds: 60_000,
-                resolver: resolver)
-            try await StartUp.migrate(url, owner)
-            return pool(url, resolver, loop)
+            try await migrate(url, resolver)
+            return pool(url, resolver, loop, metrics)
         } stop: { pool, _ in
             await pool.close()
         }
@@ -53,7 +53,7 @@ struct ControlParts {
             limits: RequestLimits(
                 perAddress: values[ControlSettings.addressRate], perUser: values[ControlSettings.userRate],
                 clock: clock),
-            webFiles: try StartUp.webFiles(values), log: log)
+            webFiles: try StartUp.webFiles(values), tracer: exporter.tracer, log: log)
         let nodes = try await parts.start("node listener") {
             let nodes = try NodeService(shared, url: url, resolver: resolver, loop: loop)
             try nodes.start()
@@ -82,12 +82,49 @@ struct ControlParts {
         }
         try await startBackups(parts, shared, url)
         try await startJobs(parts, first.operations, database)
+        try await startDeparture(parts, shared.departure)
         log.info(
             "ready",
             [
                 "admin": "\(first.address)", "node_url": "\(values[ControlSettings.nodePublicURL])",
                 "version": "\(ControlProgram.version)",
             ])
+    }
+
+    /// Stopped before everything else: load balancers see it; until they have, requests are still answered.
+    private func startDeparture(_ parts: Parts, _ departure: Departure) async throws {
+        try await parts.start("departure") {
+        } stop: { [loop, values] _, _ in
+            departure.begin()
+            await loop.sleep(nanoseconds: values[ControlSettings.drainDelay].wholeNanoseconds)
+        }
+    }
+
+    /// Brings the schema to this release; does nothing when it is there.
+    func migrate() async throws {
+        try await migrate(try StartUp.databaseURL(values), nil)
+    }
+
+    private func migrate(_ url: PostgresURL, _ resolver: BlockingPool?) async throws {
+        let owner = PostgresPool(
+            loop: loop, url: url, size: 1, purpose: "migrations", statementTimeoutMilliseconds: 60_000,
+            resolver: resolver)
+        try await StartUp.migrate(url, owner)
+    }
+
+    private func startExporter(
+        _ parts: Parts, _ resolver: BlockingPool, _ metrics: MetricsRegistry
+    ) async throws -> TelemetryExporter {
+        let sender = ErrorSender(
+            program: "eclusa-control", version: ControlProgram.version, instance: StartUp.hostName())
+        return try await parts.start("telemetry") {
+            let exporter = TelemetryExporter(
+                values, sender: sender, loop: loop, resolver: resolver, log: log, metrics: metrics)
+            exporter.start()
+            return exporter
+        } stop: { exporter, _ in
+            await exporter.stop()
+        }
     }
 
     /// What is done by itself, again and again.
@@ -134,12 +171,12 @@ struct ControlParts {
     }
 
     private func pool(
-        _ url: PostgresURL, _ resolver: BlockingPool, _ loop: EventLoop
+        _ url: PostgresURL, _ resolver: BlockingPool, _ loop: EventLoop, _ metrics: MetricsRegistry
     ) -> PostgresPool {
         PostgresPool(
             loop: loop, url: url, role: DatabaseRole.app.name,
             size: values[ControlSettings.databaseConnections], purpose: "admin",
-            statementTimeoutMilliseconds: 10_000, resolver: resolver)
+            statementTimeoutMilliseconds: 10_000, resolver: resolver, log: log, metrics: metrics)
     }
 
     private func startBackups(_ parts: Parts, _ shared: SharedParts, _ url: PostgresURL) async throws {
@@ -178,7 +215,7 @@ struct ControlParts {
             for loop in threads.loops {
                 services.append(
                     try await RemoteService.start(on: loop) {
-                        let pool = pool(url, resolver, loop)
+                        let pool = pool(url, resolver, loop, shared.metrics)
                         let service = try AdminService(
                             shared, loop: loop, database: pool, changed: changed)
                         try service.listen()

@@ -15,13 +15,21 @@ enum ControlProgram {
         let lifecycle: Lifecycle
         do throws(SystemError) {
             lifecycle = try Lifecycle(
-                log: log, drainNanoseconds: values[ControlSettings.drain].wholeNanoseconds)
+                log: log,
+                drainNanoseconds: values[ControlSettings.drain].wholeNanoseconds
+                    + values[ControlSettings.drainDelay].wholeNanoseconds)
         } catch {
             log.error("cannot make an event loop", ["error": LogValue(error)])
             return ExitCode.internalError.rawValue
         }
         let code = lifecycle.run { parts in
-            try await ControlParts(values: values, loop: lifecycle.loop, log: log).start(parts)
+            let control = ControlParts(values: values, loop: lifecycle.loop, log: log)
+            if values[ControlSettings.migrateOnly] {
+                try await control.migrate()
+                lifecycle.requestStop("the schema is this release's", code: .success)
+            } else {
+                try await control.start(parts)
+            }
         }
         return code.rawValue
     }

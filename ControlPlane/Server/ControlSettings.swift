@@ -5,6 +5,7 @@ import Operations
 import SMTP
 import Settings
 import Telemetry
+import TelemetryExport
 import Transport
 
 /// Every setting of `eclusa-control`.
@@ -152,6 +153,13 @@ enum ControlSettings {
     static let drain = Setting.duration(
         "drain-time", default: .seconds(10), in: .milliseconds(100)...(.seconds(600)),
         help: "How long requests under way may take when the program stops.")
+    static let migrateOnly = Setting.boolean(
+        "migrate-only", default: false,
+        help: "Bring the database to this release's schema, and end.")
+    static let drainDelay = Setting.duration(
+        "drain-delay", default: .seconds(0), in: .seconds(0)...(.seconds(600)),
+        help: "How long the program says that it is not ready, and still answers, before it drains: time for "
+            + "load balancers to notice.")
     static let logLevel = Setting<LogLevel>.value(
         "log-level", as: "debug|info|warning|error", default: "info",
         help: "The least urgent lines that are logged.",
@@ -164,7 +172,8 @@ enum ControlSettings {
         version: ControlProgram.version,
         groups: [
             SettingGroup(
-                "Database and keys", [databaseURL, databaseConnections, masterKey, previousMasterKey]),
+                "Database and keys",
+                [databaseURL, databaseConnections, migrateOnly, masterKey, previousMasterKey]),
             SettingGroup(
                 "Listeners", [adminListenAddress, nodeListenAddress, nodePublicURL, nodeServerNames]),
             SettingGroup("Passwords", [passwordThreads, passwordMinimum, passwordBreachList]),
@@ -180,9 +189,12 @@ enum ControlSettings {
             SettingGroup(
                 "Backups",
                 [backupFolder, backupKey, backupEvery, backupDays, backupWeeks, backupCheckEvery]),
-            SettingGroup("Running", [loops, allowEgress, drain, logLevel]),
+            SettingGroup("Running", [loops, allowEgress, drain, drainDelay, logLevel]),
+            TelemetrySettings.group,
         ],
-        rules: [bootstrapIsWhole, mailIsWhole, backupIsWhole, originsAreExact])
+        rules: [
+            bootstrapIsWhole, mailIsWhole, backupIsWhole, originsAreExact, TelemetrySettings.areAddresses,
+        ])
 
     @Sendable private static func originsAreExact(_ values: SettingsValues) -> SettingProblem? {
         for origin in values[corsOrigins] {

@@ -17,7 +17,7 @@ final class MailService {
     init(_ shared: SharedParts, url: PostgresURL, resolver: BlockingPool, loop: EventLoop) throws {
         let database = PostgresPool(
             loop: loop, url: url, role: DatabaseRole.app.name, size: 1, purpose: "mail",
-            statementTimeoutMilliseconds: 10_000, resolver: resolver)
+            statementTimeoutMilliseconds: 10_000, resolver: resolver, metrics: shared.metrics)
         let identity = shared.keys.identity
         let sender = MailSender(
             loop: loop, database: database, clock: shared.clock,

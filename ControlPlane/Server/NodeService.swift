@@ -40,10 +40,12 @@ final class NodeService {
         self.loop = loop
         database = PostgresPool(
             loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.publisherConnections,
-            purpose: "publisher", statementTimeoutMilliseconds: 60_000, resolver: resolver)
+            purpose: "publisher", statementTimeoutMilliseconds: 60_000, resolver: resolver,
+            log: shared.log, metrics: shared.metrics)
         ingestDatabase = PostgresPool(
             loop: loop, url: url, role: DatabaseRole.ingest.name, size: Self.ingestConnections,
-            purpose: "ingest", statementTimeoutMilliseconds: 30_000, resolver: resolver)
+            purpose: "ingest", statementTimeoutMilliseconds: 30_000, resolver: resolver,
+            log: shared.log, metrics: shared.metrics)
         let keys = shared.keys
         let signing = try SnapshotSigning(
             rootKey: keys.pinnedRoot, key: keys.snapshotKey, keySets: keys.keySets,

@@ -14,6 +14,13 @@ import Transport
 /// The steps of a start that can fail because of what the operator gave, each failure with its fix and its
 /// exit code.
 enum StartUp {
+    /// What this machine calls itself.
+    static func hostName() -> String {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return "" }
+        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     static func databaseURL(_ values: SettingsValues) throws(StartFailure) -> PostgresURL {
         // Never quotes the text: it holds a password.
         do throws(PostgresError) {

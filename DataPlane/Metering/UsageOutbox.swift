@@ -34,7 +34,7 @@ package enum UsageOutbox {
     }
 
     private static func publish(_ outbox: Outbox, on metrics: MetricsRegistry) {
-        metrics.computedGauge("eclusa_outbox_bytes", help: "Usage events not yet acknowledged.") {
+        metrics.computedGauge("eclusa_outbox_bytes", help: "Size of the usage events not yet acknowledged.") {
             Double(outbox.status.bytes)
         }
         metrics.computedGauge("eclusa_outbox_events", help: "Usage events not yet acknowledged.") {

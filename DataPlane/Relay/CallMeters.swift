@@ -12,7 +12,12 @@ package final class CallMeters {
     private let attempts: CounterCell
     private let duration: HistogramCell
     private let firstByte: HistogramCell
+    private let answered: MetricCellCache<CounterCell>
+    private let answeredOK: CounterCell
+    private let providerCalls: Counter
+    private var byProvider: [ProviderID: [CounterCell]] = [:]
     let inFlight: GaugeCell
+    private let openStreams: GaugeCell
 
     /// Upper ends in microseconds: from an answer out of a cache to a model that thinks for minutes.
     private static let bounds: [Int64] = [
@@ -47,18 +52,47 @@ package final class CallMeters {
             bounds: Self.bounds, scale: 0.000001
         ).cell()
         inFlight = registry.gauge("eclusa_calls_in_flight", help: "Calls being served.").cell()
+        openStreams = registry.gauge(
+            "eclusa_streams_open", help: "Calls being served that asked for a stream."
+        ).cell()
+        let answers = registry.counter(
+            "eclusa_http_responses_total", help: "Answers to applications, by endpoint and status.",
+            labels: ["endpoint", "status"])
+        answered = answers.cellsOfThisThread()
+        answeredOK = answers.cell("chat", "200")
+        providerCalls = registry.counter(
+            "eclusa_provider_calls_total", help: "Calls that reached a provider, by provider and ending.",
+            labels: ["provider", "ending"])
     }
 
-    func noteRefusal(_ code: ErrorCode) { refused[code.code].add() }
+    func noteBegin(isStream: Bool) { if isStream { openStreams.add(1) } }
+    func noteEnd(isStream: Bool) { if isStream { openStreams.add(-1) } }
+
+    func noteRefusal(_ code: ErrorCode, status: Int) {
+        refused[code.code].add()
+        answered["refused", String(status)].add()
+    }
 
     func note(_ event: UsageEvent) {
         // Endings are numbered from 1 without gaps.
-        ended[Int(event.ending.rawValue) - 1].add()
+        let ending = Int(event.ending.rawValue) - 1
+        ended[ending].add()
+        cells(of: event.provider)[ending].add()
+        if event.status == 200 { answeredOK.add() } else { answered["chat", String(event.status)].add() }
         inputTokens.add(event.usage.input)
         outputTokens.add(event.usage.output)
         cost.add(event.cost.nanos)
         attempts.add(Int64(event.attempts))
         duration.observe(Int64(event.latencyMicroseconds))
         firstByte.observe(Int64(event.firstByteMicroseconds))
+    }
+
+    private func cells(of provider: ProviderID) -> [CounterCell] {
+        if let cells = byProvider[provider] { return cells }
+        // Providers come from configuration, but a busy one changes.
+        if byProvider.count >= 256 { byProvider.removeAll() }
+        let cells = UsageEvent.Ending.allCases.map { providerCalls.cell("\(provider)", $0.name) }
+        byProvider[provider] = cells
+        return cells
     }
 }

@@ -2,6 +2,7 @@ import Admission
 import Contract
 import Dialects
 import Domain
+import EventLoops
 import Feed
 import HTTPCalling
 import HTTPServing
@@ -104,16 +105,19 @@ extension ChatReply {
     ) async throws(CallError) {
         let spliced: SplicedBody
         body.removeAll()
+        let trace = trace?.dial(atNanoseconds: gateway.loop.now)
         switch call {
         case .chat(let request):
             let bound: ImposedBound? =
                 imposesBound ? upstream.target.provider.entry.kind.imposedBound : nil
             spliced = request.spliced(model: upstream.modelJSON, imposing: bound)
-            upstream.writeHead(bodyBytes: spliced.byteCount, to: &body)
+            upstream.writeHead(bodyBytes: spliced.byteCount, traceparent: trace, to: &body)
         case .other(let call):
             spliced = call.body
+            var fields = call.fields
+            if let trace { fields.append(("traceparent", trace)) }
             let isWritten = upstream.writeHead(
-                call.target, fields: call.fields, bodyBytes: spliced.byteCount, to: &body)
+                call.target, fields: fields, bodyBytes: spliced.byteCount, to: &body)
             guard isWritten else { throw .invalidRequest("the provider's configuration cannot be sent") }
         }
         for index in 0..<spliced.count {

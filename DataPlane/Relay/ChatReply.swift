@@ -52,6 +52,8 @@ final class ChatReply {
     var hasBegun = false
     /// Whether the head of a stream promised another answer on the connection.
     var keepsStreamAlive = false
+    /// Where the call stands in its trace, and the provider's part of it; nil when nothing is traced.
+    var trace: CallTrace?
     /// The node ended it: it is being shut down.
     private(set) var isCutShort = false
     /// How near its limits the caller is.
@@ -84,6 +86,7 @@ final class ChatReply {
         isCutShort = false
         startedAt = gateway.loop.now
         firstByteAt = 0
+        trace = gateway.tracer.map { CallTrace($0, exchange) }
     }
 
     /// What the call's limits ask of it.

@@ -36,6 +36,7 @@ package final class Gateway {
     let limits: Limits
     let log: Log
     let meters: CallMeters
+    let tracer: Tracer?
     let admission: Admission
     let routing: Routing
     let upstreams: UpstreamTable
@@ -47,7 +48,7 @@ package final class Gateway {
     package init(
         loop: EventLoop, live: LiveSnapshot, recorder: UsageRecorder, grants: GrantPort,
         calling: UpstreamCalling, clock: WallClock, limits: Limits = Limits(), log: Log,
-        metrics: MetricsRegistry
+        metrics: MetricsRegistry, tracer: Tracer? = nil
     ) {
         self.loop = loop
         self.live = live
@@ -57,6 +58,7 @@ package final class Gateway {
         self.limits = limits
         self.log = log
         meters = CallMeters(metrics)
+        self.tracer = tracer
         var random = SystemRandomNumberGenerator()
         admission = Admission(seed: random.next())
         routing = Routing(seed: random.next())
@@ -120,7 +122,8 @@ package final class Gateway {
         _ exchange: Exchange, _ failure: CallFailure, in dialect: ClientDialect = .openAI
     ) async {
         if failure.ending == .clientGone { return }
-        meters.noteRefusal(failure.code)
+        meters.noteRefusal(failure.code, status: failure.status)
+        traceRefusal(exchange, failure)
         log.debug(
             "call refused",
             [

@@ -31,7 +31,11 @@ extension Gateway {
             let wanted = claims(of: permit.admitted, call)  // of its limits: nothing for most
             let held = try await reserve(wanted, for: exchange)  // how much: waits a little if it must
             let reply = takeReply(exchange)
-            defer { give(reply) }
+            meters.noteBegin(isStream: call.isStream)
+            defer {
+                meters.noteEnd(isStream: call.isStream)
+                give(reply)
+            }
             reply.take(wanted)
             let note = begin(call, plan, permit, held)  // in case the process is killed
             let outcome = await reply.relay(call, plan, of: permit.route, in: serving)  // never throws
@@ -42,6 +46,7 @@ extension Gateway {
             if wanted.learnsOutput { admission.learn(from: event) }
             meters.note(event)
             await reply.finish(event, isDurable: isDurable)  // a clean end, or one error in the dialect
+            trace(event, reply)
         } catch { await refuse(exchange, error, in: form.dialect) }
     }
 

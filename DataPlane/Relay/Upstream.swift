@@ -83,9 +83,13 @@ final class Upstream {
     }
 
     /// Appends the head of a chat completion in OpenAI's format whose body has this many bytes.
-    func writeHead(bodyBytes: Int, to output: inout GrowableBytes) {
+    func writeHead(bodyBytes: Int, traceparent: String? = nil, to output: inout GrowableBytes) {
         chatHeads[nextCredential()].withBytes { output.append($0) }
         output.append(decimal: bodyBytes)
+        if var traceparent {
+            output.append("\r\ntraceparent: ")
+            traceparent.withUTF8 { output.append(UnsafeRawBufferPointer($0)) }
+        }
         output.append("\r\n\r\n")
     }
 

@@ -11,6 +11,7 @@ import Metering
 import Relay
 import Settings
 import Telemetry
+import TelemetryExport
 import Transport
 
 /// Brings the node up, part by part, and says in plain words what is missing when it cannot.
@@ -29,6 +30,7 @@ struct GatewayParts {
         let upstreamTLS = try StartUp.upstreamTLS(values)
         let metrics = MetricsRegistry()
         metrics.addProcessMetrics()
+        metrics.addBuildInfo(program: "eclusa-gateway", version: GatewayProgram.version)
         let snapshots = LiveSnapshots()
         let state = OperationsSurface.State(snapshots: snapshots, metrics: metrics, clock: clock)
         try await startOperations(parts, state)
@@ -42,6 +44,7 @@ struct GatewayParts {
             try await enroll(directory, resolver)
         }
         state.node = identity.node
+        let exporter = try await startExporter(parts, identity, resolver, metrics)
         let outbox = try await startOutbox(parts, directory, identity, metrics)
         let feed = try await startFeed(parts, identity, directory, snapshots, resolver, metrics)
         let grants = NodeGrants(at: loop.now)
@@ -50,7 +53,8 @@ struct GatewayParts {
         let shared = SharedParts(
             snapshots: snapshots, outbox: outbox, grants: grants, resolver: resolver, egress: egress,
             upstreamTLS: upstreamTLS, clientLimits: StartUp.clientLimits(values),
-            gatewayLimits: StartUp.gatewayLimits(values), clock: clock, metrics: metrics, log: log)
+            gatewayLimits: StartUp.gatewayLimits(values), clock: clock, metrics: metrics,
+            tracer: exporter.tracer, log: log)
         let serving = try await parts.start("serving") {
             try await StartUp.serving(shared, plan, values)
         } stop: { [loop] serving, nanoseconds in
@@ -58,6 +62,12 @@ struct GatewayParts {
             await serving.stop(on: loop, withinNanoseconds: nanoseconds)
         }
         state.isServing = true
+        try await parts.start("departure") {
+        } stop: { [loop, values] _, _ in
+            // Load balancers see it first; until they have, calls are still taken.
+            state.isServing = false
+            await loop.sleep(nanoseconds: values[GatewaySettings.drainDelay].wholeNanoseconds)
+        }
         log.info(
             "serving",
             [
@@ -65,6 +75,22 @@ struct GatewayParts {
                 "node": "\(identity.node.map { "\($0)" } ?? "")", "version": "\(GatewayProgram.version)",
                 "loops": LogValue(StartUp.loopCount(values)),
             ])
+    }
+
+    private func startExporter(
+        _ parts: Parts, _ identity: NodeIdentity, _ resolver: BlockingPool, _ metrics: MetricsRegistry
+    ) async throws -> TelemetryExporter {
+        let sender = ErrorSender(
+            program: "eclusa-gateway", version: GatewayProgram.version,
+            instance: identity.node.map { "\($0)" } ?? "")
+        return try await parts.start("telemetry") {
+            let exporter = TelemetryExporter(
+                values, sender: sender, loop: loop, resolver: resolver, log: log, metrics: metrics)
+            exporter.start()
+            return exporter
+        } stop: { exporter, _ in
+            await exporter.stop()
+        }
     }
 
     private func startOperations(_ parts: Parts, _ state: OperationsSurface.State) async throws {

@@ -20,7 +20,9 @@ enum GatewayProgram {
         let lifecycle: Lifecycle
         do throws(SystemError) {
             lifecycle = try Lifecycle(
-                log: log, drainNanoseconds: values[GatewaySettings.drain].wholeNanoseconds)
+                log: log,
+                drainNanoseconds: values[GatewaySettings.drain].wholeNanoseconds
+                    + values[GatewaySettings.drainDelay].wholeNanoseconds)
         } catch {
             log.error("cannot make an event loop", ["error": LogValue(error)])
             return ExitCode.internalError.rawValue

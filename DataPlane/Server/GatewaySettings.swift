@@ -3,6 +3,7 @@ import Cryptography
 import LocalStore
 import Settings
 import Telemetry
+import TelemetryExport
 import Transport
 
 /// Every setting of `eclusa-gateway`.
@@ -72,6 +73,10 @@ enum GatewaySettings {
     static let drain = Setting<Duration>.duration(
         "drain-time", default: .seconds(30), in: .milliseconds(100)...(.seconds(3600)),
         help: "How long calls under way may take when the program stops.")
+    static let drainDelay = Setting<Duration>.duration(
+        "drain-delay", default: .seconds(0), in: .seconds(0)...(.seconds(600)),
+        help: "How long the program says that it is not ready, and still takes calls, before it drains: time "
+            + "for load balancers to notice.")
     static let logLevel = Setting<LogLevel>.value(
         "log-level", as: "debug|info|warning|error", default: "info",
         help: "The least urgent lines that are logged.",
@@ -87,9 +92,10 @@ enum GatewaySettings {
                 "Listeners", [listenAddresses, tlsCertificate, tlsKey, operationsListenAddress]),
             SettingGroup("The node", [dataDirectory, join, mirror, outboxSynchronous, outboxLimit]),
             SettingGroup("Providers", [allowEgress, upstreamTrust, upstreamIdle]),
-            SettingGroup("Running", [loops, maximumBody, maximumStale, drain, logLevel]),
+            SettingGroup("Running", [loops, maximumBody, maximumStale, drain, drainDelay, logLevel]),
+            TelemetrySettings.group,
         ],
-        rules: [listenersAreAddresses, tlsIsWhole, joinIsABundle])
+        rules: [listenersAreAddresses, tlsIsWhole, joinIsABundle, TelemetrySettings.areAddresses])
 
     @Sendable private static func listenersAreAddresses(_ values: SettingsValues) -> SettingProblem? {
         guard let wrong = values[listenAddresses].first(where: { SocketAddress($0) == nil }) else {

@@ -23,6 +23,7 @@ struct SharedParts: Sendable {
     let gatewayLimits: Gateway.Limits
     let clock: WallClock
     let metrics: MetricsRegistry
+    let tracer: Tracer?
     let log: Log
 }
 
@@ -51,7 +52,7 @@ final class ServingLoop {
             grants: GrantPort(
                 shared.grants, outbox: shared.outbox, loop: loop, clock: shared.clock),
             calling: UpstreamCalling(client: client, tls: shared.upstreamTLS), clock: shared.clock,
-            limits: shared.gatewayLimits, log: shared.log, metrics: shared.metrics)
+            limits: shared.gatewayLimits, log: shared.log, metrics: shared.metrics, tracer: shared.tracer)
         self.gateway = gateway
         let server = HTTPServer(loop: loop) { await gateway.handle($0) }
         self.server = server

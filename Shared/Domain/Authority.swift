@@ -46,6 +46,8 @@ package struct Role: Hashable, Sendable {
     package static let platformAdmin = Role(name: "platform-admin", permissions: Set(Permission.allCases))
     package static let platformAuditor = Role(
         name: "platform-auditor", permissions: Set(Permission.allCases.filter { $0.verb == "read" }))
+    /// For machines that start gateway nodes.
+    package static let nodeEnroller = Role(name: "node-enroller", permissions: [.joinTokensCreate])
     package static let tenantOwner = Role(
         name: "tenant-owner", permissions: Set(Permission.allCases.filter { !$0.isPlatformOnly }))
     package static let tenantAdmin = Role(
@@ -71,7 +73,8 @@ package struct Role: Hashable, Sendable {
 
     /// Every role that exists without being made.
     package static let builtIn = [
-        platformAdmin, platformAuditor, tenantOwner, tenantAdmin, billingManager, developer, viewer,
+        platformAdmin, platformAuditor, nodeEnroller, tenantOwner, tenantAdmin, billingManager, developer,
+        viewer,
     ]
 
     package static func builtIn(named name: String) -> Role? { builtIn.first { $0.name == name } }

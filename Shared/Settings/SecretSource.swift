@@ -1,8 +1,8 @@
-import Cryptography
+package import Cryptography
 import Glibc
 
 /// Reads a secret from where its setting says: the text itself, or `file:PATH`.
-enum SecretSource {
+package enum SecretSource {
     /// Unit: bytes.
     static let maximumBytes = 65_536
     /// What people leave in examples. Compared without case.
@@ -10,7 +10,8 @@ enum SecretSource {
         "changeme", "change-me", "secret", "password", "default", "admin", "example",
     ]
 
-    static func read(_ text: String, minimumBytes: Int) throws(SettingFault) -> Secret {
+    /// The secret a text is, or says where to find.
+    package static func read(_ text: String, minimumBytes: Int) throws(SettingFault) -> Secret {
         let secret = text.hasPrefix("file:") ? try file(String(text.dropFirst(5))) : Secret(utf8: text)
         guard !secret.isEmpty else {
             throw SettingFault(what: "is empty", fix: "give a secret, never an empty one")

@@ -66,6 +66,13 @@ package struct Log: Sendable {
             if !output.offer(notice) { output.restoreDropped(lost) }
         }
         output.put(line(level, message, fields))
+        if level == .error, let reports = output.errorReports {
+            reports.offer(
+                ErrorReport(
+                    message: message.description,
+                    fields: bound + fields.map { (name: $0.key, value: $0.value) },
+                    microseconds: nowMicroseconds()))
+        }
     }
 
     private func line(_ level: LogLevel, _ message: StaticString, _ fields: LogFields) -> [UInt8] {

@@ -12,6 +12,13 @@ package final class LogOutput: Sendable {
     private let levelValue: Atomic<Int>
     private let droppedLines = Atomic<Int>(0)
     private let write: @Sendable (UnsafeRawBufferPointer) -> Bool
+    private let errors = Mutex<ExportQueue<ErrorReport>?>(nil)
+
+    /// Where error lines go besides; nil: nowhere.
+    package var errorReports: ExportQueue<ErrorReport>? {
+        get { errors.withLock { $0 } }
+        set { errors.withLock { $0 = newValue } }
+    }
 
     /// Lines below it are not built. Settable at any time, from any thread.
     package var level: LogLevel {

@@ -1,6 +1,14 @@
 import Glibc
 
 extension MetricsRegistry {
+    /// Adds which release runs, as a gauge that is always 1.
+    package func addBuildInfo(program: String, version: String) {
+        gauge(
+            "eclusa_build_info", help: "1; the labels say which release this is.",
+            labels: ["program", "version"]
+        ).cell(program, version).set(1)
+    }
+
     /// Adds the process's own figures under the names Prometheus clients share: memory, processor time,
     /// descriptors, start time. Read from the kernel when the page is made.
     package func addProcessMetrics() {

@@ -102,7 +102,10 @@ struct AuthorityTests {
         }
         #expect(Set(Role.builtIn.map(\.name)).count == Role.builtIn.count)
         #expect(Role.builtIn(named: "root") == nil)
-        #expect(Role.builtIn.filter(\.isPlatformRole).map(\.name) == ["platform-admin", "platform-auditor"])
+        #expect(
+            Role.builtIn.filter(\.isPlatformRole).map(\.name) == [
+                "platform-admin", "platform-auditor", "node-enroller",
+            ])
     }
 
     @Test("permissions are noun:verb in lowercase", arguments: Permission.allCases)

@@ -41,6 +41,7 @@ package final class AdminAPI {
             let status = await serve(found, exchange)
             return metrics.count("web-file", status: status, nanoseconds: monotonicNanoseconds() - start)
         }
+        let trace = surroundings.tracer.map { RequestTrace($0, exchange) }
         // Before the body is read, which may move the fields.
         let origin = surroundings.crossOrigin.allowed(exchange)
         var (operation, reply) = await answer(exchange, mayPreflight: origin != nil)
@@ -54,6 +55,7 @@ package final class AdminAPI {
             try? await exchange.respond(status: reply.status, fields: reply.fields, body: reply.body)
         }
         metrics.count(operation, status: reply.status, nanoseconds: monotonicNanoseconds() - start)
+        trace?.end(operation, status: reply.status)
     }
 
     private func addSafety(to fields: inout HeaderFields) {

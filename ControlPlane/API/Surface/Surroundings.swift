@@ -14,11 +14,13 @@ package struct Surroundings {
     package let eventStreams: EventStreams
     /// People reach it over TLS: browsers are told to come back no other way.
     package let isSecure: Bool
+    /// nil: requests are not traced.
+    package let tracer: Tracer?
 
     package init(
         version: String, metrics: MetricsRegistry, limits: RequestLimits,
         crossOrigin: CrossOrigin = CrossOrigin(origins: []), webFiles: WebFiles = WebFiles(),
-        eventStreams: EventStreams = EventStreams(), isSecure: Bool = false,
+        eventStreams: EventStreams = EventStreams(), isSecure: Bool = false, tracer: Tracer? = nil,
         unreadyParts: @escaping () async -> [String]
     ) {
         self.version = version
@@ -28,6 +30,7 @@ package struct Surroundings {
         self.webFiles = webFiles
         self.eventStreams = eventStreams
         self.isSecure = isSecure
+        self.tracer = tracer
         self.unreadyParts = unreadyParts
     }
 }
