@@ -34,6 +34,9 @@ install:
 install-test:
 	@infrastructure/ci/install infrastructure/ci/packages.txt infrastructure/ci/packages-test.txt
 
+install-check:
+	@infrastructure/ci/install infrastructure/ci/packages.txt infrastructure/ci/packages-check.txt
+
 install-bench:
 	@infrastructure/ci/install infrastructure/ci/packages.txt infrastructure/ci/packages-bench.txt
 
@@ -45,11 +48,14 @@ release: install ## release build of the programs
 
 # --- test ------------------------------------------------------------------------------------------------------------
 
-test: install-test lint unit fuzz-slice end-to-end ## every test: format, warnings, imports, unit, fuzz, end to end
+test: install-test check unit fuzz-slice end-to-end ## every test: format, warnings, imports, unit, fuzz, end to end
 	@echo "make test: all of it passed"
 
 lint: install ## format lint
 	@swift format lint --strict --parallel --recursive $$(git ls-files '*.swift')
+
+check: lint install-check ## every linter: format, manifests, policies, rules, dashboards, links
+	@Tests/Infrastructure/run
 
 format: ## format the Swift sources in place
 	@swift format --in-place --parallel --recursive $$(git ls-files '*.swift')
@@ -101,7 +107,7 @@ documents: build ## rewrite the generated documents: OpenAPI, errors, settings
 	@infrastructure/dev/documents
 
 clean: ## delete what was built (not the data of `make up`)
-	rm -rf .build .venv
+	rm -rf .build .venv .venv-check
 
-.PHONY: help up down reset dev install install-test install-bench build release test lint format unit coverage \
+.PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format unit coverage \
 	end-to-end test-slow chaos fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean

@@ -3,82 +3,96 @@ import HTTPWire
 import JSONText
 import Operations
 
+/// Service accounts of a tenant, and of the platform: the same routes in two places.
 enum ServiceAccountRoutes {
-    private static let base = "/api/v1/tenants/{tenant}/service-accounts"
-    private static let one = "\(base)/{service_account}"
+    static let all: [AdminRoute] =
+        accounts(of: .tenant) + tokens(of: .tenant) + accounts(of: .platform) + tokens(of: .platform)
 
-    static let all: [AdminRoute] = accounts + tokens
+    /// The first word of operation ids.
+    private static func noun(_ owner: Ownership) -> String {
+        owner == .tenant ? "service-accounts" : "platform-service-accounts"
+    }
 
-    private static let accounts: [AdminRoute] = [
-        .list(
-            base, .needs(.serviceAccountsRead, in: .tenant), "service-accounts.list", "List service accounts",
-            of: .serviceAccount
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.list(
-                of: try call.tenant, try call.page, by: try call.caller)
-        },
-        .write(
-            .post, base, .needs(.serviceAccountsCreate, in: .tenant), "service-accounts.create",
-            "Create a service account, without roles", body: ServiceAccountBody.shape, status: 201,
-            answers: .serviceAccount
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.create(
-                name: try call.body[GroupBody.name], description: try call.body[GroupBody.description],
-                in: try call.tenant, by: try call.caller)
-        },
-        .one(
-            .get, one, .needs(.serviceAccountsRead, in: .tenant), "service-accounts.get",
-            "Get a service account", answers: .serviceAccount
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.get(
-                try call.serviceAccount, of: try call.tenant, by: try call.caller)
-        },
-        .write(
-            .patch, one, .needs(.serviceAccountsUpdate, in: .tenant), "service-accounts.update",
-            "Change a service account, or switch it off", body: ServiceAccountBody.changeShape,
-            answers: .serviceAccount
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.update(
-                try call.serviceAccount, name: try call.body[GroupBody.newName],
-                description: try call.body[GroupBody.newDescription],
-                status: try call.body[ServiceAccountBody.status], in: try call.tenant, by: try call.caller)
-        },
-        .write(
-            .delete, one, .needs(.serviceAccountsDelete, in: .tenant), "service-accounts.delete",
-            "Delete a service account with its tokens and roles", answers: .serviceAccount
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.delete(
-                try call.serviceAccount, in: try call.tenant, by: try call.caller)
-        },
-    ]
+    private static func accounts(of owner: Ownership) -> [AdminRoute] {
+        let base = "\(owner.basePath)/service-accounts", one = "\(base)/{service_account}"
+        let noun = noun(owner)
+        return [
+            .list(
+                base, .needs(.serviceAccountsRead, in: owner.place), "\(noun).list", "List service accounts",
+                of: .serviceAccount
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.list(
+                    of: try owner.tenant(of: call), try call.page, by: try call.caller)
+            },
+            .write(
+                .post, base, .needs(.serviceAccountsCreate, in: owner.place), "\(noun).create",
+                "Create a service account, without roles", body: ServiceAccountBody.shape, status: 201,
+                answers: .serviceAccount
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.create(
+                    name: try call.body[GroupBody.name], description: try call.body[GroupBody.description],
+                    in: try owner.tenant(of: call), by: try call.caller)
+            },
+            .one(
+                .get, one, .needs(.serviceAccountsRead, in: owner.place), "\(noun).get",
+                "Get a service account", answers: .serviceAccount
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.get(
+                    try call.serviceAccount, of: try owner.tenant(of: call), by: try call.caller)
+            },
+            .write(
+                .patch, one, .needs(.serviceAccountsUpdate, in: owner.place), "\(noun).update",
+                "Change a service account, or switch it off", body: ServiceAccountBody.changeShape,
+                answers: .serviceAccount
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.update(
+                    try call.serviceAccount, name: try call.body[GroupBody.newName],
+                    description: try call.body[GroupBody.newDescription],
+                    status: try call.body[ServiceAccountBody.status], in: try owner.tenant(of: call),
+                    by: try call.caller)
+            },
+            .write(
+                .delete, one, .needs(.serviceAccountsDelete, in: owner.place), "\(noun).delete",
+                "Delete a service account with its tokens and roles", answers: .serviceAccount
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.delete(
+                    try call.serviceAccount, in: try owner.tenant(of: call), by: try call.caller)
+            },
+        ]
+    }
 
-    private static let tokens: [AdminRoute] = [
-        .list(
-            "\(one)/tokens", .needs(.serviceAccountsRead, in: .tenant), "service-accounts.list-tokens",
-            "List a service account's tokens", of: .managementToken
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.tokens(
-                of: try call.serviceAccount, in: try call.tenant, try call.page, by: try call.caller)
-        },
-        .write(
-            .post, "\(one)/tokens", .needs(.serviceAccountsUpdate, in: .tenant),
-            "service-accounts.create-token", "Issue a token for the admin API; it is shown this once",
-            body: ServiceAccountBody.tokenShape, status: 201, answers: .issuedManagementToken
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.createToken(
-                of: try call.serviceAccount, name: try call.body[ServiceAccountBody.tokenName],
-                expires: try call.body[ServiceAccountBody.expires], in: try call.tenant,
-                by: try call.caller)
-        },
-        .write(
-            .post, "\(one)/tokens/{token}/revoke", .needs(.serviceAccountsUpdate, in: .tenant),
-            "service-accounts.revoke-token", "Revoke a token for good", answers: .managementToken
-        ) { call throws(OperationError) in
-            try await call.operations.serviceAccounts.revokeToken(
-                try call.managementToken, of: try call.serviceAccount, in: try call.tenant,
-                by: try call.caller)
-        },
-    ]
+    private static func tokens(of owner: Ownership) -> [AdminRoute] {
+        let one = "\(owner.basePath)/service-accounts/{service_account}"
+        let noun = noun(owner)
+        return [
+            .list(
+                "\(one)/tokens", .needs(.serviceAccountsRead, in: owner.place), "\(noun).list-tokens",
+                "List a service account's tokens", of: .managementToken
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.tokens(
+                    of: try call.serviceAccount, in: try owner.tenant(of: call), try call.page,
+                    by: try call.caller)
+            },
+            .write(
+                .post, "\(one)/tokens", .needs(.serviceAccountsUpdate, in: owner.place),
+                "\(noun).create-token", "Issue a token for the admin API; it is shown this once",
+                body: ServiceAccountBody.tokenShape, status: 201, answers: .issuedManagementToken
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.createToken(
+                    of: try call.serviceAccount, name: try call.body[ServiceAccountBody.tokenName],
+                    expires: try call.body[ServiceAccountBody.expires], in: try owner.tenant(of: call),
+                    by: try call.caller)
+            },
+            .write(
+                .post, "\(one)/tokens/{token}/revoke", .needs(.serviceAccountsUpdate, in: owner.place),
+                "\(noun).revoke-token", "Revoke a token for good", answers: .managementToken
+            ) { call throws(OperationError) in
+                try await call.operations.serviceAccounts.revokeToken(
+                    try call.managementToken, of: try call.serviceAccount, in: try owner.tenant(of: call),
+                    by: try call.caller)
+            },
+        ]
+    }
 }
 
 // MARK: - Shapes
@@ -88,7 +102,7 @@ extension Representation<ServiceAccount> {
         "ServiceAccount",
         [
             .init("id", .id(ServiceAccount.self), "Never changes.") { .text($0.id) },
-            .init("tenant", .id(Tenant.self), "Whose it is.") { .text($0.tenant) },
+            .init("tenant", .id(Tenant.self), "Whose it is; all zeros: the platform's.") { .text($0.tenant) },
             .init("name", .text(1...200), "Unique in the tenant.") { .string($0.name) },
             .init("description", .text(0...Group.maximumDescription), "What it is for.") {
                 .string($0.description)

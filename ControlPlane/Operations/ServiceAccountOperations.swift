@@ -10,7 +10,7 @@ package struct IssuedManagementToken: Sendable {
     package let text: ManagementTokenText
 }
 
-/// Machines that use the admin API with tokens of their own.
+/// Machines that use the admin API with tokens of their own: a tenant's, or (no owner) the platform's.
 package struct ServiceAccountOperations {
     /// How long a token lives at most. Unit: days.
     package static let maximumTokenDays: Int64 = 366
@@ -18,33 +18,34 @@ package struct ServiceAccountOperations {
     let environment: OperationEnvironment
 
     package func list(
-        of tenant: TenantID, _ page: PageRequest, by caller: Caller
+        of owner: TenantID?, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<ServiceAccount> {
-        try await environment.read(.serviceAccountsRead, in: .tenant(tenant), by: caller) { connection in
+        try await environment.read(.serviceAccountsRead, in: .owner(owner), by: caller) { connection in
             ListPage(
-                try await ServiceAccountStore.list(of: tenant, page.of(ServiceAccount.self), connection))
+                try await ServiceAccountStore.list(
+                    of: Self.home(owner), page.of(ServiceAccount.self), connection))
         }
     }
 
     package func get(
-        _ id: ServiceAccountID, of tenant: TenantID, by caller: Caller
+        _ id: ServiceAccountID, of owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> ServiceAccount {
-        try await environment.read(.serviceAccountsRead, in: .tenant(tenant), by: caller) { connection in
-            try found(try await ServiceAccountStore.find(id, of: tenant, connection))
+        try await environment.read(.serviceAccountsRead, in: .owner(owner), by: caller) { connection in
+            try found(try await ServiceAccountStore.find(id, of: Self.home(owner), connection))
         }
     }
 
     /// Makes an account that may do nothing yet: give it roles by bindings.
     package func create(
-        name: String, description: String, in tenant: TenantID, by caller: Caller
+        name: String, description: String, in owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<ServiceAccount> {
         try check(Group.problems(name: name, description: description))
         let now = environment.clock.now()
         let account = ServiceAccount(
-            id: ServiceAccountID(at: now), tenant: tenant, name: name, description: description,
+            id: ServiceAccountID(at: now), tenant: Self.home(owner), name: name, description: description,
             createdAt: now, updatedAt: now)
         return try await environment.write(
-            "service-accounts.create", .serviceAccountsCreate, in: .tenant(tenant), by: caller
+            "service-accounts.create", .serviceAccountsCreate, in: .owner(owner), by: caller
         ) { connection in
             try await ServiceAccountStore.create(account, connection)
             return Recorded(account, AuditSubject("service_account", account.id, Self.details(account)))
@@ -54,12 +55,12 @@ package struct ServiceAccountOperations {
     /// Changes what is not nil. A disabled account's tokens stop working at once.
     package func update(
         _ id: ServiceAccountID, name: String?, description: String?, status: ServiceAccount.Status?,
-        in tenant: TenantID, by caller: Caller
+        in owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<ServiceAccount> {
         try await environment.write(
-            "service-accounts.update", .serviceAccountsUpdate, in: .tenant(tenant), by: caller
+            "service-accounts.update", .serviceAccountsUpdate, in: .owner(owner), by: caller
         ) { connection in
-            let before = try found(try await ServiceAccountStore.find(id, of: tenant, connection))
+            let before = try found(try await ServiceAccountStore.find(id, of: Self.home(owner), connection))
             try await demandRoles(of: id, caller, connection)
             var account = before
             account.name = name ?? account.name
@@ -80,14 +81,14 @@ package struct ServiceAccountOperations {
 
     /// With its tokens and roles.
     package func delete(
-        _ id: ServiceAccountID, in tenant: TenantID, by caller: Caller
+        _ id: ServiceAccountID, in owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<ServiceAccount> {
         try await environment.write(
-            "service-accounts.delete", .serviceAccountsDelete, in: .tenant(tenant), by: caller
+            "service-accounts.delete", .serviceAccountsDelete, in: .owner(owner), by: caller
         ) { connection in
-            let account = try found(try await ServiceAccountStore.find(id, of: tenant, connection))
+            let account = try found(try await ServiceAccountStore.find(id, of: Self.home(owner), connection))
             try await demandRoles(of: id, caller, connection)
-            _ = try await ServiceAccountStore.delete(id, of: tenant, connection)
+            _ = try await ServiceAccountStore.delete(id, of: Self.home(owner), connection)
             return Recorded(account, AuditSubject("service_account", id, Self.details(account)))
         }
     }
@@ -95,20 +96,20 @@ package struct ServiceAccountOperations {
     // MARK: Tokens
 
     package func tokens(
-        of id: ServiceAccountID, in tenant: TenantID, _ page: PageRequest, by caller: Caller
+        of id: ServiceAccountID, in owner: TenantID?, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<ManagementToken> {
-        try await environment.read(.serviceAccountsRead, in: .tenant(tenant), by: caller) { connection in
-            _ = try found(try await ServiceAccountStore.find(id, of: tenant, connection))
+        try await environment.read(.serviceAccountsRead, in: .owner(owner), by: caller) { connection in
+            _ = try found(try await ServiceAccountStore.find(id, of: Self.home(owner), connection))
             return ListPage(
                 try await ManagementTokenStore.list(
-                    of: id, of: tenant, page.of(ManagementTokenNoun.self), connection))
+                    of: id, of: Self.home(owner), page.of(ManagementTokenNoun.self), connection))
         }
     }
 
     /// Issues a token. Only its SHA-256 is kept; the text is in the answer and nowhere else. Whoever holds it
     /// may do what the account may, so the caller must be able to give all of that.
     package func createToken(
-        of id: ServiceAccountID, name: String, expires: Timestamp?, in tenant: TenantID, by caller: Caller
+        of id: ServiceAccountID, name: String, expires: Timestamp?, in owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<IssuedManagementToken> {
         let now = environment.clock.now()
         let latest = now.advanced(bySeconds: Self.maximumTokenDays * 86_400)
@@ -123,12 +124,12 @@ package struct ServiceAccountOperations {
         var generator = SecureRandomNumberGenerator()
         let text = ManagementTokenText(using: &generator)
         let token = ManagementToken(
-            id: ManagementTokenID(at: now), tenant: tenant, serviceAccount: id, name: name,
+            id: ManagementTokenID(at: now), tenant: Self.home(owner), serviceAccount: id, name: name,
             publicID: text.publicID, expires: expires ?? latest, createdAt: now)
         return try await environment.write(
-            "service-accounts.create-token", .serviceAccountsUpdate, in: .tenant(tenant), by: caller
+            "service-accounts.create-token", .serviceAccountsUpdate, in: .owner(owner), by: caller
         ) { connection in
-            _ = try found(try await ServiceAccountStore.find(id, of: tenant, connection))
+            _ = try found(try await ServiceAccountStore.find(id, of: Self.home(owner), connection))
             try await demandRoles(of: id, caller, connection)
             try await ManagementTokenStore.create(
                 token, hash: sha256(text.reveal()), createdBy: caller.user, connection)
@@ -140,15 +141,18 @@ package struct ServiceAccountOperations {
 
     /// Revokes a token for good, from the next request on.
     package func revokeToken(
-        _ token: ManagementTokenID, of id: ServiceAccountID, in tenant: TenantID, by caller: Caller
+        _ token: ManagementTokenID, of id: ServiceAccountID, in owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<ManagementToken> {
         let now = environment.clock.now()
         return try await environment.write(
-            "service-accounts.revoke-token", .serviceAccountsUpdate, in: .tenant(tenant), by: caller
+            "service-accounts.revoke-token", .serviceAccountsUpdate, in: .owner(owner), by: caller
         ) { connection in
-            let known = try found(try await ManagementTokenStore.find(token, of: tenant, connection))
+            let known = try found(
+                try await ManagementTokenStore.find(token, of: Self.home(owner), connection))
             guard known.serviceAccount == id else { throw OperationError.notFound }
-            guard let revoked = try await ManagementTokenStore.revoke(token, of: tenant, at: now, connection)
+            guard
+                let revoked = try await ManagementTokenStore.revoke(
+                    token, of: Self.home(owner), at: now, connection)
             else { throw OperationError(.alreadyRevoked) }
             return Recorded(revoked, AuditSubject("management_token", token, Self.details(revoked)))
         }
@@ -182,6 +186,9 @@ package struct ServiceAccountOperations {
     }
 
     // MARK: Parts
+
+    /// Where the rows are.
+    private static func home(_ owner: TenantID?) -> TenantID { owner ?? .platform }
 
     private func demandRoles(
         of id: ServiceAccountID, _ caller: Caller, _ connection: PostgresConnection

@@ -147,9 +147,12 @@ struct RouteProbe {
         case .role: return try await world.role()
         case .binding:
             return try await world.binding(isShared ? nil : TenantID(world.acme.tenant))
+        case .serviceAccount where isShared:
+            return try await world.platformServiceAccount(isSpare: route.operationID.hasSuffix(".delete"))
         case .serviceAccount:
             return route.operationID == "service-accounts.delete"
                 ? try await world.serviceAccount() : world.acme.serviceAccount
+        case .managementToken where isShared: return try await world.platformManagementToken()
         case .managementToken: return try await world.managementToken()
         case .provider:
             if route.operationID.hasSuffix("providers.delete") { return try await provider(isShared) }

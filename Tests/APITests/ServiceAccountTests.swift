@@ -50,6 +50,36 @@ struct ServiceAccountTests {
         }
     }
 
+    @Test("a platform's account that only enrolls nodes makes join tokens, and may do nothing else anywhere")
+    func platform() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let id = try await world.platformServiceAccount()
+            let bound = try await server.send(
+                .post, "/api/v1/bindings", token: world.admin,
+                body: ["service_account": .string(id), "role": "node-enroller"])
+            #expect(bound.status == 201, "\(bound.text)")
+            let issued = try await server.send(
+                .post, "/api/v1/service-accounts/\(id)/tokens", token: world.admin, body: ["name": "pods"])
+            let token = issued.string("secret")
+            let joined = try await server.send(
+                .post, "/api/v1/join-tokens", token: token, body: ["node_name": "pod-1"])
+            #expect(joined.status == 201, "\(joined.text)")
+            for path in ["nodes", "join-tokens", "users", "service-accounts", "backups"] {
+                let status = try await server.send(.get, "/api/v1/\(path)", token: token).status
+                #expect(status == 403, "\(path)")
+            }
+            let foreign = try await server.send(
+                .get, "/api/v1/tenants/\(world.acme.tenant)/keys", token: token)
+            #expect(foreign.status == 403)
+            let seen = try await server.send(
+                .get, "/api/v1/tenants/\(world.acme.tenant)/service-accounts/\(id)", token: world.admin)
+            #expect(seen.status == 404, "it is no tenant's")
+            let actors = try await server.audit(of: nil).map(\.actor)
+            #expect(actors.contains(.serviceAccount(try #require(ServiceAccountID(id)))))
+        }
+    }
+
     @Test("a token that is wrong in a character, revoked, expired, or of a disabled account is refused")
     func refusals() async throws {
         try await withAdminServer { server in

@@ -34,6 +34,7 @@ final class World {
     private var counter = 0
     /// A credential of each place that has one for probes.
     var credentials: [String: String] = [:]
+    private var platformMachine: String?
     /// A token for each built-in role: of the platform's roles there, of a tenant's roles in `acme`.
     private(set) var tokens: [String: String] = [:]
     /// Who has them.
@@ -237,6 +238,21 @@ final class World {
 
     func serviceAccount() async throws -> String {
         try await make(base("service-accounts"), ["name": .string(fresh("machine"))])
+    }
+
+    /// The same one for an account and its token, unless it is to be used up.
+    func platformServiceAccount(isSpare: Bool = false) async throws -> String {
+        if !isSpare, let known = platformMachine { return known }
+        let made = try await make("/api/v1/service-accounts", ["name": .string(fresh("machine"))])
+        if isSpare { return made }
+        platformMachine = made
+        return made
+    }
+
+    func platformManagementToken() async throws -> String {
+        let account = try await platformServiceAccount()
+        return try await make(
+            "/api/v1/service-accounts/\(account)/tokens", ["name": "pods"], id: "token", "id")
     }
 
     func managementToken() async throws -> String {

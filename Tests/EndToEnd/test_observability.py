@@ -196,10 +196,9 @@ def test_a_receiver_that_is_away_costs_no_call(observed):
 def test_a_machine_enrolls_nodes_with_a_token_that_may_do_nothing_else(observed, tmp_path):
     """As a pod's init container does it: a platform service account whose only role makes join tokens."""
     wait_until(lambda: httpx.get(observed.url("admin") + "/health/ready", timeout=5).status_code == 200, 30, "the database to be back")
-    platform = "/tenants/ten_0000000000000000000000"
-    account = observed.admin.post(platform + "/service-accounts", {"name": "node-enroller"})["id"]
+    account = observed.admin.post("/service-accounts", {"name": "node-enroller"})["id"]
     observed.admin.post("/bindings", {"service_account": account, "role": "node-enroller"})
-    token = observed.admin.post(f"{platform}/service-accounts/{account}/tokens", {"name": "pods"})["secret"]
+    token = observed.admin.post(f"/service-accounts/{account}/tokens", {"name": "pods"})["secret"]
     (tmp_path / "token").write_text(token + "\n")
     environment = {"ECLUSA_URL": observed.url("admin"), "ECLUSA_TOKEN": f"file:{tmp_path}/token"}
     words = [PROGRAMS / "eclusa", "nodes", "join-token", "--name", "pod-7", "--region", "eu-west-1"]

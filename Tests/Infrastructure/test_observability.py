@@ -32,7 +32,7 @@ def names(expression):
     bare = re.sub(r'"(\\.|[^"\\])*"', "", expression)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", bare)
     bare = re.sub(r"\b(by|on|without)\s*\([^)]*\)", " ", bare)
-    return {word for word in re.findall(r"[a-zA-Z_][a-zA-Z0-9_:]*", bare) if word not in WORDS}
+    return {word for word in re.findall(r"(?<![\w.])[a-zA-Z_][a-zA-Z0-9_:]*", bare) if word not in WORDS}
 
 
 def check(expression):
@@ -60,7 +60,7 @@ def test_the_rules_parse_and_pass_their_tests():
     assert done.returncode == 0, done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("record") or rule["alert"])
+@pytest.mark.parametrize("rule", list(rules()), ids=lambda rule: rule.get("record") or rule["alert"])
 def test_a_rule_names_metrics_that_are_exported(rule):
     check(rule["expr"])
 
@@ -92,7 +92,7 @@ def test_every_panel_expression_parses(tmp_path):
     assert done.returncode == 0, done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("expression", panels())
+@pytest.mark.parametrize("expression", list(panels()))
 def test_a_panel_names_metrics_that_are_exported(expression):
     check(expression)
 
