@@ -54,7 +54,7 @@ test: install-test check unit fuzz-slice end-to-end ## every test: format, warni
 lint: install ## format lint
 	@swift format lint --strict --parallel --recursive $$(git ls-files '*.swift')
 
-check: lint install-check ## every linter: format, manifests, policies, rules, dashboards, links
+check: lint install-check ## every linter: format, manifests, policies, rules, dashboards, Terraform, links
 	@Tests/Infrastructure/run
 
 format: ## format the Swift sources in place
