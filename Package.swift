@@ -48,6 +48,7 @@ let package = Package(
         c("CEventLoops", "Shared/C/EventLoops"),
         c("CDescription", "ControlPlane/Description"),
         c("CMigrations", "ControlPlane/Migrations"),
+        c("CCatalogue", "ControlPlane/Catalogue"),
 
         // Shared: what both planes import
         module("Shared", "Domain"),
@@ -89,7 +90,7 @@ let package = Package(
             [
                 "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "Transport", "EventLoops",
                 "Telemetry",
-                "Contract",
+                "Policy", "Contract",
                 "Cryptography", "Domain", "JSONText",
             ]),
         module(
@@ -114,7 +115,8 @@ let package = Package(
         module(
             "ControlPlane", "Operations",
             [
-                "OpenID", "Store", "PostgresDriver", "Policy", "Contract", "Cryptography", "Domain",
+                "OpenID", "CCatalogue", "Store", "PostgresDriver", "Policy", "Contract", "Cryptography",
+                "Domain",
                 "JSONText",
                 "EventLoops",
                 "Telemetry",

@@ -100,6 +100,9 @@ static const char m0040[] = {
 static const char m0042[] = {
 #embed "0042_isolate_providers.sql"
 };
+static const char m0043[] = {
+#embed "0043_add_markup_to_tenants.sql"
+};
 static const char m0048[] = {
 #embed "0048_create_limits.sql"
 };
@@ -158,6 +161,7 @@ static const struct migration all[] = {
     {"0040_create_second_factors", m0040, sizeof m0040},
     {"0041_create_identity_providers", m0041, sizeof m0041},
     {"0042_isolate_providers", m0042, sizeof m0042},
+    {"0043_add_markup_to_tenants", m0043, sizeof m0043},
     {"0048_create_limits", m0048, sizeof m0048},
     {"0049_create_grants", m0049, sizeof m0049},
     {"0054_wake_on_trust_changes", m0054, sizeof m0054},

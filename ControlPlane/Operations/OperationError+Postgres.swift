@@ -51,8 +51,8 @@ extension OperationError {
         Constraint.keyOwnerIsAMember: .missing("/owner", "a member of this tenant"),
         Constraint.bindingWorkspaceExists: .missing("/bindings", "workspaces of their tenants"),
         Constraint.modelIsOfAProvider: .missing("/provider", "a provider of this owner"),
-        Constraint.priceIsOfAModel: .notFound,
         Constraint.targetModelExists: .missing("/targets", "models of this tenant or shared ones"),
+        Constraint.targetRouteExists: .missing("/targets", "routes of this tenant"),
     ]
 
     /// A field names something that is not there.

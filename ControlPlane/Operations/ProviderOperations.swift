@@ -138,7 +138,7 @@ package struct ProviderOperations {
         ) { connection in
             let provider = try found(try await ProviderStore.find(id, of: owner, connection))
             do throws(PostgresError) {
-                _ = try await ProviderStore.delete(id, of: owner, connection)
+                _ = try await ProviderStore.delete(id, of: owner, at: environment.clock.now(), connection)
             } catch  where error.constraint == Constraint.targetModelExists {
                 throw OperationError(.inUse, detail: "A route has one of its models as a target.")
             }

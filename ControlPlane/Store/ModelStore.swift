@@ -5,7 +5,8 @@ package import PostgresDriver
 package enum ModelStore {
     private static let columns: SQL =
         """
-        tenant_id, id, provider_id, name, display_name, context_window, maximum_output, created_at, updated_at
+        tenant_id, id, provider_id, name, display_name, context_window, maximum_output, created_at,
+        updated_at, capabilities, source
         """
 
     package static func create(
@@ -14,9 +15,10 @@ package enum ModelStore {
         try await connection.execute(
             """
             insert into models (tenant_id, id, provider_id, name, display_name, context_window,
-                                maximum_output, created_at, updated_at)
+                                maximum_output, capabilities, source, created_at, updated_at)
             values (\(TenantID.owner(model.tenant)), \(model.id), \(model.provider), \(model.name),
-                    \(model.displayName), \(model.contextWindow), \(model.maximumOutput), \(model.createdAt),
+                    \(model.displayName), \(model.contextWindow), \(model.maximumOutput),
+                    \(model.capabilities.map(\.rawValue)), \(model.source), \(model.createdAt),
                     \(model.updatedAt))
             """)
     }
@@ -65,7 +67,21 @@ package enum ModelStore {
         return page.listing(try rows.read(read), \.id)
     }
 
-    /// Writes names and sizes. nil: no such model, or (with `expecting`) changed since then.
+    /// Every model of a provider by its name.
+    package static func byName(
+        of provider: ProviderID, ownedBy tenant: TenantID?, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [String: Model] {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns)
+              from models
+             where tenant_id = \(TenantID.owner(tenant)) and provider_id = \(provider)
+            """)
+        let models = try rows.read(read)
+        return Dictionary(models.map { ($0.name, $0) }) { first, _ in first }
+    }
+
+    /// Writes names, sizes and what it can do. nil: no such model, or (with `expecting`) changed since then.
     package static func update(
         _ model: Model, expecting: Timestamp? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Model? {
@@ -74,6 +90,7 @@ package enum ModelStore {
             update models
                set name = \(model.name), display_name = \(model.displayName),
                    context_window = \(model.contextWindow), maximum_output = \(model.maximumOutput),
+                   capabilities = \(model.capabilities.map(\.rawValue)), source = \(model.source),
                    updated_at = \(model.updatedAt)
              where tenant_id = \(TenantID.owner(model.tenant)) and id = \(model.id)
                and updated_at = coalesce(\(expecting), updated_at)
@@ -82,20 +99,27 @@ package enum ModelStore {
         return try rows.first.map(read)
     }
 
-    /// Deletes it with its prices. False: no such model. Fails on `Constraint.targetModelExists` while a
-    /// route names it.
+    /// Deletes it; its price in force ends, and those to come go. False: no such model. Fails on
+    /// `Constraint.targetModelExists` while a route names it.
     package static func delete(
-        _ id: ModelID, of tenant: TenantID?, _ connection: PostgresConnection
+        _ id: ModelID, of tenant: TenantID?, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Bool {
-        try await connection.execute(
-            "delete from models where tenant_id = \(TenantID.owner(tenant)) and id = \(id)") == 1
+        let rows = try await connection.query(
+            """
+            with doomed as (
+                delete from models where tenant_id = \(TenantID.owner(tenant)) and id = \(id) returning id
+            ), \(fragment: PriceStore.ending(of: tenant, at: now))
+            select count(*) from doomed
+            """)
+        return try rows.first?.int64(0) == 1
     }
 
     private static func read(_ row: Row) throws(PostgresError) -> Model {
         Model(
             id: try row.id(1), provider: try row.id(2), tenant: try row.owner(0), name: try row.text(3),
-            displayName: try row.text(4), contextWindow: try row.optionalInt64(5).map { Int32(clamping: $0) },
-            maximumOutput: try row.optionalInt64(6).map { Int32(clamping: $0) },
-            createdAt: try row.timestamp(7), updatedAt: try row.timestamp(8))
+            displayName: try row.text(4), contextWindow: try row.optionalInt32(5),
+            maximumOutput: try row.optionalInt32(6),
+            capabilities: try row.textArray(9).compactMap(ModelCapability.init(rawValue:)),
+            source: try row.text(10), createdAt: try row.timestamp(7), updatedAt: try row.timestamp(8))
     }
 }

@@ -23,6 +23,7 @@ package enum NounLock {
         "idp": Table(name: "identity_providers", isOfTenant: true),
         "prov": Table(name: "providers", isOfTenant: true),
         "model": Table(name: "models", isOfTenant: true),
+        "price": Table(name: "prices", isOfTenant: true),
         "route": Table(name: "routes", isOfTenant: true),
         "key": Table(name: "keys", isOfTenant: true),
         "node": Table(name: "nodes", isOfTenant: false),

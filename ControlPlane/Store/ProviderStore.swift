@@ -108,13 +108,22 @@ package enum ProviderStore {
         return try rows.first.map(read)
     }
 
-    /// Deletes it with its models and prices. False: no such provider. Fails on
-    /// `Constraint.targetModelExists` while a route names one of its models.
+    /// Deletes it with its models; prices in force end, and those to come go. False: no such provider. Fails
+    /// on `Constraint.targetModelExists` while a route names one of its models.
     package static func delete(
-        _ id: ProviderID, of tenant: TenantID?, _ connection: PostgresConnection
+        _ id: ProviderID, of tenant: TenantID?, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Bool {
-        try await connection.execute(
-            "delete from providers where tenant_id = \(TenantID.owner(tenant)) and id = \(id)") == 1
+        let owner = TenantID.owner(tenant)
+        let rows = try await connection.query(
+            """
+            with doomed as (
+                select id from models where tenant_id = \(owner) and provider_id = \(id)
+            ), \(fragment: PriceStore.ending(of: tenant, at: now)), gone as (
+                delete from providers where tenant_id = \(owner) and id = \(id) returning id
+            )
+            select count(*) from gone
+            """)
+        return try rows.first?.int64(0) == 1
     }
 
     private static func options(of provider: Provider) -> (names: [String], values: [String]) {

@@ -70,6 +70,10 @@ extension Row {
         Int32(clamping: try int64(column))
     }
 
+    func optionalInt32(_ column: Int) throws(PostgresError) -> Int32? {
+        try optionalInt64(column).map { Int32(clamping: $0) }
+    }
+
     func digest(_ column: Int) throws(PostgresError) -> SHA256Digest {
         guard let digest = SHA256Digest(try bytes(column)) else { throw unreadable(column) }
         return digest
@@ -111,10 +115,11 @@ package enum Constraint {
     package static let providerNameIsUnique = "provider_name_is_unique"
     package static let modelNameIsUnique = "model_name_is_unique"
     package static let modelIsOfAProvider = "model_is_of_a_provider"
-    package static let priceIsOfAModel = "price_is_of_a_model"
     package static let routeNameIsUnique = "route_name_is_unique"
     /// A route names a model that is not there, or a model cannot be deleted because a route names it.
     package static let targetModelExists = "target_model_exists"
+    /// A route names a route that is not there, or a route cannot be deleted because another one names it.
+    package static let targetRouteExists = "target_route_exists"
     package static let keyOwnerIsAMember = "key_owner_is_a_member"
     package static let keyPublicIDIsUnique = "key_public_id_is_unique"
     package static let limitNameIsUnique = "limit_name_is_unique"

@@ -55,7 +55,8 @@ package struct Permit: ~Copyable {
             endpoint: endpoint, startedAt: admittedAt,
             latencyMicroseconds: outcome.latencyMicroseconds,
             firstByteMicroseconds: outcome.firstByteMicroseconds, usage: outcome.usage,
-            cost: price?.rates.cost(of: outcome.usage) ?? .zero, costState: state, status: outcome.status,
+            cost: price.map { outcome.target.cost(of: outcome.usage, by: $0) } ?? .zero, costState: state,
+            status: outcome.status,
             isStream: outcome.isStream, ending: outcome.ending, errorCode: outcome.error?.code,
             attempts: outcome.attempts, grants: grants)
     }

@@ -10,12 +10,17 @@ package struct Model: Hashable, Sendable {
     /// Tokens the model can read and write in one call; nil when unknown.
     package var contextWindow: Int32?
     package var maximumOutput: Int32?
+    /// In the order of `allCases`; empty: not known.
+    package var capabilities: [ModelCapability]
+    /// Where its facts are from; empty: nobody said.
+    package var source: String
     package let createdAt: Timestamp
     package var updatedAt: Timestamp
 
     package init(
         id: ModelID, provider: ProviderID, tenant: TenantID?, name: String, displayName: String,
-        contextWindow: Int32? = nil, maximumOutput: Int32? = nil, createdAt: Timestamp, updatedAt: Timestamp
+        contextWindow: Int32? = nil, maximumOutput: Int32? = nil, capabilities: [ModelCapability] = [],
+        source: String = "", createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.provider = provider
@@ -24,6 +29,8 @@ package struct Model: Hashable, Sendable {
         self.displayName = displayName
         self.contextWindow = contextWindow
         self.maximumOutput = maximumOutput
+        self.capabilities = ModelCapability.allCases.filter(capabilities.contains)
+        self.source = source
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }
@@ -43,33 +50,46 @@ package struct Model: Hashable, Sendable {
     }
 }
 
-/// The rates of a model from a moment on, until the next price of that model begins. Never changed, only
-/// followed.
+/// The rates of a model from a moment on, until the next price of that model begins or it is ended. One that
+/// has begun is never changed, only followed or ended: usage names it.
 package struct Price: Hashable, Sendable {
     package let id: PriceID
     package let model: ModelID
     package let tenant: TenantID?
-    package let rates: PriceRates
+    package let table: PriceTable
     package let effectiveFrom: Timestamp
+    /// nil: until another one begins.
+    package var effectiveUntil: Timestamp?
     package let createdAt: Timestamp
+
+    package init(
+        id: PriceID, model: ModelID, tenant: TenantID?, table: PriceTable, effectiveFrom: Timestamp,
+        effectiveUntil: Timestamp? = nil, createdAt: Timestamp
+    ) {
+        self.id = id
+        self.model = model
+        self.tenant = tenant
+        self.table = table
+        self.effectiveFrom = effectiveFrom
+        self.effectiveUntil = effectiveUntil
+        self.createdAt = createdAt
+    }
 
     package init(
         id: PriceID, model: ModelID, tenant: TenantID?, rates: PriceRates, effectiveFrom: Timestamp,
         createdAt: Timestamp
     ) {
-        self.id = id
-        self.model = model
-        self.tenant = tenant
-        self.rates = rates
-        self.effectiveFrom = effectiveFrom
-        self.createdAt = createdAt
+        self.init(
+            id: id, model: model, tenant: tenant, table: PriceTable(rates), effectiveFrom: effectiveFrom,
+            createdAt: createdAt)
     }
 
-    /// The price in force at a moment: the latest that has begun; nil before the first. Two that begin
-    /// together: the one made later wins.
+    /// The price in force at a moment: the latest that has begun, unless it was ended; nil before the first.
+    /// Two that begin together: the one made later wins.
     package static func inForce(_ prices: some Sequence<Price>, at now: Timestamp) -> Price? {
-        prices.filter { $0.effectiveFrom <= now }.max {
+        let latest = prices.filter { $0.effectiveFrom <= now }.max {
             ($0.effectiveFrom, $0.id) < ($1.effectiveFrom, $1.id)
         }
+        return latest.flatMap { $0.effectiveUntil.map { now < $0 } ?? true ? latest : nil }
     }
 }

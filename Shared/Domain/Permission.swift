@@ -53,6 +53,9 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case modelsDelete = "models:delete"
     case pricesRead = "prices:read"
     case pricesCreate = "prices:create"
+    case pricesUpdate = "prices:update"
+    case pricesDelete = "prices:delete"
+    case markupsUpdate = "markups:update"
     case routesRead = "routes:read"
     case routesCreate = "routes:create"
     case routesUpdate = "routes:update"
@@ -86,7 +89,7 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
         switch self {
         case .tenantsCreate, .tenantsSuspend, .nodesRead, .nodesDrain, .nodesRevoke, .joinTokensRead,
             .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .backupsRead,
-            .backupsCreate, .settingsRead, .settingsUpdate, .masterKeyRead:
+            .backupsCreate, .settingsRead, .settingsUpdate, .masterKeyRead, .markupsUpdate:
             true
         default: false
         }

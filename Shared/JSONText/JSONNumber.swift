@@ -22,6 +22,16 @@ package struct JSONNumber: Sendable, Hashable, CustomStringConvertible {
         return text.withUTF8 { Self.exactInt64(UnsafeRawBufferPointer($0)) }
     }
 
+    /// The value times a power of ten, when that is a whole number inside Int64: `1.5e-07` × 10¹⁵ is
+    /// 150000000.
+    package func exactInt64(scaledBy powerOfTen: Int) -> Int64? {
+        // Behind an `e` stands an exponent already; a second number is added to it by hand.
+        let parts = text.split(maxSplits: 1, omittingEmptySubsequences: false) { $0 == "e" || $0 == "E" }
+        let exponent = parts.count == 2 ? Int(parts[1]) : 0
+        guard let exponent, abs(exponent) < 1_000_000 else { return nil }
+        return JSONNumber(checkedText: "\(parts[0])e\(exponent + powerOfTen)").exactInt64
+    }
+
     /// The nearest double; ±infinity beyond its range, which the caller clamps or refuses.
     package var double: Double { Double(text) ?? .nan }
 

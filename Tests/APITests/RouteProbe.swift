@@ -168,8 +168,11 @@ struct RouteProbe {
                 "\(base)/credentials", ["credential": "sk-matrix-0123456789abcd"])
             if !route.operationID.hasSuffix("delete") { world.credentials[base] = made }
             return made
-        case .model: return isShared ? world.shared.model : world.acme.model
-        case .route: return world.acme.route
+        case .model:
+            if route.operationID.hasSuffix("models.delete") { return try await model(isShared) }
+            return isShared ? world.shared.model : world.acme.model
+        case .price: return try await price(isShared)
+        case .route: return try await spareRoute()
         case .key:
             return route.operationID == "keys.revoke" ? try await world.key(world.acme) : world.acme.key
         case .node: return try await world.node()
@@ -203,6 +206,34 @@ struct RouteProbe {
             Issue.record("no id for \(parameter.name)")
             return ""
         }
+    }
+
+    /// A price that is to come when it is to be deleted, else one that has begun.
+    private func price(_ isShared: Bool) async throws -> String {
+        let base = isShared ? "/api/v1" : "/api/v1/tenants/\(world.acme.tenant)"
+        let model = isShared ? world.shared.model : world.acme.model
+        let isDeleted = route.operationID.hasSuffix("prices.delete")
+        return try await world.make(
+            "\(base)/models/\(model)/prices",
+            isDeleted
+                ? ["input": "1", "output": "1", "effective_from": "2099-01-01T00:00:00Z"]
+                : ["input": "1", "output": "1"])
+    }
+
+    /// The route, or one to delete.
+    private func spareRoute() async throws -> String {
+        guard route.operationID == "routes.delete" else { return world.acme.route }
+        return try await world.make(
+            "/api/v1/tenants/\(world.acme.tenant)/routes",
+            ["name": .string(world.fresh("spare")), "targets": [["model": .string(world.acme.model)]]])
+    }
+
+    /// A model that nothing needs.
+    private func model(_ isShared: Bool) async throws -> String {
+        let base = isShared ? "/api/v1" : "/api/v1/tenants/\(world.acme.tenant)"
+        let provider = isShared ? world.shared.provider : world.acme.provider
+        return try await world.make(
+            "\(base)/models", ["provider": .string(provider), "name": .string(world.fresh("spare"))])
     }
 
     /// A provider that nothing needs.
@@ -242,10 +273,17 @@ struct RouteProbe {
         case "NewModel":
             let provider = route.path.contains("{tenant}") ? world.acme.provider : world.shared.provider
             return ["provider": .string(provider), "name": .string(world.fresh("model"))]
+        case "PriceEnd": return [:]
         case "NewPrice": return ["input": "1", "output": "2.5"]
         case "NewRoute":
             return ["name": .string(world.fresh("route")), "targets": [["model": .string(world.acme.model)]]]
         case "RouteChange": return ["enabled": true]
+        case "ExplainRequest": return ["key": .string(world.acme.key), "model": "chat"]
+        case "ModelChange": return ["display_name": "Model"]
+        case "MarkupChange": return ["percent": "12.5"]
+        case "PriceImport":
+            let provider = route.path.contains("{tenant}") ? world.acme.provider : world.shared.provider
+            return ["provider": .string(provider), "preview": true]
         case "NewProviderCredential": return ["credential": "sk-more-0123456789abcd"]
         case "ProviderCredentialChange": return ["weight": 7]
         case "ProviderTestRequest": return [:]

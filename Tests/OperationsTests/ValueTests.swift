@@ -74,7 +74,6 @@ struct ValueTests {
         }
         #expect(error(Constraint.tenantSlugIsUnique).problems.map(\.pointer) == ["/slug"])
         #expect(error(Constraint.workspaceHasKeys).code == .invalidRequest)
-        #expect(error(Constraint.priceIsOfAModel).code == .notFound)
         let unknown = error("something_else")
         #expect(unknown.code == .internalError)
         #expect(unknown.detail == nil && unknown.privateDetail.contains("secret"))

@@ -111,7 +111,7 @@ struct Tenancy {
                 Model(
                     id: tenancy.model, provider: tenancy.provider, tenant: tenancy.tenant, name: "stand-in",
                     displayName: "Stand-in", createdAt: now, updatedAt: now), connection)
-            try await PriceStore.create(
+            _ = try await PriceStore.create(
                 Price(
                     id: PriceID(at: now), model: tenancy.model, tenant: tenancy.tenant,
                     rates: PriceRates(input: 1_000_000_000, output: 2_000_000_000)!,

@@ -73,7 +73,7 @@ final class Fixture {
         let price = Price(
             id: PriceID(at: now), model: model.id, tenant: model.tenant, rates: rates!,
             effectiveFrom: from ?? now, createdAt: now)
-        try await PriceStore.create(price, connection)
+        _ = try await PriceStore.create(price, connection)
         return price
     }
 

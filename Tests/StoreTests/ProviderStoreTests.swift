@@ -49,9 +49,12 @@ struct ProviderStoreTests {
                 let updated = try await ProviderStore.update(provider, expecting: seen, connection)
                 let late = try await ProviderStore.update(provider, expecting: seen, connection)
                 #expect(updated == provider && late == nil)
-                let foreign = try await ProviderStore.delete(provider.id, of: other.id, connection)
-                let asShared = try await ProviderStore.delete(provider.id, of: nil, connection)
-                let own = try await ProviderStore.delete(provider.id, of: mine.id, connection)
+                let foreign = try await ProviderStore.delete(
+                    provider.id, of: other.id, at: fixture.now, connection)
+                let asShared = try await ProviderStore.delete(
+                    provider.id, of: nil, at: fixture.now, connection)
+                let own = try await ProviderStore.delete(
+                    provider.id, of: mine.id, at: fixture.now, connection)
                 #expect(!foreign && !asShared && own)
             }
         }
@@ -194,8 +197,10 @@ struct ProviderStoreTests {
                 let updated = try await ModelStore.update(first, expecting: seen, connection)
                 let late = try await ModelStore.update(first, expecting: seen, connection)
                 #expect(updated == first && late == nil)
-                let foreignDelete = try await ModelStore.delete(first.id, of: other.id, connection)
-                let ownDelete = try await ModelStore.delete(first.id, of: mine.id, connection)
+                let foreignDelete = try await ModelStore.delete(
+                    first.id, of: other.id, at: fixture.now, connection)
+                let ownDelete = try await ModelStore.delete(
+                    first.id, of: mine.id, at: fixture.now, connection)
                 #expect(!foreignDelete && ownDelete)
             }
         }
@@ -228,8 +233,77 @@ struct ProviderStoreTests {
                 let asShared = Model(
                     id: model.id, provider: model.provider, tenant: nil, name: "x", displayName: "x",
                     createdAt: start, updatedAt: start)
-                let misplaced = await postgresFailure { try await fixture.price(of: asShared, connection) }
-                #expect(misplaced?.constraint == Constraint.priceIsOfAModel)
+                let misplaced = try await fixture.price(of: asShared, connection)
+                let nowhere = try await PriceStore.find(misplaced.id, of: nil, connection)
+                #expect(nowhere == nil, "the platform has no such model")
+            }
+        }
+    }
+
+    @Test("a price that has begun outlives its model and its provider, ended; one to come goes with them")
+    func pricesOutlive() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let provider = try await fixture.provider(of: mine, connection)
+                func find(_ price: Price) async throws -> Price? {
+                    try await PriceStore.find(price.id, of: mine.id, connection)
+                }
+                for isProvider in [false, true] {
+                    let model = try await fixture.model("m\(isProvider)", of: provider, connection)
+                    let begun = try await fixture.price(of: model, connection)
+                    let future = try await fixture.price(
+                        of: model, from: fixture.now.advanced(bySeconds: 3600), connection)
+                    let moment = fixture.now
+                    let isGone =
+                        isProvider
+                        ? try await ProviderStore.delete(
+                            provider.id, of: mine.id, at: moment, connection)
+                        : try await ModelStore.delete(model.id, of: mine.id, at: moment, connection)
+                    let (left, unborn) = (try await find(begun), try await find(future))
+                    #expect(isGone && unborn == nil)
+                    #expect(left?.effectiveUntil == moment && left?.table == begun.table)
+                    let exported = try await SnapshotExport.prices(at: moment, connection)
+                    #expect(exported.isEmpty)
+                }
+            }
+        }
+    }
+
+    @Test("a price is ended once, not before it begins, and deleted only before it begins")
+    func priceEnds() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let other = try await fixture.tenant("other", connection)
+                let model = try await fixture.model(of: fixture.provider(of: mine, connection), connection)
+                let start = fixture.now
+                let end = start.advanced(bySeconds: 60)
+                let price = try await fixture.price(of: model, from: start, connection)
+                func ended(_ tenant: Tenant, at end: Timestamp, now: Timestamp) async throws -> Price? {
+                    try await PriceStore.end(price.id, of: tenant.id, at: end, now: now, connection)
+                }
+                let foreign = try await ended(other, at: end, now: start)
+                let early = try await ended(mine, at: start.advanced(bySeconds: -1), now: start)
+                let first = try await ended(mine, at: end, now: start)
+                let sooner = try await ended(mine, at: end.advanced(bySeconds: -30), now: start)
+                let late = try await ended(mine, at: end.advanced(bySeconds: 9), now: end)
+                #expect(foreign == nil && early == nil && late == nil)
+                #expect(first?.effectiveUntil == end)
+                #expect(sooner?.effectiveUntil == end.advanced(bySeconds: -30))
+                func inForce(_ moment: Timestamp) async throws -> PriceID? {
+                    try await PriceStore.inForce(
+                        of: model.id, ownedBy: mine.id, at: moment, connection)?.id
+                }
+                let before = try await inForce(start)
+                let after = try await inForce(end)
+                #expect(before == price.id && after == nil)
+                let begun = try await PriceStore.delete(price.id, of: mine.id, at: start, connection)
+                let future = try await fixture.price(of: model, from: end, connection)
+                let deleted = try await PriceStore.delete(future.id, of: mine.id, at: start, connection)
+                #expect(!begun && deleted)
             }
         }
     }

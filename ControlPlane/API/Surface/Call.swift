@@ -74,6 +74,7 @@ package struct Call {
     package var provider: ProviderID { get throws(OperationError) { try id(.provider) } }
     package var credential: CredentialID { get throws(OperationError) { try id(.credential) } }
     package var model: ModelID { get throws(OperationError) { try id(.model) } }
+    package var price: PriceID { get throws(OperationError) { try id(.price) } }
     package var route: RouteID { get throws(OperationError) { try id(.route) } }
     package var key: KeyID { get throws(OperationError) { try id(.key) } }
     package var node: NodeID { get throws(OperationError) { try id(.node) } }
@@ -129,6 +130,7 @@ package struct PathParameter: Sendable, Hashable {
     package static let credential = PathParameter(
         name: "credential", summary: "The credential.", prefix: "cred")
     package static let model = PathParameter(name: "model", summary: "The model.", prefix: "model")
+    package static let price = PathParameter(name: "price", summary: "The price.", prefix: "price")
     package static let route = PathParameter(name: "route", summary: "The route.", prefix: "route")
     package static let key = PathParameter(name: "key", summary: "The key.", prefix: "key")
     package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
@@ -150,7 +152,7 @@ package struct PathParameter: Sendable, Hashable {
 
     package static let all = [
         tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
-        managementToken, provider, credential, model, route, key, node, joinToken, auditEvent, backup,
+        managementToken, provider, credential, model, price, route, key, node, joinToken, auditEvent, backup,
         snapshot, change, scimSchema, resourceType,
     ]
 

@@ -4,29 +4,40 @@ package import Domain
 package struct TenantEntry: Hashable, Sendable, BinaryRecord {
     package let id: TenantID
     package let isSuspended: Bool
+    /// On the platform's prices.
+    package let markup: Markup
 
-    package init(id: TenantID, isSuspended: Bool = false) {
+    package init(id: TenantID, isSuspended: Bool = false, markup: Markup = .none) {
         self.id = id
         self.isSuspended = isSuspended
+        self.markup = markup
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.id(1, id)
         writer.flag(2, isSuspended)
+        writer.signed(20, markup.hundredths)
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
         var id: TenantID?
         var isSuspended = false
+        var markup = Markup.none
         while let field = try reader.next() {
             switch field.tag {
             case 1: id = try field.id()
             case 2: isSuspended = try field.flag()
+            case 20:
+                guard let given = Markup(hundredths: try field.signed()) else {
+                    throw .malformed("a markup out of range")
+                }
+                markup = given
             default: continue
             }
         }
         self.id = try Self.required(id, 1)
         self.isSuspended = isSuspended
+        self.markup = markup
     }
 }
 

@@ -1,0 +1,226 @@
+import CCatalogue
+package import Domain
+package import JSONText
+import PostgresDriver
+import Store
+
+/// What to import, for one provider.
+package struct PriceImport: Sendable {
+    package var provider: ProviderID
+    /// A price file in the community's format, or a part of one; nil: the catalogue of this release.
+    package var document: String?
+    /// Whose models to take, in the file's words (`litellm_provider`); nil: the kind's.
+    package var vendor: String?
+    package var effectiveFrom: Timestamp?
+    /// Only say what would be done.
+    package var isDryRun: Bool
+
+    package init(
+        provider: ProviderID, document: String?, vendor: String? = nil, effectiveFrom: Timestamp? = nil,
+        isDryRun: Bool = false
+    ) {
+        self.provider = provider
+        self.document = document
+        self.vendor = vendor
+        self.effectiveFrom = effectiveFrom
+        self.isDryRun = isDryRun
+    }
+}
+
+/// What became, or would become, of each model of a file.
+package struct PriceImportReport: Sendable {
+    package enum Action: String, Sendable, CaseIterable {
+        case created, updated, unchanged, skipped
+    }
+
+    package struct Line: Sendable {
+        package let model: String
+        package let action: Action
+        /// Whether it gets a new price.
+        package let isPriced: Bool
+        /// Why it is skipped, or what its price was and is; may be empty.
+        package let note: String
+    }
+
+    package let lines: [Line]
+    package let isApplied: Bool
+
+    package func count(_ action: Action) -> Int { lines.count { $0.action == action } }
+    package var priced: Int { lines.count(where: \.isPriced) }
+}
+
+/// Models and prices from files, and back into files.
+package struct PriceImportOperations {
+    let environment: OperationEnvironment
+
+    /// Models of one request, at most; larger files go in parts.
+    package static let maximumModels = 500
+    /// Bytes of a document.
+    package static let documentLengths = 2...900_000
+
+    /// The catalogue that comes with the program, in the community's format; each entry names its source.
+    package static let catalogue = String(
+        decoding: UnsafeRawBufferPointer(start: CCatalogue.catalogue, count: CCatalogue.catalogue_length),
+        as: UTF8.self)
+
+    /// Makes the models of a file that are missing, changes those whose facts differ, and gives those a
+    /// price whose price differs, all in one transaction; what the file does not have is left alone. Prices
+    /// begin now, or later.
+    package func run(
+        _ wanted: PriceImport, of owner: TenantID?, by caller: Caller
+    ) async throws(OperationError) -> Changed<PriceImportReport> {
+        let now = environment.clock.now()
+        let start = wanted.effectiveFrom ?? now
+        try PriceOperations.check(start, "/effective_from", at: now)
+        for permission in [Permission.modelsCreate, .modelsUpdate, .pricesCreate] {
+            try caller.demand(permission, in: .owner(owner))
+        }
+        let entries = try Self.entries(wanted.document ?? Self.catalogue)
+        return try await environment.write("models.import", .modelsCreate, in: .owner(owner), by: caller) {
+            connection in
+            let provider = try await ProviderStore.find(wanted.provider, of: owner, connection)
+            guard let provider else {
+                throw OperationError.missing("/provider", "a provider of this owner")
+            }
+            guard let vendor = wanted.vendor ?? provider.kind.communityVendor else {
+                let message = "is required for the kind \(provider.kind.rawValue)"
+                throw OperationError.invalid([ValidationError("/vendor", .required, message)])
+            }
+            let existing = try await ModelStore.byName(of: provider.id, ownedBy: owner, connection)
+            var importer = Importer(
+                provider: provider, existing: existing, now: now, start: start, isDryRun: wanted.isDryRun)
+            for member in entries {
+                guard member.value["litellm_provider"]?.string == vendor else { continue }
+                try await importer.take(member.name, member.value, connection)
+            }
+            let report = PriceImportReport(lines: importer.lines, isApplied: !wanted.isDryRun)
+            return Recorded(report, AuditSubject("provider", provider.id, Self.details(report, vendor)))
+        }
+    }
+
+    private static func entries(_ document: String) throws(OperationError) -> [JSONObject.Member] {
+        let parsed: JSONValue?
+        do throws(JSONError) {
+            parsed = try JSONValue.parse(
+                Array(document.utf8),
+                limits: JSONLimits(maximumBytes: documentLengths.upperBound, maximumValues: 50_000))
+        } catch {
+            throw .invalid([ValidationError("/document", .invalidFormat, "must be valid JSON: \(error)")])
+        }
+        guard let members = parsed?.object?.members else {
+            throw .invalid([
+                ValidationError("/document", .invalidFormat, "must be an object with one member a model")
+            ])
+        }
+        let models = members.filter { $0.name != "sample_spec" }
+        if models.count > maximumModels {
+            let message = "must have at most \(maximumModels) models; send larger files in parts"
+            throw .invalid([ValidationError("/document", .tooLong, message)])
+        }
+        return models
+    }
+
+    private static func details(_ report: PriceImportReport, _ vendor: String) -> JSONValue {
+        func number(_ count: Int) -> JSONValue { .number(JSONNumber(Int64(count))) }
+        return [
+            "vendor": .string(vendor), "applied": .boolean(report.isApplied),
+            "created": number(report.count(.created)), "updated": number(report.count(.updated)),
+            "unchanged": number(report.count(.unchanged)), "skipped": number(report.count(.skipped)),
+            "priced": number(report.priced),
+        ]
+    }
+
+    /// The models of a provider with the prices in force, as a file others can read.
+    package func export(
+        _ provider: ProviderID, of owner: TenantID?, by caller: Caller
+    ) async throws(OperationError) -> JSONValue {
+        let now = environment.clock.now()
+        return try await environment.read(.pricesRead, in: .owner(owner), by: caller) { connection in
+            let provider = try found(try await ProviderStore.find(provider, of: owner, connection))
+            let vendor = provider.kind.communityVendor ?? provider.name
+            var object = JSONObject()
+            let models = try await ModelStore.byName(of: provider.id, ownedBy: owner, connection)
+            for (name, model) in models.sorted(by: { $0.key < $1.key }) {
+                let price = try await PriceStore.inForce(of: model.id, ownedBy: owner, at: now, connection)
+                object[name] = CommunityPrice.entry(model, vendor: vendor, price?.table)
+            }
+            return .object(object)
+        }
+    }
+}
+
+/// Takes one model after the other.
+private struct Importer {
+    let provider: Provider
+    var existing: [String: Model]
+    let now: Timestamp
+    let start: Timestamp
+    let isDryRun: Bool
+    var lines: [PriceImportReport.Line] = []
+
+    init(provider: Provider, existing: [String: Model], now: Timestamp, start: Timestamp, isDryRun: Bool) {
+        self.provider = provider
+        self.existing = existing
+        self.now = now
+        self.start = start
+        self.isDryRun = isDryRun
+    }
+
+    mutating func take(_ key: String, _ value: JSONValue, _ connection: PostgresConnection) async throws {
+        let entry: CommunityPrice
+        do throws(CommunityPrice.Skipped) {
+            entry = try CommunityPrice(key, value)
+        } catch {
+            return note(String(key.prefix(128)), .skipped, note: error.reason)
+        }
+        let (model, action) = try await model(entry, connection)
+        let old =
+            action == .created
+            ? nil
+            : try await PriceStore.inForce(of: model.id, ownedBy: provider.tenant, at: start, connection)
+        guard let table = entry.table, table != old?.table else {
+            return note(entry.name, action, note: entry.table == nil ? "has no price by the token" : "")
+        }
+        let text = Self.text(old?.table) + " → " + Self.text(table)
+        note(entry.name, action, isPriced: true, note: text)
+        if isDryRun { return }
+        _ = try await PriceStore.create(
+            Price(
+                id: PriceID(at: now), model: model.id, tenant: provider.tenant, table: table,
+                effectiveFrom: start, createdAt: now), connection)
+    }
+
+    private mutating func note(
+        _ model: String, _ action: PriceImportReport.Action, isPriced: Bool = false, note: String
+    ) {
+        lines.append(.init(model: model, action: action, isPriced: isPriced, note: note))
+    }
+
+    private static func text(_ table: PriceTable?) -> String {
+        table.map { "\(PriceRates.text($0.base.input))/\(PriceRates.text($0.base.output))" } ?? "none"
+    }
+
+    private mutating func model(
+        _ entry: CommunityPrice, _ connection: PostgresConnection
+    ) async throws -> (Model, PriceImportReport.Action) {
+        guard var model = existing[entry.name] else {
+            let model = Model(
+                id: ModelID(at: now), provider: provider.id, tenant: provider.tenant, name: entry.name,
+                displayName: entry.name, contextWindow: entry.contextWindow,
+                maximumOutput: entry.maximumOutput, capabilities: entry.capabilities, source: entry.source,
+                createdAt: now, updatedAt: now)
+            if !isDryRun { try await ModelStore.create(model, connection) }
+            existing[entry.name] = model
+            return (model, .created)
+        }
+        let old = model
+        model.contextWindow = entry.contextWindow ?? model.contextWindow
+        model.maximumOutput = entry.maximumOutput ?? model.maximumOutput
+        if !entry.capabilities.isEmpty { model.capabilities = entry.capabilities }
+        if !entry.source.isEmpty { model.source = entry.source }
+        if model == old { return (model, .unchanged) }
+        model.updatedAt = now
+        if !isDryRun { _ = try await ModelStore.update(model, connection) }
+        return (model, .updated)
+    }
+}
