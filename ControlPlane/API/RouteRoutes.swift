@@ -15,9 +15,7 @@ enum RouteRoutes {
             body: RouteBody.new, status: 201, answers: .route
         ) { call throws(OperationError) in
             try await call.operations.routes.create(
-                in: try call.tenant, name: try call.body[RouteBody.name],
-                targets: try call.body[RouteBody.targets], isEnabled: try call.body[RouteBody.enabled],
-                by: try call.caller)
+                try RouteBody.new(call.body), in: try call.tenant, by: try call.caller)
         },
         .one(
             .get, "\(base)/{route}", .needs(.routesRead, in: .tenant), "routes.get", "Get a route",
@@ -30,9 +28,22 @@ enum RouteRoutes {
             body: RouteBody.change, answers: .route
         ) { call throws(OperationError) in
             try await call.operations.routes.update(
-                try call.route, in: try call.tenant, name: try call.body[RouteBody.newName],
-                targets: try call.body[RouteBody.newTargets], isEnabled: try call.body[RouteBody.newEnabled],
-                by: try call.caller)
+                try call.route, try RouteBody.change(call.body), in: try call.tenant, by: try call.caller)
+        },
+        .write(
+            .delete, "\(base)/{route}", .needs(.routesDelete, in: .tenant), "routes.delete",
+            "Delete a route", answers: .route
+        ) { call throws(OperationError) in
+            try await call.operations.routes.delete(
+                try call.route, in: try call.tenant, by: try call.caller)
+        },
+        .one(
+            .post, "/api/v1/tenants/{tenant}/explain", .needs(.routesRead, in: .tenant), "routes.explain",
+            "Say what a node would do with a call, and what it would cost", body: ExplainBody.shape,
+            answers: .explanation
+        ) { call throws(OperationError) in
+            try await call.operations.explanations.explain(
+                try ExplainBody.value(call.body), in: try call.tenant, by: try call.caller)
         },
     ]
 }

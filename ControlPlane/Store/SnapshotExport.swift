@@ -24,14 +24,15 @@ package enum SnapshotExport {
         let filter: SQL = owners.map { "and id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
-            select id, status from tenants
+            select id, status, markup from tenants
              where id <> \(TenantID.platform) \(fragment: filter)
              order by id
             """)
         return try rows.read { row throws(PostgresError) in
             TenantEntry(
                 id: try row.id(0),
-                isSuspended: try row.value(1, Tenant.Status.init(rawValue:)) != .active)
+                isSuspended: try row.value(1, Tenant.Status.init(rawValue:)) != .active,
+                markup: Markup(hundredths: try row.int32(2)) ?? .none)
         }
     }
 
@@ -193,36 +194,51 @@ package enum SnapshotExport {
         return providers
     }
 
-    /// The enabled routes of all tenants, each target with the provider of its model.
+    /// The routes of all tenants, each target with the provider of its model. Disabled ones too: others may
+    /// lead to them.
     package static func routes(
         of owners: Owners? = nil, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [RouteEntry] {
-        let filter: SQL = owners.map { "and route.tenant_id = any(\($0.ids))" } ?? ""
+        let filter: SQL = owners.map { "where route.tenant_id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
-            select route.tenant_id, route.id, route.name, model.provider_id, model.id, model.name,
-                   weight, priority
+            select \(fragment: RouteStore.routeColumns), \(fragment: RouteStore.targetColumns),
+                   model.provider_id, model.name, model.context_window, model.capabilities
               from routes as route
               join route_targets as target on target.tenant_id = route.tenant_id and route_id = route.id
-              join models as model on model.tenant_id = model_tenant_id and model.id = model_id
-             where enabled \(fragment: filter)
+              left join models as model on model.tenant_id = model_tenant_id and model.id = model_id
+             \(fragment: filter)
              order by route.tenant_id, route.id, position
             """)
         var routes: [RouteEntry] = []
-        var targets: [TargetEntry] = []
+        var steps: [RouteEntry.Step] = []
         for (index, row) in rows.enumerated() {
-            let id: RouteID = try row.id(1)
-            targets.append(
-                TargetEntry(
-                    provider: try row.id(3), model: try row.id(4), upstreamModel: try row.text(5),
-                    weight: try row.int32(6), priority: try row.int32(7)))
-            let isLast = index + 1 == rows.count
-            if !isLast, try rows[index + 1].id(1) == id { continue }
+            steps.append(try step(row))
+            if index + 1 < rows.count, try rows[index + 1].id(1) == (try row.id(1) as RouteID) { continue }
+            let route = try RouteStore.readRoute(row, targets: [])
             routes.append(
-                RouteEntry(id: id, tenant: try row.id(0), name: try row.text(2), targets: targets))
-            targets.removeAll()
+                RouteEntry(
+                    id: route.id, tenant: route.tenant, name: route.name, rules: route.rules,
+                    isEnabled: route.isEnabled, steps: steps))
+            steps.removeAll()
         }
         return routes
+    }
+
+    private static func step(_ row: Row) throws(PostgresError) -> RouteEntry.Step {
+        let first = RouteStore.targetPosition
+        let target = try RouteStore.readTarget(row)
+        let facts = first + RouteStore.targetColumnCount
+        switch target.destination {
+        case .route(let route): return .route(route, target.terms)
+        case .model(let model):
+            let window = try row.optionalInt32(facts + 2)
+            let capabilities = try row.textArray(facts + 3).compactMap(ModelCapability.init(rawValue:))
+            return .target(
+                TargetEntry(
+                    provider: try row.id(facts), model: model, upstreamModel: try row.text(facts + 1),
+                    terms: target.terms, contextWindow: window, capabilities: CapabilitySet(capabilities)))
+        }
     }
 
     /// Of every model the price in force at a moment and those that will follow.
@@ -241,7 +257,8 @@ package enum SnapshotExport {
                             and candidate.model_id = prices.model_id
                             and candidate.effective_from <= \(now)
                           order by effective_from desc, id desc
-                          limit 1)) \(fragment: filter)
+                          limit 1))
+               and (effective_until is null or effective_until > \(now)) \(fragment: filter)
              order by tenant_id, model_id, effective_from, id
             """)
         return try rows.read { row throws(PostgresError) in PriceEntry(try PriceStore.read(row)) }

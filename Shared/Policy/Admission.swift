@@ -117,6 +117,15 @@ package func authenticate(
         }
         isReplaced = now >= previous.until
     }
+    return try admitted(
+        record, isReplaced: isReplaced, segment, for: endpoint, from: origin, at: now, in: snapshot)
+}
+
+/// Everything about a key whose secret is known.
+private func admitted(
+    _ record: KeyRecord, isReplaced: Bool, _ segment: KeySegment, for endpoint: Endpoint,
+    from origin: CallOrigin, at now: Timestamp, in snapshot: CompiledSnapshot
+) throws(Refusal) -> AdmittedKey {
     try judge(record, isReplaced: isReplaced, segment, from: origin, at: now, in: snapshot)
     // A tenant that is not there cannot happen in a validated snapshot; it is refused like a suspended one.
     guard let tenant = snapshot.tenant(record.tenant), !tenant.isSuspended, !snapshot.isKilled(record.tenant)
@@ -154,8 +163,34 @@ package func admit(
     from origin: CallOrigin = CallOrigin(), at now: Timestamp, in snapshot: CompiledSnapshot
 ) throws(Refusal) -> Admitted {
     let key = try authenticate(credential, for: endpoint, from: origin, at: now, in: snapshot)
+    return try admitted(key, to: name)
+}
+
+private func admitted(
+    _ key: AdmittedKey, to name: UnsafeRawBufferPointer
+) throws(Refusal) -> Admitted {
     guard let route = key.tenant.route(named: name) else { throw .routeNotFound }
     guard key.allows(route) else { throw .routeNotAllowed }
     guard key.canUse(route) else { throw .modelNotAllowed }
     return Admitted(key: key, route: route)
+}
+
+/// What a node would decide about a call of a key, its secret taken as known: `admit` without the secret.
+func examine(
+    _ publicID: KeyPublicID, route name: String, endpoint: Endpoint, from origin: CallOrigin,
+    at now: Timestamp, in snapshot: CompiledSnapshot
+) -> (record: KeyRecord?, key: AdmittedKey?, verdict: Result<Admitted, Refusal>) {
+    guard let (segment, index) = snapshot.find(publicID) else { return (nil, nil, .failure(.invalidKey)) }
+    let record = segment[index]
+    do throws(Refusal) {
+        let key = try admitted(
+            record, isReplaced: false, segment, for: endpoint, from: origin, at: now, in: snapshot)
+        var name = name
+        let verdict = name.withUTF8 { bytes in
+            Result { () throws(Refusal) in try admitted(key, to: UnsafeRawBufferPointer(bytes)) }
+        }
+        return (record, key, verdict)
+    } catch {
+        return (record, nil, .failure(error))
+    }
 }

@@ -9,45 +9,160 @@ package final class CompiledProvider: Sendable {
     init(_ entry: ProviderEntry) { self.entry = entry }
 }
 
-/// One provider's model inside a route, with its provider and prices found.
+/// One provider's model that a route leads to, with its provider and prices found.
 package final class CompiledTarget: Sendable {
     package let entry: TargetEntry
     package let provider: CompiledProvider
     /// Oldest first.
     package let prices: [PriceEntry]
+    /// What the tenant pays on top of the platform's prices.
+    package let markup: Markup
     /// The upstream model's name as a JSON string, quotes included: what is spliced into the body.
     package let upstreamModelJSON: [UInt8]
+    /// What it is for, by all routes on the way to it.
+    package let use: TargetUse
+    /// Members of the request's body it sets. Of routes on the way to it the outermost has the last word.
+    package let parameters: [TargetParameter]
+    /// What a call must meet; of all routes on the way to it.
+    let conditions: [TargetConditions]
+    /// One of the routes inside the route, on the way to it, is disabled.
+    let isCutOff: Bool
 
-    init(_ entry: TargetEntry, provider: CompiledProvider, prices: [PriceEntry]) {
+    init(
+        _ entry: TargetEntry, provider: CompiledProvider, prices: [PriceEntry], markup: Markup = .none,
+        way: RouteWay = RouteWay()
+    ) {
         self.entry = entry
         self.provider = provider
         self.prices = prices
+        self.markup = markup
         // Model names have no character that JSON escapes; validation saw to it.
         upstreamModelJSON = Array("\"\(entry.upstreamModel)\"".utf8)
+        let whole = way.through(entry.terms)
+        use = whole.use ?? .traffic
+        parameters = whole.parameters
+        conditions = whole.conditions
+        isCutOff = way.isCutOff
     }
 
-    /// The price in force at a moment; nil when none has begun.
-    package func price(at now: Timestamp) -> PriceEntry? { prices.last { $0.effectiveFrom <= now } }
+    /// The price in force at a moment; nil when none has begun, or the last one was ended.
+    package func price(at now: Timestamp) -> PriceEntry? {
+        prices.last { $0.effectiveFrom <= now }.flatMap { price in
+            price.effectiveUntil.map { now < $0 } ?? true ? price : nil
+        }
+    }
+
+    /// What a usage costs the tenant by a price: the platform's prices carry the tenant's markup, its own do
+    /// not.
+    package func cost(of usage: TokenUsage, by price: PriceEntry, isBatch: Bool = false) -> NanoUSD {
+        let cost = price.table.cost(of: usage, isBatch: isBatch)
+        return price.tenant == nil ? markup.applied(to: cost) : cost
+    }
 }
 
-/// A route, ready to be planned.
+/// What the routes on the way to a target ask for.
+struct RouteWay {
+    /// nil: two on the way say different things, so there is no call for it.
+    private(set) var use: TargetUse? = .traffic
+    private(set) var conditions: [TargetConditions] = []
+    private(set) var parameters: [TargetParameter] = []
+    var isCutOff = false
+
+    /// The way a step further.
+    func through(_ terms: TargetTerms) -> RouteWay {
+        var way = self
+        if terms.use != .traffic, use != terms.use { way.use = use == .traffic ? terms.use : nil }
+        if terms.conditions != .none { way.conditions.append(terms.conditions) }
+        way.parameters += terms.parameters.filter { new in !parameters.contains { $0.name == new.name } }
+        return way
+    }
+}
+
+/// Among what a route chooses at one of its levels.
+struct RouteChoice: Sendable {
+    enum Kind: Sendable {
+        /// A position in the route's targets.
+        case target(Int)
+        /// A position in the route's levels.
+        case level(Int)
+    }
+
+    let kind: Kind
+    let weight: UInt64
+    let priority: Int32
+    /// The targets it leads to: one bit each.
+    let targets: UInt32
+    /// Says the same on every node and in every snapshot.
+    let identity: UInt64
+}
+
+/// One route's own targets: by priority, the lowest number first; inside one, as listed.
+struct RouteLevel: Sendable {
+    let strategy: RouteStrategy
+    let choices: [RouteChoice]
+}
+
+/// What a route needs to know about calls and targets to choose; the rest need not be found out.
+package struct RouteInterests: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// How much a call reads, and may write.
+    package static let size = RouteInterests(rawValue: 1)
+    /// What a call needs its model to do.
+    package static let needs = RouteInterests(rawValue: 2)
+    package static let session = RouteInterests(rawValue: 4)
+    package static let promptPrefix = RouteInterests(rawValue: 8)
+    /// How the targets are.
+    package static let health = RouteInterests(rawValue: 16)
+    /// Which call of the route this is.
+    package static let turn = RouteInterests(rawValue: 32)
+}
+
+/// A route, ready to be planned: the routes inside it are part of it.
 package final class CompiledRoute: Sendable {
     package let id: RouteID
     package let tenant: TenantID
     package let name: String
     let nameBytes: [UInt8]
-    /// By priority, the lowest number first; inside one, as configured.
+    package let rules: RouteRules
+    /// All it leads to, those of the routes inside it too. At each level by priority, then as listed.
     package let targets: [CompiledTarget]
+    /// The first is its own.
+    let levels: [RouteLevel]
+    package let interests: RouteInterests
 
-    init(_ entry: RouteEntry, targets: [CompiledTarget]) {
+    init(_ entry: RouteEntry, targets: [CompiledTarget], levels: [RouteLevel]) {
         id = entry.id
         tenant = entry.tenant
         name = entry.name
         nameBytes = Array(entry.name.utf8)
-        // A stable sort by hand: the standard one promises nothing about equals.
-        self.targets = targets.enumerated()
-            .sorted { ($0.element.entry.priority, $0.offset) < ($1.element.entry.priority, $1.offset) }
-            .map(\.element)
+        rules = entry.rules
+        self.targets = targets
+        self.levels = levels
+        var interests: RouteInterests = targets.count > 1 ? .health : []
+        for target in targets {
+            let conditions = target.conditions
+            if targets.count > 1 && target.entry.contextWindow != nil
+                || conditions.contains(where: { $0.minimumInput > 0 || $0.maximumInput != nil })
+            {
+                interests.insert(.size)
+            }
+            if targets.count > 1 && !target.entry.capabilities.isEmpty
+                || conditions.contains(where: { !$0.needs.isEmpty })
+            {
+                interests.insert(.needs)
+            }
+        }
+        for level in levels where level.choices.count > 1 {
+            switch level.strategy {
+            case .affinity: interests.insert(entry.rules.affinity == .session ? .session : .promptPrefix)
+            case .cheapest: interests.insert(.size)
+            case .roundRobin: interests.insert(.turn)
+            case .weighted, .priority, .leastLatency, .leastBusy: break
+            }
+        }
+        self.interests = interests
     }
 }
 

@@ -70,9 +70,11 @@ final class SnapshotBucket: Sendable {
                 ownProviders[tenant.id] ?? [], of: tenant.id, fleetKey: fleetKey, &problems)
             let prices = priceLists(ownPrices[tenant.id] ?? [], of: tenant.id, &problems)
             providers.merge(own) { first, _ in first }
-            let linker = RouteLinker(providers: own, prices: prices, platform: platform)
+            let linker = RouteLinker(
+                providers: own, prices: prices, platform: platform, markup: tenant.markup)
+            let entries = routes[tenant.id] ?? []
             tenants[tenant.id] = CompiledTenant(
-                tenant, routes: linker.linked(routes[tenant.id] ?? [], &problems),
+                tenant, routes: linker.linked(entries, &problems),
                 workspaces: Set((workspaces[tenant.id] ?? []).map(\.id)),
                 limits: TenantLimits(limits[tenant.id] ?? [], groups[tenant.id] ?? []))
         }
@@ -85,44 +87,6 @@ final class SnapshotBucket: Sendable {
         let platformEntries = (ownProviders[nil]?.count ?? 0) + (ownPrices[nil]?.count ?? 0)
         problems.check(platformEntries == 0, .misplaced, "platform data in a tenant's shard")
         return (tenants, providers)
-    }
-}
-
-/// Finds the providers and prices of a tenant's routes: the tenant's own first, then the platform's; never
-/// another's.
-private struct RouteLinker {
-    let providers: [ProviderID: CompiledProvider]
-    let prices: [ModelID: [PriceEntry]]
-    let platform: PlatformPart
-
-    func linked(_ entries: [RouteEntry], _ problems: inout ProblemList) -> [CompiledRoute] {
-        var names: Set<String> = []
-        var ids: Set<RouteID> = []
-        return entries.map { entry in
-            problems.check(ids.insert(entry.id).inserted, .duplicate, "\(entry.id)")
-            problems.check(names.insert(entry.name).inserted, .duplicate, "the name of \(entry.id)")
-            let rule = TextRule.modelName.check(entry.name, at: "")
-            problems.check(
-                rule == nil && (1...Route.maximumTargets).contains(entry.targets.count), .invalid,
-                "\(entry.id)")
-            return CompiledRoute(
-                entry, targets: entry.targets.compactMap { linked($0, of: entry.id, &problems) })
-        }
-    }
-
-    private func linked(
-        _ entry: TargetEntry, of route: RouteID, _ problems: inout ProblemList
-    ) -> CompiledTarget? {
-        let isValid =
-            Target.weights.contains(entry.weight) && Target.priorities.contains(entry.priority)
-            && TextRule.modelName.check(entry.upstreamModel, at: "") == nil
-        problems.check(isValid, .invalid, "a target of \(route)")
-        guard let provider = providers[entry.provider] ?? platform.providers[entry.provider] else {
-            problems.add(.dangling, "\(route) → \(entry.provider)")
-            return nil
-        }
-        return CompiledTarget(
-            entry, provider: provider, prices: prices[entry.model] ?? platform.prices[entry.model] ?? [])
     }
 }
 

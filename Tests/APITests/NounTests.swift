@@ -200,6 +200,115 @@ struct NounTests {
         }
     }
 
+    @Test(
+        "a price that has begun is ended, not deleted; one to come is deleted; a model goes with its prices")
+    func endedPrices() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)"
+            let model = try await world.make(
+                "\(base)/models", ["provider": .string(world.acme.provider), "name": "spare"])
+            let price = try await world.make(
+                "\(base)/models/\(model)/prices",
+                [
+                    "input": "1.25", "output": "10", "batch": ["input": "0.625", "output": "5"],
+                    "tiers": [["above": 200_000, "input": "2.50", "output": "15", "cached_input": "0.25"]],
+                ])
+            let got = try await server.send(.get, "\(base)/prices/\(price)", token: world.admin)
+            #expect(
+                got.json["tiers"]?[0]?["cached_input"]?.string == "0.25"
+                    && got.string("batch", "output") == "5.00")
+            #expect(got.json["effective_until"]?.isNull == true)
+            let falling = try await server.send(
+                .post, "\(base)/models/\(model)/prices", token: world.admin,
+                body: [
+                    "input": "1", "output": "1",
+                    "tiers": [
+                        ["above": 2, "input": "1", "output": "1"], ["above": 1, "input": "1", "output": "1"],
+                    ],
+                ])
+            #expect(falling.pointers == ["/tiers"])
+            let kept = try await server.send(.delete, "\(base)/prices/\(price)", token: world.admin)
+            #expect(kept.code == "in_use")
+            let later = server.clock.now.advanced(bySeconds: 3600).description
+            let ended = try await server.send(
+                .post, "\(base)/prices/\(price)/end", token: world.admin,
+                body: ["effective_until": .string(later)])
+            #expect(ended.status == 200 && ended.string("effective_until") == later)
+            let past = try await server.send(
+                .post, "\(base)/prices/\(price)/end", token: world.admin,
+                body: ["effective_until": "2020-01-01T00:00:00Z"])
+            #expect(past.pointers == ["/effective_until"])
+            let future = try await world.make(
+                "\(base)/models/\(model)/prices",
+                ["input": "1", "output": "1", "effective_from": .string(later)])
+            #expect(
+                try await server.send(.delete, "\(base)/prices/\(future)", token: world.admin).status == 200)
+            #expect(
+                try await server.send(.delete, "\(base)/models/\(model)", token: world.admin).status == 200)
+            let left = try await server.send(.get, "\(base)/prices/\(price)", token: world.admin)
+            #expect(left.status == 200 && left.string("effective_until") != later, "ended with its model")
+            let again = try await server.send(
+                .post, "\(base)/prices/\(price)/end", token: world.admin, body: [:])
+            #expect(again.code == "conflict")
+        }
+    }
+
+    @Test("routes lead into routes, keep all they are told, and never go in circles")
+    func nestedRoutes() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)/routes"
+            let body: JSONValue = [
+                "name": "outer", "strategy": "affinity", "affinity": "prompt_prefix",
+                "retries": ["attempts": 4], "timeouts": ["first_token_ms": 900],
+                "targets": [
+                    ["route": .string(world.acme.route), "weight": 3],
+                    [
+                        "model": .string(world.acme.model), "use": "context_window",
+                        "conditions": [
+                            "tags": ["gold"], "maximum_input": 9, "needs": ["tools"],
+                            "hours": ["days": ["sunday", "monday"], "from": "22:00", "until": "06:30"],
+                        ], "parameters": ["temperature": 1, "seed": .null],
+                    ],
+                ],
+            ]
+            let outer = try await server.send(.post, base, token: world.admin, body: body)
+            #expect(outer.status == 201, "\(outer.text)")
+            #expect(outer.json["targets"]?[0]?["route"]?.string == world.acme.route)
+            let hours = outer.json["targets"]?[1]?["conditions"]?["hours"]
+            #expect(hours == ["days": ["monday", "sunday"], "from": "22:00", "until": "06:30"])
+            #expect(outer.json["targets"]?[1]?["parameters"] == ["temperature": 1, "seed": .null])
+            #expect(outer.json["retries"]?["attempts"]?.exactInt64 == 4)
+            let path = "\(base)/\(outer.string("id"))"
+            #expect(try await server.send(.get, path, token: world.admin).json == outer.json)
+
+            let circle = try await server.send(
+                .patch, "\(base)/\(world.acme.route)", token: world.admin,
+                body: ["targets": [["route": .string(outer.string("id"))]]])
+            #expect(circle.pointers == ["/targets"] && circle.text.contains("chat → outer → chat"))
+            let used = try await server.send(
+                .delete, "\(base)/\(world.acme.route)", token: world.admin)
+            #expect(used.code == "in_use")
+            let both = try await server.send(
+                .post, base, token: world.admin,
+                body: [
+                    "name": "x",
+                    "targets": [
+                        ["route": .string(world.acme.route), "model": .string(world.acme.model)], [:],
+                        ["model": .string(world.acme.model), "parameters": ["model": "x"]],
+                        ["model": .string(world.acme.model), "conditions": ["hours": ["days": []]]],
+                    ],
+                ])
+            #expect(
+                both.pointers == [
+                    "/targets/0/route", "/targets/1/model", "/targets/3/conditions/hours/days",
+                    "/targets/3/conditions/hours/from", "/targets/3/conditions/hours/until",
+                ])
+            #expect(try await server.send(.delete, path, token: world.admin).status == 200)
+        }
+    }
+
     @Test("routes name models of their tenant or shared ones, each once")
     func routes() async throws {
         try await withAdminServer { server in

@@ -107,6 +107,28 @@ struct RecordTests {
         #expect(throws: CodecError.self) { try shard.object() }
     }
 
+    @Test("a full route and a full price read back as they were")
+    func fullEntries() throws {
+        let parts = SnapshotFixture.small().parts
+        let (route, price) = (Sample.route(parts), Sample.price(parts))
+        #expect(try RouteEntry(encoded: route.encoded) == route)
+        #expect(try PriceEntry(encoded: price.encoded) == price)
+        let usual = RouteEntry(
+            id: parts.route, tenant: parts.tenant, name: "r", steps: [.route(parts.route, TargetTerms())])
+        #expect(try RouteEntry(encoded: usual.encoded) == usual)
+    }
+
+    @Test("a parameter that is no JSON is refused: it would go into requests as it stands")
+    func parameters() {
+        let parts = SnapshotFixture.small().parts
+        for json in ["{", "1,\"model\":\"x\"", "nul"] {
+            let terms = TargetTerms(parameters: [TargetParameter(name: "p", json: json)])
+            let target = TargetEntry(
+                provider: parts.provider, model: parts.model, upstreamModel: "m", terms: terms)
+            #expect(throws: CodecError.self, "\(json)") { try TargetEntry(encoded: target.encoded) }
+        }
+    }
+
     @Test("names of states are the words of the API")
     func names() {
         #expect(UsageEvent.CostState.allCases.map(\.name) == ["settled", "estimated", "unpriced"])

@@ -26,6 +26,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         var content = fixture.content
         content.providers.append(provider(parts.tenant))
         content.keys.append(key(parts.tenant, parts.workspace))
+        content.routes.append(route(parts))
+        content.prices.append(price(parts))
         var shard = Shard()
         shard.tenants = content.tenants
         shard.workspaces = content.workspaces
@@ -48,9 +50,10 @@ struct Sample: Sendable, CustomTestStringConvertible {
             Sample(content.tenants[0]), Sample(content.workspaces[0]), Sample(content.keys[1]),
             Sample(content.providers[1]),
             Sample(content.providers[1].credentials[0]), Sample(content.routes[0]),
-            Sample(content.routes[0].targets[0]),
-            Sample(content.prices[0]), Sample(shard.limits[3]), Sample(shard.groups[0]), Sample(shard),
-            Sample(manifest), Sample(envelope),
+            Sample(content.routes[0].targets[0]), Sample(content.routes[1]),
+            Sample(content.routes[1].targets[0]), Sample(content.prices[0]), Sample(content.prices[1]),
+            Sample(shard.limits[3]), Sample(shard.groups[0]), Sample(shard), Sample(manifest),
+            Sample(envelope),
             Sample(fixture.keySet),
             Sample(ManifestPage(firstShard: 64, references: [nil, .init(object), nil])),
             Sample(StreamFrame(manifest: envelope, keySets: [envelope, envelope])), Sample(event(7)),
@@ -58,6 +61,41 @@ struct Sample: Sendable, CustomTestStringConvertible {
             Sample(BatchAnswer.conflict(sequence: 7)),
         ] + grants
     }()
+
+    /// A route that says all a route can say.
+    static func route(_ parts: SnapshotFixture.Parts) -> RouteEntry {
+        let conditions = TargetConditions(
+            tags: ["team:search", "gold"], minimumInput: 10, maximumInput: 0,
+            needs: CapabilitySet([.vision, .tools]),
+            hours: WeeklyHours(days: [.monday, .sunday], from: 1320, until: 360))
+        let terms = TargetTerms(
+            weight: 7, priority: 100, use: .contextWindow, conditions: conditions,
+            parameters: [
+                TargetParameter(name: "temperature", json: "0.25"),
+                TargetParameter(name: "metadata", json: #"{"a":[1,null]}"#),
+            ])
+        let target = TargetEntry(
+            provider: parts.provider, model: parts.model, upstreamModel: "gpt", terms: terms,
+            contextWindow: 128_000, capabilities: CapabilitySet(ModelCapability.allCases))
+        let rules = RouteRules(
+            strategy: .leastLatency, affinity: .promptPrefix,
+            retries: RetryRules(attempts: 5, attemptsPerTarget: 1, backoff: 0, hedgeAfter: 900),
+            timeouts: RouteTimeouts(connect: 1, firstByte: 2, firstToken: 3, betweenChunks: 4, total: 5))
+        return RouteEntry(
+            id: RouteID(at: time), tenant: parts.tenant, name: "full", rules: rules, isEnabled: false,
+            steps: [.target(target), .route(parts.route, terms), .route(parts.route, TargetTerms())])
+    }
+
+    static func price(_ parts: SnapshotFixture.Parts) -> PriceEntry {
+        let rates = PriceRates(input: 1, cachedInput: 2, cacheWrite: 3, output: 4, reasoning: 5)!
+        let table = PriceTable(
+            base: rates,
+            tiers: [PriceTier(above: 128_000, rates: rates), PriceTier(above: 200_000, rates: .free)],
+            batch: rates)!
+        return PriceEntry(
+            id: PriceID(at: time), model: parts.model, tenant: parts.tenant, effectiveFrom: time,
+            effectiveUntil: time.advanced(bySeconds: 5), table: table)
+    }
 
     private static let grants: [Sample] = {
         let account = GrantAccount(

@@ -44,7 +44,7 @@ struct AdmissionTests {
         #expect(admitted.key.tenant.id == parts.tenant)
         #expect(admitted.route.id == parts.route)
         #expect(admitted.key.routes.map(\.name) == ["gpt-test"])
-        let target = try #require(plan(admitted.route, in: snapshot, draw: 1)[0])
+        let target = try #require(plan(admitted.route, in: snapshot, by: PlanChance(draw: 1))[0])
         #expect(target.provider.id == parts.provider)
         #expect(target.price(at: fixture.now)?.id == parts.price)
         #expect(target.upstreamModelJSON == Array("\"stand-in\"".utf8))
@@ -224,7 +224,7 @@ struct AdmissionTests {
         let withoutProvider = try takingAway([.provider(parts.provider)], from: withoutKey)
         #expect(admission(killed, at: now, in: withoutProvider).refusal == .revoked)
         let route = try admission(other, at: now, in: withoutProvider).get().route
-        #expect(plan(route, in: withoutProvider, draw: 0).isEmpty)
+        #expect(plan(route, in: withoutProvider, by: PlanChance(draw: 0)).isEmpty)
         let withoutTenant = try takingAway([.tenant(parts.tenant)], from: running)
         #expect(admission(other, at: now, in: withoutTenant).refusal == .tenantSuspended)
     }

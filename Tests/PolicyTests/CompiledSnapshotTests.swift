@@ -108,8 +108,8 @@ struct CompiledSnapshotTests {
                 let other = admission(key.reveal(), at: fixture.now, in: whole)
                 #expect(one.refusal == other.refusal)
                 guard let one = try? one.get(), let other = try? other.get() else { continue }
-                let target = plan(one.route, in: running, draw: 5)[0]
-                let expected = plan(other.route, in: whole, draw: 5)[0]
+                let target = plan(one.route, in: running, by: PlanChance(draw: 5))[0]
+                let expected = plan(other.route, in: whole, by: PlanChance(draw: 5))[0]
                 #expect(target?.provider.entry == expected?.provider.entry)
                 #expect(target?.entry == expected?.entry)
                 #expect(target?.prices == expected?.prices)

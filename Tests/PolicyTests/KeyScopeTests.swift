@@ -48,7 +48,8 @@ struct KeyScopeTests {
         let admitted = try admission(key, route: "both", at: fixture.now, in: snapshot).get()
         for draw in 0..<50 as Range<UInt64> {
             let plan = plan(
-                admitted.route, for: admitted.key, in: snapshot, draw: draw &* 0x9E37_79B9_7F4A_7C15)
+                admitted.route, of: admitted.key, in: snapshot,
+                by: PlanChance(draw: draw &* 0x9E37_79B9_7F4A_7C15))
             #expect(plan.count == 1 && plan[0]?.entry.model == cheap)
         }
         let refused = admission(key, route: "dear", at: fixture.now, in: snapshot).refusal

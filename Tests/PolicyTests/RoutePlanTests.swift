@@ -46,12 +46,12 @@ struct RoutePlanTests {
             let usable = Set(models.indices.filter { !disabled.contains($0) }.map { models[$0] })
             for _ in 0..<100 {
                 let draw = generator.next()
-                let plan = plan(route, in: snapshot, draw: draw)
+                let plan = plan(route, in: snapshot, by: PlanChance(draw: draw))
                 let order = Self.order(plan)
                 #expect(Set(order) == usable && order.count == usable.count)
                 let priorities = (0..<plan.count).compactMap { plan[$0]?.entry.priority }
                 #expect(priorities == priorities.sorted())
-                #expect(Self.order(Policy.plan(route, in: snapshot, draw: draw)) == order)
+                #expect(Self.order(Policy.plan(route, in: snapshot, by: PlanChance(draw: draw))) == order)
                 #expect(plan[plan.count] == nil && plan[-1] == nil)
             }
         }
@@ -67,7 +67,7 @@ struct RoutePlanTests {
         var seconds: [ModelID: Int] = [:]
         let draws = 20_000
         for _ in 0..<draws {
-            let order = Self.order(plan(route, in: snapshot, draw: generator.next()))
+            let order = Self.order(plan(route, in: snapshot, by: PlanChance(draw: generator.next())))
             firsts[order[0], default: 0] += 1
             seconds[order[1], default: 0] += 1
         }
@@ -85,7 +85,7 @@ struct RoutePlanTests {
     @Test("with every provider disabled the plan is empty")
     func empty() throws {
         let (route, snapshot, _) = try Self.route([(1, 0), (1, 1)], disabled: [0, 1])
-        let plan = plan(route, in: snapshot, draw: 7)
+        let plan = plan(route, in: snapshot, by: PlanChance(draw: 7))
         #expect(plan.isEmpty && plan[0] == nil)
     }
 

@@ -52,7 +52,7 @@ struct RouteStoreTests {
                 #expect(foreignList.items.isEmpty)
 
                 let used = await postgresFailure {
-                    try await ModelStore.delete(models[0].id, of: mine.id, connection)
+                    try await ModelStore.delete(models[0].id, of: mine.id, at: fixture.now, connection)
                 }
                 #expect(used?.constraint == Constraint.targetModelExists)
                 let foreignDelete = try await RouteStore.delete(route.id, of: other.id, connection)
@@ -82,6 +82,93 @@ struct RouteStoreTests {
                 let changed = route
                 let missing = await postgresFailure { try await RouteStore.update(changed, connection) }
                 #expect(missing?.constraint == Constraint.targetModelExists)
+            }
+        }
+    }
+
+    @Test("everything a route says is kept, and a route another one leads to stays")
+    func whole() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let other = try await fixture.tenant("other", connection)
+                let own = try await fixture.model(of: fixture.provider(of: mine, connection), connection)
+                let inner = try await fixture.route("inner", of: mine, to: [own], connection)
+                let foreign = try await fixture.tenant("third", connection)
+                let theirs = try await fixture.model(of: fixture.provider(of: other, connection), connection)
+                let hidden = try await fixture.route("hidden", of: other, to: [theirs], connection)
+                let conditions = TargetConditions(
+                    tags: ["gold", "team:x"], minimumInput: 1, maximumInput: 9,
+                    needs: CapabilitySet([.vision, .tools]),
+                    hours: WeeklyHours(days: [.monday], from: 480, until: 60))
+                let parameters = [
+                    TargetParameter(name: "top_p", json: "0.5"), TargetParameter(name: "seed", json: "null"),
+                ]
+                var route = Route(
+                    id: RouteID(at: fixture.now), tenant: mine.id, name: "outer",
+                    targets: [
+                        Target(.route(inner.id), TargetTerms(weight: 3, priority: 4)),
+                        Target(
+                            .model(own.id),
+                            TargetTerms(use: .budget, conditions: conditions, parameters: parameters)),
+                    ],
+                    rules: RouteRules(
+                        strategy: .affinity, affinity: .promptPrefix,
+                        retries: RetryRules(attempts: 9, attemptsPerTarget: 5, backoff: 0, hedgeAfter: 70),
+                        timeouts: RouteTimeouts(firstToken: 5, total: 6)),
+                    createdAt: fixture.now, updatedAt: fixture.now)
+                try await RouteStore.create(route, connection)
+                let found = try await RouteStore.find(route.id, of: mine.id, connection)
+                #expect(found == route)
+                let exported = try await SnapshotExport.routes(of: .init([mine.id]), connection)
+                #expect(exported.map(\.rules) == [.standard, route.rules])
+                #expect(exported[1].steps.first == .route(inner.id, route.targets[0].terms))
+                #expect(exported[1].targets.map(\.terms) == [route.targets[1].terms])
+                let nobodys = try await SnapshotExport.routes(of: .init([foreign.id]), connection)
+                #expect(nobodys.isEmpty)
+
+                let named = await postgresFailure {
+                    try await RouteStore.delete(inner.id, of: mine.id, connection)
+                }
+                #expect(named?.constraint == Constraint.targetRouteExists)
+                var stolen = route
+                stolen.targets = [Target(.route(hidden.id), TargetTerms())]
+                let thief = stolen
+                let refused = await postgresFailure { try await RouteStore.update(thief, connection) }
+                #expect(refused?.constraint == Constraint.targetRouteExists)
+
+                route.rules = .standard
+                route.targets = [Target(model: own.id)]
+                _ = try await RouteStore.update(route, connection)
+                let plain = try await RouteStore.find(route.id, of: mine.id, connection)
+                let gone = try await RouteStore.delete(inner.id, of: mine.id, connection)
+                #expect(plain == route && gone)
+            }
+        }
+    }
+
+    @Test("the graph has the routes that lead into each other and those asked for, of one tenant")
+    func graph() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withTransaction { connection in
+                let fixture = Fixture()
+                let mine = try await fixture.tenant("mine", connection)
+                let own = try await fixture.model(of: fixture.provider(of: mine, connection), connection)
+                let first = try await fixture.route("first", of: mine, to: [own], connection)
+                let alone = try await fixture.route("alone", of: mine, to: [own], connection)
+                var second = try await fixture.route("second", of: mine, to: [own], connection)
+                second.targets.append(Target(.route(first.id), TargetTerms()))
+                _ = try await RouteStore.update(second, connection)
+                let graph = try await RouteStore.lockedGraph(of: mine.id, with: [], connection)
+                var round = first
+                round.targets = [Target(.route(second.id), TargetTerms())]
+                #expect(graph.problem(with: round)?.message.hasSuffix("first → second → first") == true)
+                round.targets = [Target(.route(alone.id), TargetTerms())]
+                #expect(graph.problem(with: round) == nil)
+                let other = try await fixture.tenant("other", connection)
+                let empty = try await RouteStore.lockedGraph(of: other.id, with: [first.id], connection)
+                #expect(empty.problem(with: round) == nil, "it knows nothing of another tenant's")
             }
         }
     }

@@ -1,0 +1,128 @@
+/// How a route chooses among targets of the same priority.
+package enum RouteStrategy: String, Sendable, CaseIterable {
+    /// At random, by weight.
+    case weighted
+    /// In the order they are listed.
+    case priority
+    /// In turn, by weight.
+    case roundRobin = "round_robin"
+    /// The quicker of two drawn by weight.
+    case leastLatency = "least_latency"
+    /// The one with the fewest calls under way on the node.
+    case leastBusy = "least_busy"
+    /// The one the call costs least at; those without a price come last.
+    case cheapest
+    /// Always the same for the same session or prompt, so that the provider's prompt cache is of use.
+    case affinity
+}
+
+/// What calls have in common that `RouteStrategy.affinity` keeps together.
+package enum RouteAffinity: String, Sendable, CaseIterable {
+    /// The caller's word for its session.
+    case session
+    /// The beginning of the prompt.
+    case promptPrefix = "prompt_prefix"
+}
+
+/// How a route treats its calls.
+package struct RouteRules: Hashable, Sendable {
+    package var strategy: RouteStrategy
+    package var affinity: RouteAffinity
+    package var retries: RetryRules
+    package var timeouts: RouteTimeouts
+
+    package static let standard = RouteRules()
+
+    package init(
+        strategy: RouteStrategy = .weighted, affinity: RouteAffinity = .session,
+        retries: RetryRules = .standard, timeouts: RouteTimeouts = .none
+    ) {
+        self.strategy = strategy
+        self.affinity = affinity
+        self.retries = retries
+        self.timeouts = timeouts
+    }
+
+    package var problems: [ValidationError] { retries.problems + timeouts.problems }
+}
+
+/// How often a call is tried; only ever before its first byte went to the caller.
+package struct RetryRules: Hashable, Sendable {
+    /// Of one call in all, the first one included: 1…10.
+    package var attempts: Int32
+    /// Of one call at one target: 1…5.
+    package var attemptsPerTarget: Int32
+    /// The mean wait before the second attempt at a target, doubling from then on, in milliseconds: up to
+    /// 10,000.
+    package var backoff: Int32
+    /// A second target is asked as well when the first has not answered after so many milliseconds; 0: never.
+    package var hedgeAfter: Int32
+
+    package static let standard = RetryRules(attempts: 3, attemptsPerTarget: 2, backoff: 250, hedgeAfter: 0)
+    package static let attemptCounts: ClosedRange<Int32> = 1...10
+    package static let attemptCountsPerTarget: ClosedRange<Int32> = 1...5
+    package static let backoffs: ClosedRange<Int32> = 0...10_000
+    package static let hedges: ClosedRange<Int32> = 0...600_000
+
+    package init(attempts: Int32, attemptsPerTarget: Int32, backoff: Int32, hedgeAfter: Int32) {
+        self.attempts = attempts
+        self.attemptsPerTarget = attemptsPerTarget
+        self.backoff = backoff
+        self.hedgeAfter = hedgeAfter
+    }
+
+    package var problems: [ValidationError] {
+        let figures = [
+            ("attempts", attempts, Self.attemptCounts),
+            ("attempts_per_target", attemptsPerTarget, Self.attemptCountsPerTarget),
+            ("backoff_ms", backoff, Self.backoffs), ("hedge_after_ms", hedgeAfter, Self.hedges),
+        ]
+        return figures.filter { !$0.2.contains($0.1) }.map { name, _, range in
+            ValidationError(
+                "/retries/\(name)", .outOfRange, "must be \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
+}
+
+/// How long a call of a route may take, in milliseconds; nil: as its provider says.
+package struct RouteTimeouts: Hashable, Sendable {
+    package var connect: Int32?
+    /// From the end of the request to the first byte of the answer.
+    package var firstByte: Int32?
+    /// From the end of the request to the first token; the provider has no such limit.
+    package var firstToken: Int32?
+    /// Between two pieces of a stream.
+    package var betweenChunks: Int32?
+    package var total: Int32?
+
+    package static let none = RouteTimeouts()
+
+    package init(
+        connect: Int32? = nil, firstByte: Int32? = nil, firstToken: Int32? = nil,
+        betweenChunks: Int32? = nil, total: Int32? = nil
+    ) {
+        self.connect = connect
+        self.firstByte = firstByte
+        self.firstToken = firstToken
+        self.betweenChunks = betweenChunks
+        self.total = total
+    }
+
+    /// A provider's timeouts with these in their places.
+    package func over(_ provider: ProviderTimeouts) -> ProviderTimeouts {
+        ProviderTimeouts(
+            connect: connect ?? provider.connect, firstByte: firstByte ?? provider.firstByte,
+            betweenChunks: betweenChunks ?? provider.betweenChunks, total: total ?? provider.total)
+    }
+
+    package var problems: [ValidationError] {
+        let figures = [
+            ("connect_ms", connect), ("first_byte_ms", firstByte), ("first_token_ms", firstToken),
+            ("between_chunks_ms", betweenChunks), ("total_ms", total),
+        ]
+        let range = ProviderTimeouts.allowed
+        return figures.filter { $0.1.map { !range.contains($0) } ?? false }.map { name, _ in
+            ValidationError("/timeouts/\(name)", .outOfRange, "must be 1 to \(range.upperBound) milliseconds")
+        }
+    }
+}
