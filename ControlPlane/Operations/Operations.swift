@@ -33,6 +33,9 @@ package struct Operations {
     }
     package var masterKey: MasterKeyOperations { MasterKeyOperations(environment: environment) }
     package var models: ModelOperations { ModelOperations(environment: environment) }
+    package var explanations: ExplainOperations { ExplainOperations(environment: environment) }
+    package var markups: MarkupOperations { MarkupOperations(environment: environment) }
+    package var priceImports: PriceImportOperations { PriceImportOperations(environment: environment) }
     package var prices: PriceOperations { PriceOperations(environment: environment) }
     package var routes: RouteOperations { RouteOperations(environment: environment) }
     package var keys: KeyOperations { KeyOperations(environment: environment) }

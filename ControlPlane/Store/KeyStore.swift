@@ -40,6 +40,16 @@ package enum KeyStore {
         return try rows.first.map(read)
     }
 
+    package static func find(
+        _ publicID: KeyPublicID, of tenant: TenantID, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Key? {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns) from keys where tenant_id = \(tenant) and public_id = \(publicID)
+            """)
+        return try rows.first.map(read)
+    }
+
     /// A key and when it was last used, as far as usage has been taken in.
     package struct Listed: Hashable, Sendable {
         package let key: Key
