@@ -625,8 +625,11 @@ CREATE TABLE public.models (
     display_name text NOT NULL,
     context_window integer,
     maximum_output integer,
+    capabilities text[] DEFAULT '{}'::text[] NOT NULL,
+    source text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT model_facts_fit CHECK (((cardinality(capabilities) <= 32) AND (octet_length(source) <= 512))),
     CONSTRAINT model_names_fit CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 128)) AND ((octet_length(display_name) >= 1) AND (octet_length(display_name) <= 200)))),
     CONSTRAINT model_sizes_are_positive CHECK (((context_window > 0) AND (maximum_output > 0)))
 );
@@ -695,13 +698,19 @@ CREATE TABLE public.prices (
     id uuid NOT NULL,
     model_id uuid NOT NULL,
     effective_from timestamp with time zone NOT NULL,
+    effective_until timestamp with time zone,
     input_rate bigint NOT NULL,
     cached_input_rate bigint NOT NULL,
     cache_write_rate bigint NOT NULL,
     output_rate bigint NOT NULL,
     reasoning_rate bigint NOT NULL,
+    tier_above bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    tier_rates bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    batch_rates bigint[] DEFAULT '{}'::bigint[] NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT price_rates_are_in_range CHECK (((LEAST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) >= 0) AND (GREATEST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) <= '1000000000000000'::bigint)))
+    CONSTRAINT price_ends_after_it_begins CHECK ((effective_until >= effective_from)),
+    CONSTRAINT price_rates_are_in_range CHECK (((LEAST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) >= 0) AND (GREATEST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) <= '1000000000000000'::bigint))),
+    CONSTRAINT price_tiers_are_whole CHECK (((cardinality(tier_rates) = (5 * cardinality(tier_above))) AND (cardinality(tier_above) <= 8) AND (cardinality(batch_rates) = ANY (ARRAY[0, 5]))))
 );
 
 ALTER TABLE ONLY public.prices FORCE ROW LEVEL SECURITY;
@@ -823,14 +832,29 @@ CREATE TABLE public.route_targets (
     tenant_id uuid NOT NULL,
     route_id uuid NOT NULL,
     "position" smallint NOT NULL,
-    model_tenant_id uuid NOT NULL,
-    model_id uuid NOT NULL,
+    model_tenant_id uuid,
+    model_id uuid,
+    target_route_id uuid,
     weight integer NOT NULL,
     priority integer NOT NULL,
+    target_use text DEFAULT 'traffic'::text NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    minimum_input bigint DEFAULT 0 NOT NULL,
+    maximum_input bigint,
+    needs text[] DEFAULT '{}'::text[] NOT NULL,
+    days integer,
+    from_minute integer,
+    until_minute integer,
+    parameter_names text[] DEFAULT '{}'::text[] NOT NULL,
+    parameter_values text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT target_hours_are_whole CHECK ((((days IS NULL) = (from_minute IS NULL)) AND ((days IS NULL) = (until_minute IS NULL)))),
+    CONSTRAINT target_is_a_model_or_a_route CHECK ((((model_id IS NULL) <> (target_route_id IS NULL)) AND ((model_id IS NULL) = (model_tenant_id IS NULL)))),
     CONSTRAINT target_model_is_own_or_shared CHECK (((model_tenant_id = tenant_id) OR (model_tenant_id = '00000000-0000-0000-0000-000000000000'::uuid))),
+    CONSTRAINT target_parameters_are_pairs CHECK (((cardinality(parameter_names) = cardinality(parameter_values)) AND (cardinality(parameter_names) <= 16))),
     CONSTRAINT target_position_is_in_range CHECK ((("position" >= 0) AND ("position" <= 31))),
     CONSTRAINT target_priority_is_in_range CHECK (((priority >= 0) AND (priority <= 100))),
-    CONSTRAINT target_weight_is_in_range CHECK (((weight >= 1) AND (weight <= 1000)))
+    CONSTRAINT target_weight_is_in_range CHECK (((weight >= 1) AND (weight <= 1000))),
+    CONSTRAINT target_words_fit CHECK ((((octet_length(target_use) >= 1) AND (octet_length(target_use) <= 40)) AND (cardinality(tags) <= 8) AND (cardinality(needs) <= 32)))
 );
 
 ALTER TABLE ONLY public.route_targets FORCE ROW LEVEL SECURITY;
@@ -840,9 +864,24 @@ CREATE TABLE public.routes (
     id uuid NOT NULL,
     name text NOT NULL,
     enabled boolean NOT NULL,
+    strategy text DEFAULT 'weighted'::text NOT NULL,
+    affinity text DEFAULT 'session'::text NOT NULL,
+    attempts integer DEFAULT 3 NOT NULL,
+    attempts_per_target integer DEFAULT 2 NOT NULL,
+    backoff_ms integer DEFAULT 250 NOT NULL,
+    hedge_after_ms integer DEFAULT 0 NOT NULL,
+    connect_ms integer,
+    first_byte_ms integer,
+    first_token_ms integer,
+    between_chunks_ms integer,
+    total_ms integer,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
-    CONSTRAINT route_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 128)))
+    CONSTRAINT route_attempts_are_in_range CHECK ((((attempts >= 1) AND (attempts <= 10)) AND ((attempts_per_target >= 1) AND (attempts_per_target <= 5)))),
+    CONSTRAINT route_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 128))),
+    CONSTRAINT route_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, first_token_ms, between_chunks_ms, total_ms) > 0)),
+    CONSTRAINT route_waits_are_in_range CHECK ((((backoff_ms >= 0) AND (backoff_ms <= 10000)) AND ((hedge_after_ms >= 0) AND (hedge_after_ms <= 600000)))),
+    CONSTRAINT route_words_fit CHECK ((((octet_length(strategy) >= 1) AND (octet_length(strategy) <= 40)) AND ((octet_length(affinity) >= 1) AND (octet_length(affinity) <= 40))))
 );
 
 ALTER TABLE ONLY public.routes FORCE ROW LEVEL SECURITY;
@@ -1022,7 +1061,9 @@ CREATE TABLE public.tenants (
     node_group text DEFAULT 'default'::text NOT NULL,
     require_two_factor boolean DEFAULT false NOT NULL,
     sign_up_domain text,
+    markup integer DEFAULT 0 NOT NULL,
     CONSTRAINT tenant_currency_is_a_code CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT tenant_markup_is_in_range CHECK (((markup >= 0) AND (markup <= 100000))),
     CONSTRAINT tenant_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
     CONSTRAINT tenant_region_is_a_slug CHECK ((region ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT tenant_retention_is_days CHECK (((retention_days >= 1) AND (retention_days <= 36500))),
@@ -1520,6 +1561,7 @@ CREATE INDEX scim_group_members_by_user ON public.scim_group_members USING btree
 CREATE UNIQUE INDEX scim_user_name_is_unique ON public.scim_users USING btree (tenant_id, lower(user_name));
 
 CREATE INDEX scim_users_by_external_id ON public.scim_users USING btree (tenant_id, external_id);
+CREATE INDEX route_targets_by_route ON public.route_targets USING btree (tenant_id, target_route_id) WHERE (target_route_id IS NOT NULL);
 
 CREATE UNIQUE INDEX service_account_name_is_unique ON public.service_accounts USING btree (tenant_id, lower(name));
 
@@ -1686,7 +1728,7 @@ ALTER TABLE ONLY public.node_reports
     ADD CONSTRAINT node_report_is_of_a_node FOREIGN KEY (node_id) REFERENCES public.nodes(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.prices
-    ADD CONSTRAINT price_is_of_a_model FOREIGN KEY (tenant_id, model_id) REFERENCES public.models(tenant_id, id) ON DELETE CASCADE;
+    ADD CONSTRAINT price_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
 ALTER TABLE ONLY public.providers
     ADD CONSTRAINT provider_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
@@ -1741,6 +1783,9 @@ ALTER TABLE ONLY public.route_targets
 
 ALTER TABLE ONLY public.route_targets
     ADD CONSTRAINT target_model_exists FOREIGN KEY (model_tenant_id, model_id) REFERENCES public.models(tenant_id, id);
+
+ALTER TABLE ONLY public.route_targets
+    ADD CONSTRAINT target_route_exists FOREIGN KEY (tenant_id, target_route_id) REFERENCES public.routes(tenant_id, id);
 
 ALTER TABLE ONLY public.tenants
     ADD CONSTRAINT tenant_node_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
