@@ -107,7 +107,7 @@ documents: build ## rewrite the generated documents: OpenAPI, errors, settings
 	@infrastructure/dev/documents
 
 clean: ## delete what was built (not the data of `make up`)
-	rm -rf .build .venv .venv-check
+	rm -rf .build .venv .venv-check .venv-previous
 
 .PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format unit coverage \
 	end-to-end test-slow chaos fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean

@@ -10,6 +10,18 @@ from harness import Eclusa  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes minutes; only `make test-slow` runs it")
+    config.addinivalue_line("markers", "row(name): a row of the matrix of dialects and providers")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Enters what became of a cell of the matrix: it is good when all its tests are."""
+    report = (yield).get_result()
+    row = item.get_closest_marker("row")
+    if row is None or (report.passed and report.when != "call"):
+        return
+    cell = (row.args[0], item.callspec.params["client"].name, item.callspec.params["provider"])
+    item.module.results[cell] = item.module.results.get(cell, True) and report.passed
 
 
 @pytest.fixture(scope="session")

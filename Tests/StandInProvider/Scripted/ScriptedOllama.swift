@@ -10,7 +10,8 @@ enum ScriptedOllama {
         call.promptBytes = body["messages"]?.bytes.count ?? 0
         let messages = body["messages"]?.array ?? []
         for message in messages {
-            guard let content = message["content"], content.string != nil else {
+            // Missing means empty.
+            if let content = message["content"], content.string == nil {
                 throw ScriptedFailure(
                     400, "json: cannot unmarshal array into Go struct field ChatRequest.messages.content")
             }

@@ -1,0 +1,188 @@
+"""Every dialect in × every provider out, by the real SDKs: what is said, billed, refused and broken."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from dialects import DIALECTS
+from harness import ROOT, wait_until
+
+PROVIDERS = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": ""}
+BEHAVIOURS = ["", "-error-400", "-error-404", "-error-429", "-error-500", "-error-503", "-chunks-10-cut",
+              "-chunks-10-error-event", "-chunks-1000-gap-20ms", "-cached"]
+ROWS = ["chat", "stream", "unicode", "tools", "vision", "schema", "errors", "broken streams", "leaving", "usage"]
+results = {}
+
+
+def route(provider, behaviour=""):
+    return f"{provider}{behaviour}"
+
+
+@pytest.fixture(scope="module")
+def world(eclusa):
+    """A provider of each kind at the stand-in, and a route to each behaviour of it."""
+    under = f"/tenants/{eclusa.tenant}"
+    for kind, path in PROVIDERS.items():
+        provider = eclusa.admin.post(under + "/providers", {
+            "name": f"matrix-{kind}", "kind": kind, "base_url": eclusa.url("stand_in") + path,
+            "credential": "sk-stand-in-0001"})["id"]
+        for behaviour in BEHAVIOURS:
+            model = eclusa.admin.post(under + "/models", {"provider": provider, "name": "stand-in" + behaviour})["id"]
+            eclusa.admin.post(under + f"/models/{model}/prices", {"input": "1.00", "output": "2.00"})
+            eclusa.admin.post(under + "/routes", {"name": route(kind, behaviour), "targets": [{"model": model}]})
+    last = route("ollama", BEHAVIOURS[-1])
+    client = DIALECTS[0](eclusa.url("gateway"), eclusa.key)
+    wait_until(lambda: last in client.list_models(), 30, "the routes to reach the node")
+    return eclusa
+
+
+@pytest.fixture(params=DIALECTS, ids=lambda dialect: dialect.name)
+def client(request, world):
+    return request.param(world.url("gateway"), world.key)
+
+
+@pytest.fixture(params=PROVIDERS)
+def provider(request):
+    return request.param
+
+
+@pytest.mark.row("chat")
+def test_a_question_is_answered(client, provider):
+    said = client.ask(route(provider), "hello")
+    assert said.text.startswith("You said: hello.") and said.finish == "stop"
+    assert said.input > 0 and said.output > 0
+
+
+@pytest.mark.row("stream")
+def test_a_stream_says_the_same(client, provider):
+    plain = client.ask(route(provider), "hello")
+    streamed = client.ask(route(provider), "hello", stream=True)
+    # Fast and scripted answers of the stand-in fill up with different words.
+    assert streamed.text.startswith("You said: hello.") and streamed.finish == "stop"
+    assert streamed.text == plain.text
+    assert (streamed.input, streamed.output) == (plain.input, plain.output)
+
+
+@pytest.mark.row("unicode")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_every_character_passes(client, provider, stream):
+    text = "água 水 \U0001f30a \u2028\u0085 \"q\" \\ \u0000"
+    said = client.ask(route(provider), text, stream=stream)
+    assert said.text.startswith(f"You said: {text}.")
+
+
+@pytest.mark.row("tools")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("text, names", [("Lisbon", ["forecast"]), ("both", ["forecast", "alarm"])])
+def test_tools_are_called_and_their_results_read(client, provider, stream, text, names):
+    asked, answered = client.use_tool(route(provider), text, stream)
+    assert [name for _, name, _ in asked.calls] == names
+    assert all(arguments == {"city": text, "days": 7} for _, _, arguments in asked.calls)
+    assert asked.finish == "calls" and answered.finish == "stop"
+    assert answered.text == "The tool said: " + ", ".join(f"sunny by {name}" for name in names) + "."
+
+
+@pytest.mark.row("vision")
+def test_a_picture_arrives_whole(client, provider):
+    said = client.see(route(provider), "what is it?")
+    # 70 bytes are 96 characters of base64; Ollama's format does not tell the type.
+    assert said.text.startswith("I see image") and "of 96 characters" in said.text, said.text
+
+
+@pytest.mark.row("schema")
+def test_an_answer_follows_its_schema(client, provider):
+    said = client.fill_in(route(provider), "Ada")
+    assert json.loads(said.text) == {"name": "Ada", "age": 7}
+
+
+@pytest.mark.row("errors")
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+def test_an_error_raises_the_sdks_own_exception(client, provider, status):
+    with pytest.raises(client.errors[status]) as caught:
+        client.ask(route(provider, f"-error-{status}"), "hello")
+    assert getattr(caught.value, "status_code", getattr(caught.value, "code", None)) == status
+
+
+@pytest.mark.row("broken streams")
+@pytest.mark.parametrize("behaviour", ["-chunks-10-cut", "-chunks-10-error-event"])
+def test_a_broken_stream_never_looks_whole(client, provider, behaviour):
+    with pytest.raises(client.broken):
+        client.ask(route(provider, behaviour), "hello", stream=True)
+
+
+@pytest.mark.row("leaving")
+def test_who_leaves_takes_the_upstream_call_along(client, provider, world):
+    before = world.provider_totals()["abandoned"]
+    client.begin(route(provider, "-chunks-1000-gap-20ms"), "hello")()
+    wait_until(lambda: world.provider_totals()["abandoned"] == before + 1, 5, "the provider's stream to end")
+
+
+@pytest.mark.row("usage")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_the_bill_is_what_the_provider_said(client, provider, stream, world):
+    settle(world)
+    books, totals = world.usage(), world.provider_totals()
+    said = client.ask(route(provider, "-cached"), "hello " * 40, stream=stream)
+    after = world.provider_totals()
+    assert (said.input, said.output) == (
+        after["prompt_tokens"] - totals["prompt_tokens"], after["completion_tokens"] - totals["completion_tokens"])
+    wait_until(lambda: world.usage()["calls"] == books["calls"] + 1, 15, "the usage to arrive")
+    billed = world.usage()
+    assert billed["input_tokens"] - books["input_tokens"] == said.input
+    assert billed["output_tokens"] - books["output_tokens"] == said.output
+
+
+def settle(world):
+    """Waits until no more usage of earlier calls comes in."""
+    seen = []
+
+    def is_quiet():
+        seen.append(world.usage()["calls"])
+        return len(seen) > 60 and len(set(seen[-60:])) == 1
+
+    wait_until(is_quiet, 20, "usage of earlier calls")
+
+
+def test_each_sdk_lists_the_routes(client):
+    assert {route(provider) for provider in PROVIDERS} <= client.list_models()
+
+
+def test_prompts_are_counted(client, provider):
+    if hasattr(client, "count"):
+        assert client.count(route(provider), "hello " * 100) > 100
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_bad_key_raises_the_sdks_own_exception(world, dialect):
+    with pytest.raises(dialect.errors[401]):
+        dialect(world.url("gateway"), "ek_bad").ask(route("openai"), "hello")
+
+
+def table():
+    """The matrix as a Markdown table."""
+    columns = [(dialect.name, provider) for dialect in DIALECTS for provider in PROVIDERS]
+    lines = ["| in → out | " + " | ".join(f"{dialect} → {provider}" for dialect, provider in columns) + " |",
+             "|---" * (len(columns) + 1) + "|"]
+    for row in ROWS:
+        cells = [results.get((row, *column)) for column in columns]
+        lines.append(f"| {row} | " + " | ".join("yes" if cell else "–" if cell is None else "NO" for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def printed(request):
+    yield
+    versions = ", ".join(f"{dialect.name} {dialect.version}" for dialect in DIALECTS)
+    text = table()
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    reporter.write_line(f"\nSDKs: {versions}\n{text}")
+    if os.environ.get("ECLUSA_RECORD") == "1":
+        record(Path(ROOT) / "docs" / "api" / "compatibility.md", text, versions)
+
+
+def record(page, text, versions):
+    start, end = "<!-- matrix -->", "<!-- end of matrix -->"
+    before, _, rest = page.read_text().partition(start)
+    after = rest.partition(end)[2]
+    page.write_text(f"{before}{start}\nMeasured with {versions}.\n\n{text}\n{end}{after}")
