@@ -65,10 +65,20 @@ struct CallSizes {
     private func size(_ usage: TokenUsage, rounding: Bool) -> (usage: TokenUsage, cost: NanoUSD) {
         var dearest = NanoUSD.zero
         for target in admitted.route.targets where admitted.key.allows(target) {
-            guard let rates = target.price(at: now)?.rates else { continue }
-            dearest = max(dearest, rounding ? rates.ceiling(of: usage) : rates.cost(of: usage))
+            guard let price = target.price(at: now) else { continue }
+            let cost = rounding ? target.ceiling(of: usage, by: price) : target.cost(of: usage, by: price)
+            dearest = max(dearest, cost)
         }
         return (usage, dearest)
+    }
+}
+
+extension CompiledTarget {
+    /// What so many tokens cost the tenant at most, also if fewer are read and another tier counts.
+    func ceiling(of usage: TokenUsage, by price: PriceEntry) -> NanoUSD {
+        let tiers = price.table.tiers.filter { $0.above < usage.input }.map(\.rates)
+        let dearest = tiers.reduce(price.table.base.ceiling(of: usage)) { max($0, $1.ceiling(of: usage)) }
+        return price.tenant == nil ? markup.applied(to: dearest) : dearest
     }
 }
 
