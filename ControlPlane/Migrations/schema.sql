@@ -1556,12 +1556,13 @@ CREATE UNIQUE INDEX role_name_is_unique ON public.roles USING btree (tenant_id, 
 
 CREATE INDEX route_targets_by_model ON public.route_targets USING btree (model_tenant_id, model_id);
 
+CREATE INDEX route_targets_by_route ON public.route_targets USING btree (tenant_id, target_route_id) WHERE (target_route_id IS NOT NULL);
+
 CREATE INDEX scim_group_members_by_user ON public.scim_group_members USING btree (tenant_id, user_id);
 
 CREATE UNIQUE INDEX scim_user_name_is_unique ON public.scim_users USING btree (tenant_id, lower(user_name));
 
 CREATE INDEX scim_users_by_external_id ON public.scim_users USING btree (tenant_id, external_id);
-CREATE INDEX route_targets_by_route ON public.route_targets USING btree (tenant_id, target_route_id) WHERE (target_route_id IS NOT NULL);
 
 CREATE UNIQUE INDEX service_account_name_is_unique ON public.service_accounts USING btree (tenant_id, lower(name));
 
