@@ -93,7 +93,7 @@ package struct SCIMOperations {
         let email = try Self.email(of: draft)
         let now = environment.clock.now()
         return try await environment.write(
-            "scim.create-user", .scimProvision, in: .tenant(tenant), by: caller
+            "scim-users.create", .scimProvision, in: .tenant(tenant), by: caller
         ) {
             connection in
             let (account, isNew) = try await account(email, draft, in: tenant, at: now, connection)
@@ -112,12 +112,12 @@ package struct SCIMOperations {
 
     /// Replaces all that is said of a user. An inactive one is no member: what they may do ends at once.
     package func replaceUser(
-        _ id: UserID, in tenant: TenantID, by caller: Caller,
+        _ id: UserID, in tenant: TenantID, as action: String, by caller: Caller,
         _ change: (SCIMPerson) throws(OperationError) -> SCIMUserDraft
     ) async throws(OperationError) -> SCIMPerson {
         let now = environment.clock.now()
         return try await environment.write(
-            "scim.update-user", .scimProvision, in: .tenant(tenant), by: caller
+            action, .scimProvision, in: .tenant(tenant), by: caller
         ) {
             connection in
             try await Self.lock("user", id, in: tenant, connection)
@@ -140,7 +140,8 @@ package struct SCIMOperations {
     package func deleteUser(
         _ id: UserID, in tenant: TenantID, by caller: Caller
     ) async throws(OperationError) {
-        _ = try await environment.write("scim.delete-user", .scimProvision, in: .tenant(tenant), by: caller) {
+        _ = try await environment.write("scim-users.delete", .scimProvision, in: .tenant(tenant), by: caller)
+        {
             connection in
             let user = try found(try await SCIMUserStore.find(id, in: tenant, connection))
             try await environment.keepingAnOwner(of: tenant, connection) {
@@ -179,7 +180,7 @@ package struct SCIMOperations {
                 id: GroupID(at: now), tenant: tenant, name: draft.name, createdAt: now, updatedAt: now),
             externalID: draft.externalID, members: draft.members)
         return try await environment.write(
-            "scim.create-group", .scimProvision, in: .tenant(tenant), by: caller
+            "scim-groups.create", .scimProvision, in: .tenant(tenant), by: caller
         ) { connection in
             try await GroupStore.create(group.group, connection)
             try await SCIMGroupStore.put(group, at: now, connection)
@@ -190,12 +191,12 @@ package struct SCIMOperations {
     }
 
     package func replaceGroup(
-        _ id: GroupID, in tenant: TenantID, by caller: Caller,
+        _ id: GroupID, in tenant: TenantID, as action: String, by caller: Caller,
         _ change: (SCIMGroup) throws(OperationError) -> SCIMGroupDraft
     ) async throws(OperationError) -> SCIMGroup {
         let now = environment.clock.now()
         return try await environment.write(
-            "scim.update-group", .scimProvision, in: .tenant(tenant), by: caller
+            action, .scimProvision, in: .tenant(tenant), by: caller
         ) { connection in
             try await Self.lock("group", id, in: tenant, connection)
             let before = try found(try await SCIMGroupStore.find(id, of: tenant, connection))
@@ -219,7 +220,7 @@ package struct SCIMOperations {
     package func deleteGroup(
         _ id: GroupID, in tenant: TenantID, by caller: Caller
     ) async throws(OperationError) {
-        _ = try await environment.write("scim.delete-group", .scimProvision, in: .tenant(tenant), by: caller)
+        _ = try await environment.write("scim-groups.delete", .scimProvision, in: .tenant(tenant), by: caller)
         {
             connection in
             let group = try found(try await SCIMGroupStore.find(id, of: tenant, connection))

@@ -66,7 +66,7 @@ enum SCIMRoutes {
             let resources = try SCIMResources(call)
             let document = call.document
             let changed = try await call.operations.scim.replaceUser(
-                try call.user, in: try call.tenant, by: try call.caller
+                try call.user, in: try call.tenant, as: operationID, by: try call.caller
             ) { before throws(OperationError) in
                 try resources.userDraft(
                     method == .patch
@@ -131,7 +131,7 @@ enum SCIMRoutes {
             let resources = try SCIMResources(call)
             let document = call.document
             let changed = try await call.operations.scim.replaceGroup(
-                try call.group, in: try call.tenant, by: try call.caller
+                try call.group, in: try call.tenant, as: operationID, by: try call.caller
             ) { before throws(OperationError) in
                 try resources.groupDraft(
                     method == .patch
