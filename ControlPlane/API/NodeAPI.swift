@@ -9,7 +9,7 @@ package import Publishing
 package import Telemetry
 import Transport
 
-/// The node listener of one loop: join, renew, stream, objects, usage, status. Loop thread.
+/// The node listener of one loop: join, renew, stream, objects, usage, status, grants. Loop thread.
 ///
 /// A node is who its client certificate's key is registered for; only joining and renewing go without a
 /// certificate, and are signed instead.
@@ -22,14 +22,15 @@ package final class NodeAPI {
         package let reports: NodeReports
         package let objects: SnapshotObjects
         package let ingest: UsageIngest
+        package let lender: GrantLender
         package let streams: SnapshotStreams
         package let log: Log
         package let metrics: MetricsRegistry
 
         package init(
             loop: EventLoop, registry: NodeRegistry, enroller: NodeEnroller, reports: NodeReports,
-            objects: SnapshotObjects, ingest: UsageIngest, streams: SnapshotStreams, log: Log,
-            metrics: MetricsRegistry
+            objects: SnapshotObjects, ingest: UsageIngest, lender: GrantLender, streams: SnapshotStreams,
+            log: Log, metrics: MetricsRegistry
         ) {
             self.loop = loop
             self.registry = registry
@@ -37,13 +38,14 @@ package final class NodeAPI {
             self.reports = reports
             self.objects = objects
             self.ingest = ingest
+            self.lender = lender
             self.streams = streams
             self.log = log
             self.metrics = metrics
         }
     }
 
-    private enum Endpoint { case join, renew, stream, object, usage, status }
+    private enum Endpoint { case join, renew, stream, object, usage, status, grants }
 
     private static let maximumMessage = 64 << 10
     private static let maximumStatus = 16 << 10
@@ -62,6 +64,7 @@ package final class NodeAPI {
         try matcher.add(.get, NodeProtocol.objectsPath + "{address}", .object)
         try matcher.add(.post, NodeProtocol.usagePath, .usage)
         try matcher.add(.post, NodeProtocol.statusPath, .status)
+        try matcher.add(.post, NodeProtocol.grantsPath, .grants)
         self.matcher = matcher
         requests = parts.metrics.counter(
             "eclusa_node_requests_total", help: "Requests of nodes.", labels: ["endpoint", "status"])
@@ -105,6 +108,7 @@ package final class NodeAPI {
         case .object: try await object(parameters["address"] ?? "", exchange)
         case .usage: try await usage(exchange)
         case .status: try await status(exchange)
+        case .grants: try await grants(exchange)
         }
     }
 
@@ -188,6 +192,18 @@ package final class NodeAPI {
         case .invalid(let reason): throw Refusal(.batchInvalid, reason)
         case .foreign: throw Refusal(.batchInvalid, "it was sealed by another node")
         case .unavailable: throw Refusal(.unavailable, retryAfterSeconds: 2)
+        }
+    }
+
+    private func grants(_ exchange: Exchange) async throws(Refusal) {
+        let node = try await node(exchange, .recent)
+        let bytes = try await body(exchange, limit: GrantExchange.maximumBytes)
+        switch await parts.lender.take(bytes, from: node.id) {
+        case .answer(let answer):
+            await respond(exchange, "grants", type: GrantExchange.answerType, answer.encoded)
+        case .invalid(let reason): throw Refusal(.badRequest, reason)
+        case .refused: throw Refusal(.nodeRevoked)
+        case .unavailable: throw Refusal(.unavailable, retryAfterSeconds: 1)
         }
     }
 

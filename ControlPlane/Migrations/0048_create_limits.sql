@@ -25,7 +25,8 @@ create table limits (
 
     constraint limits_pkey                     primary key (tenant_id, id),
     constraint limit_belongs_to_a_tenant       foreign key (tenant_id) references tenants (id),
-    constraint limit_name_is_unique            unique (tenant_id, name),
+    constraint limit_name_is_unique            unique nulls not distinct
+                                               (tenant_id, name, workspace_id, group_id, user_id, key_id),
     constraint limit_workspace_exists          foreign key (tenant_id, workspace_id)
                                                references workspaces (tenant_id, id) on delete cascade,
     constraint limit_group_exists              foreign key (tenant_id, group_id)

@@ -109,6 +109,9 @@ static const char m0048[] = {
 static const char m0049[] = {
 #embed "0049_create_grants.sql"
 };
+static const char m0050[] = {
+#embed "0050_create_limit_alerts.sql"
+};
 static const char m0054[] = {
 #embed "0054_wake_on_trust_changes.sql"
 };
@@ -164,6 +167,7 @@ static const struct migration all[] = {
     {"0043_add_markup_to_tenants", m0043, sizeof m0043},
     {"0048_create_limits", m0048, sizeof m0048},
     {"0049_create_grants", m0049, sizeof m0049},
+    {"0050_create_limit_alerts", m0050, sizeof m0050},
     {"0054_wake_on_trust_changes", m0054, sizeof m0054},
     {"0055_create_rollouts", m0055, sizeof m0055},
     {"0060_create_backups", m0060, sizeof m0060},

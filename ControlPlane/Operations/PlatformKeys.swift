@@ -38,6 +38,10 @@ package struct PlatformKeys: Sendable {
     package var snapshotKey: Ed25519PrivateKey { live.current.snapshotKey }
     /// Signs what nodes are lent of limits.
     package var grantKey: Ed25519PrivateKey { live.current.grantKey }
+    /// Those that ever signed grants: what a node was lent long ago comes back after a restore.
+    package var grantKeys: [Ed25519PublicKey] {
+        keySets.compactMap { try? KeySet(encoded: $0.payload) }.flatMap { $0.keys(for: .grant) }
+    }
     /// The envelopes a node walks to trust `snapshotKey`, from version 1 on.
     package var keySets: [SignedEnvelope] { live.current.keySets }
     /// Seals provider credentials for nodes.

@@ -19,9 +19,12 @@ final class NodeService {
     /// Connections of usage batches; each is one transaction.
     private static let ingestConnections = 2
     private static let publisherConnections = 2
+    /// Each message of a node about limits is one transaction.
+    private static let lendingConnections = 4
     /// The listener's own certificate is made anew at each start; a process that runs for a year is
     /// restarted.
     private static let certificateSeconds: Int64 = 400 * 86_400
+    private static let sweepNanoseconds: Int64 = 3_600 * 1_000_000_000
     private static let clockSlackSeconds: Int64 = 3_600
 
     let publisher: SnapshotPublisher
@@ -30,10 +33,12 @@ final class NodeService {
     private let streams = SnapshotStreams()
     private let workers = BlockingPool(threads: 1, queueLimit: 64, name: "snapshots")
     private let database: PostgresPool
-    private let ingestDatabase: PostgresPool
+    private let signers = BlockingPool(threads: 1, queueLimit: 256, name: "grants")
+    private let ingestDatabase, lendingDatabase: PostgresPool
     private let registry: NodeRegistry
     private let changes, nodeChanges: PostgresListener
     private var server: HTTPServer?
+    private var sweeping: Timer?
 
     init(_ shared: SharedParts, url: PostgresURL, resolver: BlockingPool, loop: EventLoop) throws {
         self.shared = shared
@@ -45,6 +50,10 @@ final class NodeService {
         ingestDatabase = PostgresPool(
             loop: loop, url: url, role: DatabaseRole.ingest.name, size: Self.ingestConnections,
             purpose: "ingest", statementTimeoutMilliseconds: 30_000, resolver: resolver,
+            log: shared.log, metrics: shared.metrics)
+        lendingDatabase = PostgresPool(
+            loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.lendingConnections,
+            purpose: "lending", statementTimeoutMilliseconds: 5_000, resolver: resolver,
             log: shared.log, metrics: shared.metrics)
         let keys = shared.keys
         let signing = try SnapshotSigning(
@@ -101,6 +110,9 @@ final class NodeService {
     /// Begins to publish and opens the listener.
     func start() throws {
         let (keys, log, metrics, clock) = (shared.keys, shared.log, shared.metrics, shared.clock)
+        let lender = GrantLender(
+            database: lendingDatabase, workers: signers, clock: clock, log: log, metrics: metrics
+        ) { GrantLender.Keys(signing: keys.grantKey, accepted: keys.grantKeys) }
         let nodes = try NodeAPI(
             NodeAPI.Parts(
                 loop: loop, registry: registry,
@@ -114,6 +126,7 @@ final class NodeService {
                 objects: SnapshotObjects(streams: streams, database: database),
                 ingest: UsageIngest(
                     database: ingestDatabase, clock: shared.clock, log: log, metrics: metrics),
+                lender: lender,
                 streams: streams, log: log, metrics: metrics))
         let server = HTTPServer(loop: loop, refusal: ErrorEdge.refusal) { await nodes.handle($0) }
         let address = shared.values[ControlSettings.nodeListenAddress]
@@ -124,12 +137,25 @@ final class NodeService {
             throw StartUp.failure(error, listening: address, setting: "--node-listen-address")
         }
         self.server = server
+        sweepLater(lender)
         publisher.start()
         changes.start()
         nodeChanges.start()
     }
 
+    private func sweepLater(_ lender: GrantLender) {
+        sweeping = loop.schedule(afterNanoseconds: Self.sweepNanoseconds) { [weak self] in
+            guard let self else { return }
+            loop.spawn {
+                await lender.sweep()
+                if self.sweeping != nil { self.sweepLater(lender) }
+            }
+        }
+    }
+
     func stop(withinNanoseconds nanoseconds: Int64) async {
+        sweeping?.cancel()
+        sweeping = nil
         await changes.close()
         await nodeChanges.close()
         await publisher.stop()
@@ -137,7 +163,9 @@ final class NodeService {
         await server?.drain(withinNanoseconds: nanoseconds)
         await database.close()
         await ingestDatabase.close()
+        await lendingDatabase.close()
         workers.shutdown()
+        signers.shutdown()
     }
 
     /// The listener's certificate and key, in memory alone, issued by this installation's authority.

@@ -8,7 +8,8 @@ package enum UsageStore {
     /// Days around now that get a partition of their own; events of other days share one.
     private static let partitionedDays: ClosedRange<Int> = -400...2
 
-    /// Takes a batch in, or says why not, in one transaction: the batch's number, its events, the sums.
+    /// Takes a batch in, or says why not, in one transaction: the batch's number, its events, the sums,
+    /// what was lent.
     /// Only what this answers with `.acknowledged` may be deleted by the node.
     package static func ingest(
         _ batch: UsageBatch, digest: SHA256Digest, at now: Timestamp, _ pool: PostgresPool
@@ -75,6 +76,7 @@ package enum UsageStore {
             """)
         try await copy(batch, connection)
         try await UsageRollup(batch.events).write(connection)
+        try await GrantSettlement(batch.events).write(of: batch.node, connection)
         return .acknowledged(sequence: batch.sequence)
     }
 

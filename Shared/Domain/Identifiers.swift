@@ -25,6 +25,7 @@ package typealias CredentialID = ID<ProviderCredential>
 package typealias FleetKeyID = ID<FleetKeyNoun>
 package typealias LimitID = ID<Limit>
 package typealias GrantID = ID<GrantNoun>
+package typealias LimitAlertID = ID<LimitAlertNoun>
 
 extension Tenant: Identified { package static var idPrefix: StaticString { "tenant" } }
 extension Workspace: Identified { package static var idPrefix: StaticString { "ws" } }
@@ -60,5 +61,7 @@ package enum BackupNoun: Identified { package static var idPrefix: StaticString 
 package enum UsageEventNoun: Identified { package static var idPrefix: StaticString { "use" } }
 /// A symmetric key that seals provider credentials for every node of the fleet.
 package enum FleetKeyNoun: Identified { package static var idPrefix: StaticString { "fleet" } }
+/// A threshold of a budget that was crossed.
+package enum LimitAlertNoun: Identified { package static var idPrefix: StaticString { "alert" } }
 /// What one node was lent of a limit.
 package enum GrantNoun: Identified { package static var idPrefix: StaticString { "grant" } }

@@ -23,6 +23,7 @@ extension WallClock {
 struct RigKeys: Sendable {
     let root = Ed25519PrivateKey()
     var snapshot = Ed25519PrivateKey()
+    let grant = Ed25519PrivateKey()
     var fleet: FleetKey
     let authority: CertificateAuthority
     var keySets: [SignedEnvelope]
@@ -36,7 +37,8 @@ struct RigKeys: Sendable {
         let set = KeySet(
             version: 1, epoch: epoch, issuedAt: now, rootKeys: [root.publicKey],
             entries: [
-                .init(role: .snapshot, key: snapshot.publicKey, expires: now.advanced(bySeconds: 86_400))
+                .init(role: .snapshot, key: snapshot.publicKey, expires: now.advanced(bySeconds: 86_400)),
+                .init(role: .grant, key: grant.publicKey, expires: now.advanced(bySeconds: 86_400)),
             ])
         keySets = [set.signed(by: [root])]
     }
@@ -48,7 +50,8 @@ struct RigKeys: Sendable {
         let set = KeySet(
             version: UInt32(keySets.count) + 1, epoch: 1, issuedAt: now, rootKeys: [root.publicKey],
             entries: [
-                .init(role: .snapshot, key: snapshot.publicKey, expires: now.advanced(bySeconds: 86_400))
+                .init(role: .snapshot, key: snapshot.publicKey, expires: now.advanced(bySeconds: 86_400)),
+                .init(role: .grant, key: grant.publicKey, expires: now.advanced(bySeconds: 86_400)),
             ])
         keySets.append(set.signed(by: [root]))
     }
@@ -159,6 +162,8 @@ final class ControlPlaneRig {
     private var listener, nodeListener: PostgresListener?
     private let pool: PostgresPool
     private let ingestPool: PostgresPool
+    let lender: GrantLender
+    let ingest: UsageIngest
     private var isClosed = false
 
     init(
@@ -170,6 +175,10 @@ final class ControlPlaneRig {
         self.clock = clock
         pool = database.makePool(size: 4, role: .publisher, purpose: "rig")
         ingestPool = database.makePool(size: 2, role: .ingest, purpose: "rig-ingest")
+        ingest = UsageIngest(database: ingestPool, clock: clock, log: .silent, metrics: metrics)
+        lender = GrantLender(
+            database: pool, workers: workers, clock: clock, log: .silent, metrics: metrics
+        ) { GrantLender.Keys(signing: live.keys.grant, accepted: [live.keys.grant.publicKey]) }
         registry = NodeRegistry(loop: database.loop, database: pool)
         var options = SnapshotPublisher.Options()
         options.periodNanoseconds = 3_600_000_000_000
@@ -219,7 +228,8 @@ final class ControlPlaneRig {
                 ) { _ in live.keys.fleet },
                 reports: NodeReports(database: pool, clock: clock, log: .silent, metrics: metrics),
                 objects: SnapshotObjects(streams: streams, database: pool),
-                ingest: UsageIngest(database: ingestPool, clock: clock, log: .silent, metrics: metrics),
+                ingest: ingest,
+                lender: lender,
                 streams: streams, log: .silent, metrics: metrics))
         let server = HTTPServer(loop: loop) { await api.handle($0) }
         let key = Ed25519PrivateKey()

@@ -16,8 +16,9 @@ struct DatabaseRoleTests {
         backups: app=arw
         bindings: app=arwd reports=r
         email_tokens: app=ard
+        grant_accounts: app=rw publisher=arwd
         grant_streams: publisher=arw
-        grants: app=r ingest=rw publisher=arwd
+        grants: app=rw ingest=rw publisher=arwd
         group_members: app=arwd publisher=r reports=r
         groups: app=arwd reports=r
         idempotency_keys: app=arwd
@@ -29,6 +30,7 @@ struct DatabaseRoleTests {
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
+        limit_alerts: app=r publisher=ard
         limits: app=arwd ingest=r publisher=r reports=r
         mails: app=arwd
         management_tokens: app=arwd

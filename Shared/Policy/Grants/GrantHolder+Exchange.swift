@@ -7,7 +7,8 @@ extension GrantHolder {
     /// something to spend.
     static let idleNanoseconds: (quick: Int64, slow: Int64) = (60_000_000_000, 600_000_000_000)
     /// Demand is halved so often: it is what was asked for in about the last second, or thirty for budgets.
-    private static let halvingNanoseconds: (quick: Int64, slow: Int64) = (500_000_000, 15_000_000_000)
+    static let halvingNanoseconds: (quick: Int64, slow: Int64) = (500_000_000, 15_000_000_000)
+    private static let decayNanoseconds: Int64 = 100_000_000
 
     /// Whether something is needed at once, so that the next message should not wait.
     package var isUrgent: Bool {
@@ -93,15 +94,12 @@ extension GrantHolder {
 
     private mutating func decay(at now: Int64) {
         let elapsed = now - decayedAt
-        guard elapsed > 0 else { return }
-        decayedAt = now
+        let isDue = elapsed >= Self.decayNanoseconds
+        if isDue { decayedAt = now }
         for slot in accounts.indices where accounts[slot] != nil {
-            let isBudget = accounts[slot]!.terms.kind == .budget
-            let half = isBudget ? Self.halvingNanoseconds.slow : Self.halvingNanoseconds.quick
-            let demand = Int128(accounts[slot]!.demand)
-            // Linear inside one halving, gone after two.
-            let left = max(0, demand - demand * Int128(elapsed) / Int128(2 * half))
-            accounts[slot]!.demand = Int64(clamping: left + Int128(accounts[slot]!.asked))
+            if isDue { accounts[slot]!.decay(over: elapsed) }
+            let demand = Int128(accounts[slot]!.demand) + Int128(accounts[slot]!.asked)
+            accounts[slot]!.demand = Int64(clamping: demand)
             accounts[slot]!.asked = 0
         }
     }

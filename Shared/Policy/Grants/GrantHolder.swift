@@ -173,7 +173,9 @@ package struct GrantHolder: Sendable {
                 isPassing: passing)
         }
         let second: Int64 = 1_000_000_000
-        guard let grant = account.current, grant.serial > 0, !grant.isClosing, let amount = account.amount
+        // A budget that is spent elsewhere is refused though nothing was ever lent here.
+        guard let grant = account.current, grant.serial > 0 || account.terms.kind == .budget,
+            !grant.isClosing, let amount = account.amount
         else {
             let reason: LimitRefusal.Reason =
                 switch claim.terms.kind {
@@ -270,6 +272,15 @@ package struct GrantHolder: Sendable {
 }
 
 extension GrantHolder.Account {
+    /// Demand goes down linearly inside one halving and is gone after two: the last unit too, or an idle node
+    /// would ask for its share for ever.
+    mutating func decay(over elapsed: Int64) {
+        let (quick, slow) = GrantHolder.halvingNanoseconds
+        let time = Int128(2 * (terms.kind == .budget ? slow : quick))
+        let gone = (Int128(demand) * Int128(elapsed) + time - 1) / time
+        demand = Int64(clamping: max(0, Int128(demand) - gone))
+    }
+
     /// The limit was edited: its rate runs on with what is there.
     mutating func adopt(_ terms: LimitTerms, at now: Int64) {
         if terms.bucketRule != self.terms.bucketRule, let rule = terms.bucketRule {

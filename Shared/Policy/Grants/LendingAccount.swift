@@ -84,7 +84,7 @@ package struct LendingAccount: Sendable {
         guard let index = place(position, of: node, statement, at: now) else {
             return Outcome(
                 reply: GrantReply(
-                    grant: position.grant, account: account, amount: amount,
+                    grant: position.grant, account: account, target: position.lent, amount: amount,
                     wantsStatement: !position.isClosed, isClosed: position.isClosed))
         }
         adopt(position, index, at: now)
@@ -106,7 +106,8 @@ package struct LendingAccount: Sendable {
         return Outcome(
             reply: GrantReply(
                 grant: loan.id, account: account,
-                target: isUseless ? min(base(loan), loan.lent) : asked(loan, target),
+                // Nobody can say yet what others need: whoever was lent something goes on with it.
+                target: isFrozen ? loan.lent : isUseless ? min(base(loan), loan.lent) : asked(loan, target),
                 amount: amount,
                 usedElsewhere: usedElsewhere(index, at: now), isAlone: loans.count == 1),
             grant: isNews
@@ -260,7 +261,7 @@ package struct LendingAccount: Sendable {
     /// A raise costs a signature and a write: small ones wait until they have become larger, or are needed.
     private func isWorthRaising(_ loan: Loan, by raise: Int64, to target: Int64) -> Bool {
         if loan.need > 0 || loan.serial == 0 { return true }
-        if kind == .rate { return raise * 20 >= loan.lent }
+        if kind == .rate { return raise * 50 >= loan.lent }
         let goal = target - base(loan)
         return (loan.lent - base(loan)) * 10 < goal * 4
     }
@@ -268,7 +269,7 @@ package struct LendingAccount: Sendable {
     /// What the node is asked to come down to; small excesses stay.
     private func asked(_ loan: Loan, _ target: Int64) -> Int64 {
         guard target < loan.lent else { return loan.lent }
-        if kind == .rate { return (loan.lent - target) * 20 >= loan.lent ? target : loan.lent }
+        if kind == .rate { return (loan.lent - target) * 50 >= loan.lent ? target : loan.lent }
         let (slack, goal) = (loan.lent - base(loan), target - base(loan) - loan.need)
         return goal == 0 || slack > 2 * goal ? target : loan.lent
     }
