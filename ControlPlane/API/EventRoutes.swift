@@ -50,6 +50,7 @@ package final class EventStreams {
 ///
 /// - `audit`: an event of the log. Its `id` is its place there; whoever reconnects with it as `Last-Event-ID`
 ///   gets what came after, up to 200 events; a jump in the numbers says that there were more.
+/// - `limit_alert`: a threshold of a budget that was crossed since the stream began.
 /// - `snapshot`: the newest published version. `node`: a gateway node that changed. `usage`: the sums of the
 ///   current minute. They say how things are, once at the beginning and again after each change, and have no
 ///   `id`.
@@ -58,6 +59,7 @@ package final class EventStreams {
 final class EventStream {
     static let mediaType = "text/event-stream"
     private static let auditLimit = 200
+    private static let alertLimit = 50
 
     private let call: Call
     private let operations: Operations
@@ -67,6 +69,8 @@ final class EventStream {
     private var lastAudit: Int64?
     private var lastSnapshot: String?
     private var lastUsage: JSONValue?
+    private var firstAlert: LimitAlertID?
+    private var toldAlerts: Set<LimitAlertID> = []
     private var nodes: [NodeID: JSONValue] = [:]
     private var looks = 0
     private var text = ""
@@ -127,6 +131,7 @@ final class EventStream {
         if may(.auditRead, tenant.map { .tenant($0) } ?? .platform) { try await lookForAudit() }
         if may(.nodesRead, .platform) { try await lookForNodes() }
         if let tenant, may(.usageRead, .tenant(tenant)) { try await lookForUsage(tenant) }
+        if let tenant, may(.limitsRead, .tenant(tenant)) { try await lookForAlerts(tenant) }
     }
 
     private func may(_ permission: Permission, _ scope: Scope) -> Bool {
@@ -175,6 +180,18 @@ final class EventStream {
         guard json != lastUsage else { return }
         lastUsage = json
         emit("usage", json)
+    }
+
+    private func lookForAlerts(_ tenant: TenantID) async throws(OperationError) {
+        let page = PageRequest(limit: Self.alertLimit)
+        let newest = try await operations.limits.alerts(of: nil, in: tenant, page, by: caller).items
+        // Those of before the stream began are no news, whatever else was deleted meanwhile.
+        let first = firstAlert ?? newest.first?.id ?? LimitAlertID(high: 0, low: 0)
+        for alert in newest.reversed() where alert.id > first && !toldAlerts.contains(alert.id) {
+            emit("limit_alert", Representation<LimitAlert>.limitAlert.json(alert))
+        }
+        firstAlert = first
+        toldAlerts = Set(newest.map(\.id))
     }
 
     private func emit(_ name: String, _ data: JSONValue, id: Int64? = nil) {

@@ -39,6 +39,7 @@ package struct Operations {
     package var prices: PriceOperations { PriceOperations(environment: environment) }
     package var routes: RouteOperations { RouteOperations(environment: environment) }
     package var keys: KeyOperations { KeyOperations(environment: environment) }
+    package var limits: LimitOperations { LimitOperations(environment: environment) }
     package var mails: MailOperations { MailOperations(environment: environment) }
     package var nodes: NodeOperations { NodeOperations(environment: environment) }
     package var joinTokens: JoinTokenOperations { JoinTokenOperations(environment: environment) }

@@ -36,20 +36,6 @@ package enum LimitStore {
         return try rows.first.map(read)
     }
 
-    package static func list(
-        of tenant: TenantID, _ page: Page<Limit>, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> Listing<Limit, Limit> {
-        let rows = try await connection.query(
-            """
-            select \(fragment: columns)
-              from limits
-             where tenant_id = \(tenant) and id < \(page.bound)
-             order by id desc
-             limit \(page.fetchLimit)
-            """)
-        return page.listing(try rows.read(read), \.id)
-    }
-
     /// Writes name, match, amount, mode, thresholds and increase: the rest never changes. False: no such
     /// limit, or (with `expecting`) changed since then.
     package static func update(

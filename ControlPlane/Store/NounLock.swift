@@ -26,6 +26,7 @@ package enum NounLock {
         "price": Table(name: "prices", isOfTenant: true),
         "route": Table(name: "routes", isOfTenant: true),
         "key": Table(name: "keys", isOfTenant: true),
+        "limit": Table(name: "limits", isOfTenant: true),
         "node": Table(name: "nodes", isOfTenant: false),
         "join": Table(name: "join_tokens", isOfTenant: false),
     ]

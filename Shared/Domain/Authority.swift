@@ -58,7 +58,10 @@ package struct Role: Hashable, Sendable {
         ]))
     package static let billingManager = Role(
         name: "billing-manager",
-        permissions: [.tenantsRead, .workspacesRead, .modelsRead, .pricesRead, .keysRead, .usageRead])
+        permissions: [
+            .tenantsRead, .workspacesRead, .modelsRead, .pricesRead, .keysRead, .usageRead, .limitsRead,
+            .limitsCreate, .limitsUpdate, .limitsDelete,
+        ])
     package static let developer = Role(
         name: "developer",
         permissions: viewer.permissions.union([
@@ -68,7 +71,7 @@ package struct Role: Hashable, Sendable {
         name: "viewer",
         permissions: [
             .tenantsRead, .workspacesRead, .providersRead, .modelsRead, .pricesRead, .routesRead, .keysRead,
-            .usageRead,
+            .usageRead, .limitsRead,
         ])
 
     /// Every role that exists without being made.

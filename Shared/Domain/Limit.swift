@@ -3,7 +3,7 @@
 package struct Limit: Hashable, Sendable {
     package let id: LimitID
     package let tenant: TenantID
-    /// Told to callers that are refused; unique in the tenant.
+    /// Told to callers that are refused; unique for its subject.
     package var name: String
     package let subject: LimitSubject
     package var match: LimitMatch

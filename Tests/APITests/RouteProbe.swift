@@ -175,6 +175,9 @@ struct RouteProbe {
         case .route: return try await spareRoute()
         case .key:
             return route.operationID == "keys.revoke" ? try await world.key(world.acme) : world.acme.key
+        case .limit:
+            return route.operationID == "limits.delete"
+                ? try await world.limit() : try await world.keptLimit()
         case .node: return try await world.node()
         case .joinToken:
             return try await world.make(
@@ -334,6 +337,12 @@ struct RouteProbe {
         case "LinkToken": return ["token": "eml_wrong"]
         case "NewPasswordReset": return ["email": "nobody@example.com"]
         case "SignUpSettingsChange": return ["open": true]
+        case "NewLimit":
+            return [
+                "name": .string(world.fresh("limit")), "metric": "cost", "amount": "5.00", "period": "month",
+            ]
+        case "LimitChange": return ["mode": "shadow"]
+        case "LimitWriteOff": return ["node": .string(NodeID(at: server.clock.now).description)]
         case "NewUser":
             return [
                 "email": .string("\(world.fresh("user"))@example.com"), "name": "User",

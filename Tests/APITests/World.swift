@@ -41,6 +41,7 @@ final class World {
     private var users: [String: UserID] = [:]
     private var spareUser: UserID?
     private var spareMember: String?
+    private var budget: String?
     /// The owner of the other tenant.
     private(set) var stranger = ""
 
@@ -120,6 +121,21 @@ final class World {
         try await make(
             "/api/v1/tenants/\(things.tenant)/keys", ["workspace": .string(things.workspace), "name": "app"],
             id: "key", "id")
+    }
+
+    /// A budget of `acme`.
+    func limit() async throws -> String {
+        try await make(
+            "/api/v1/tenants/\(acme.tenant)/limits",
+            ["name": .string(fresh("limit")), "metric": "cost", "amount": "5.00", "period": "month"])
+    }
+
+    /// One that nobody deletes.
+    func keptLimit() async throws -> String {
+        if let known = budget { return known }
+        let made = try await limit()
+        budget = made
+        return made
     }
 
     /// A user with one role, signed in without the cost of a password.

@@ -77,6 +77,7 @@ package struct Call {
     package var price: PriceID { get throws(OperationError) { try id(.price) } }
     package var route: RouteID { get throws(OperationError) { try id(.route) } }
     package var key: KeyID { get throws(OperationError) { try id(.key) } }
+    package var limit: LimitID { get throws(OperationError) { try id(.limit) } }
     package var node: NodeID { get throws(OperationError) { try id(.node) } }
     package var joinToken: JoinTokenID { get throws(OperationError) { try id(.joinToken) } }
     package var backup: BackupID { get throws(OperationError) { try id(.backup) } }
@@ -133,6 +134,7 @@ package struct PathParameter: Sendable, Hashable {
     package static let price = PathParameter(name: "price", summary: "The price.", prefix: "price")
     package static let route = PathParameter(name: "route", summary: "The route.", prefix: "route")
     package static let key = PathParameter(name: "key", summary: "The key.", prefix: "key")
+    package static let limit = PathParameter(name: "limit", summary: "The limit.", prefix: "limit")
     package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
     package static let joinToken = PathParameter(
         name: "join_token", summary: "The join token.", prefix: "join")
@@ -152,8 +154,8 @@ package struct PathParameter: Sendable, Hashable {
 
     package static let all = [
         tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
-        managementToken, provider, credential, model, price, route, key, node, joinToken, auditEvent, backup,
-        snapshot, change, scimSchema, resourceType,
+        managementToken, provider, credential, model, price, route, key, limit, node, joinToken, auditEvent,
+        backup, snapshot, change, scimSchema, resourceType,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }
