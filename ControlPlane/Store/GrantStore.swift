@@ -123,6 +123,7 @@ package enum GrantStore {
         let (tenants, limits) = (positions.map(\.account.tenant), positions.map(\.account.limit))
         let parts = positions.map { part($0.account) }
         let moments = positions.map { $0.within ?? now }
+        // `offset 0` keeps the planner from reading whole tables for a few hundred rows of them.
         let rows = try await connection.query(
             """
             select found.*, account.tenant_id is null
@@ -140,11 +141,18 @@ package enum GrantStore {
                                                 opened.window_start)) end as ends
                       from unnest(\(tenants), \(limits), \(parts), \(positions.map(\.grant)), \(moments))
                            with ordinality as asked (tenant_id, limit_id, part, grant_id, moment, position)
-                      join limits on limits.tenant_id = asked.tenant_id and limits.id = asked.limit_id
-                      left join grants as opened on opened.tenant_id = asked.tenant_id
-                                                and opened.id = asked.grant_id
-                                                and opened.limit_id = asked.limit_id
-                                                and opened.part = asked.part
+                     cross join lateral (select *
+                                           from limits
+                                          where limits.tenant_id = asked.tenant_id
+                                            and limits.id = asked.limit_id
+                                         offset 0) as subject
+                      left join lateral (select *
+                                           from grants
+                                          where grants.tenant_id = asked.tenant_id
+                                            and grants.id = asked.grant_id
+                                            and grants.limit_id = asked.limit_id
+                                            and grants.part = asked.part
+                                         offset 0) as opened on true
                      where partition_by <> 'none' or asked.part = \(GrantID(high: 0, low: 0))) as found
               left join grant_accounts as account on account.tenant_id = found.tenant_id
                                                  and account.limit_id = found.limit_id

@@ -116,6 +116,8 @@ struct LendingAccountTests {
             GrantPosition(grant: GrantID(high: 5, low: 5), account: Self.account, serial: 1),
             of: Self.node(2), statement: grant, at: Self.now)
         #expect(stolen.reply.wantsStatement)
+        // Meanwhile nobody is asked to give anything back.
+        #expect(asked.reply.target == 300 && taken.reply.target == 300)
         let frozen = lender.take(Self.position(3, need: 5), of: Self.node(3), at: Self.now)
         #expect(frozen.grant == nil)
     }

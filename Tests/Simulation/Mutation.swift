@@ -8,6 +8,8 @@ enum Mutation: String, CaseIterable, CustomStringConvertible {
     case windowsAreForgotten
     /// A restored control plane lends before it knows what was lent.
     case lendsAfterRestore
+    /// A restored control plane asks back what it does not know yet.
+    case restoreTakesBack
     /// The same batch is counted each time it comes.
     case batchesAreTakenTwice
     /// A reduction is reported before it is on disk.

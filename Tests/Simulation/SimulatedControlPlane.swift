@@ -39,6 +39,9 @@ struct SimulatedControlPlane {
             start: Timestamp(microseconds: start), end: Timestamp(microseconds: start + windowMicroseconds))
     }
 
+    /// Some node has not said what it was lent before the restore.
+    var isFrozen: Bool { !nodes.allSatisfy(state.imported.contains) }
+
     /// Answers a node's message in one step, as one transaction does.
     mutating func answer(
         _ request: GrantRequest, of node: NodeID, at now: Timestamp, faults: Mutation?
@@ -65,18 +68,20 @@ struct SimulatedControlPlane {
                     account: position.account, metric: terms.metric, period: terms.period,
                     amount: terms.amount, window: window, epoch: epoch)
             if faults == .orphansAreForgotten { account.loans.removeAll { $0.isOrphan } }
-            account.isFrozen = faults != .lendsAfterRestore && !nodes.allSatisfy(state.imported.contains)
+            account.isFrozen = faults != .lendsAfterRestore && isFrozen
             let statement = position.statement.flatMap { try? Grant(encoded: $0.payload) }
             let outcome = account.take(position, of: node, statement: statement, at: now)
             state.accounts[key] = account
             windows[position.grant] = window.start
             state.openedAt[position.grant] = window.start
             var reply = outcome.reply
+            if faults == .restoreTakesBack, isFrozen { reply.target = 0 }
             if let grant = outcome.grant { reply.statement = Self.signed(grant) }
             replies.append(reply)
         }
         if wantsAll {
-            let first = state.firstRounds[node, default: request.round]
+            // A restarted node counts its rounds anew.
+            let first = min(state.firstRounds[node] ?? request.round, request.round)
             state.firstRounds[node] = first
             let isWhole = GrantImport.isWhole(first: first, now: request.round)
             if isWhole, !replies.contains(where: \.wantsStatement) { state.imported.insert(node) }

@@ -58,6 +58,15 @@ struct SimulatedNode {
         holder = GrantHolder(sequence: 0, at: now, identifiers: SeededGenerator(seed: generator.next()))
     }
 
+    /// What it was lent of budgets in the windows that are now, unless it gives them back.
+    var lentBudget: Int64 {
+        holder.accounts.reduce(0) { sum, account in
+            guard let account, account.terms.kind == .budget, let grant = account.current, !grant.isClosing
+            else { return sum }
+            return sum + grant.lent
+        }
+    }
+
     mutating func apply(_ changes: GrantChanges) {
         for save in changes.saves {
             var save = save

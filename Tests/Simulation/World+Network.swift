@@ -27,13 +27,18 @@ extension World {
         switch message {
         case .request(let request, let from):
             guard !control.isDown else { return }
+            let isFrozen = control.isFrozen
             let answer = control.answer(request, of: nodes[from].id, at: wall, faults: mutation)
-            send(.answer(answer, to: from, request), isCut: nodes[from].isCutIn)
-        case .answer(let answer, let to, let request):
+            send(.answer(answer, to: from, request, isFrozen: isFrozen), isCut: nodes[from].isCutIn)
+        case .answer(let answer, let to, let request, let isFrozen):
             // Whoever asked has given up waiting, or was killed.
             guard nodes[to].isAlive, nodes[to].request?.message.sequence == request.sequence else { return }
             nodes[to].request = nil
+            let lent = nodes[to].lentBudget
             take(answer, request, to)
+            if isFrozen, nodes[to].isAlive, nodes[to].lentBudget < lent {
+                violate("a restored control plane took back \(lent - nodes[to].lentBudget)")
+            }
         case .batch(let events, let from, let epoch, let sequence):
             guard !control.isDown else { return }
             guard

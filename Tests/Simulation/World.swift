@@ -9,7 +9,7 @@ import TestSupport
 struct World {
     enum Message {
         case request(GrantRequest, from: Int)
-        case answer(GrantAnswer, to: Int, GrantRequest)
+        case answer(GrantAnswer, to: Int, GrantRequest, isFrozen: Bool)
         case batch([SimulatedNode.Event], from: Int, epoch: UInt64, sequence: Int64)
         case taken(Int64, to: Int, epoch: UInt64)
     }
