@@ -25,6 +25,7 @@ struct LendingExchange {
 
     /// A row in which nothing but the time it was last seen changes is written this often.
     private static let idleMicroseconds: Int64 = 2_000_000
+    private static let nearDays: (past: Int64, ahead: Int64) = (93, 62)
 
     private let request: GrantRequest
     private let node: NodeID
@@ -65,7 +66,7 @@ struct LendingExchange {
     private func lend(
         _ stream: GrantStore.Stream, _ done: inout Done, _ connection: PostgresConnection
     ) async throws {
-        let asked = request.positions.map { ($0.account, $0.grant, $0.within) }
+        let asked = request.positions.map { ($0.account, $0.grant, $0.within.map(near)) }
         let subjects = try await GrantStore.resolve(asked, at: now, connection)
         let known = subjects.compactMap(\.self)
         var lenders: [GrantStore.Account: Lender] = [:]
@@ -92,6 +93,15 @@ struct LendingExchange {
         }
         done.alerts = changes.alerts
         try await GrantStore.write(changes, connection)
+    }
+
+    /// A moment no further from now than any window a node has business in: each other one would be a row.
+    private func near(_ moment: Timestamp) -> Timestamp {
+        let (first, last) = (
+            now.advanced(bySeconds: -Self.nearDays.past * 86_400),
+            now.advanced(bySeconds: Self.nearDays.ahead * 86_400)
+        )
+        return min(max(moment, first), last)
     }
 
     private func lender(

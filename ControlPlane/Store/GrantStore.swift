@@ -297,6 +297,7 @@ package enum GrantStore {
                set serial = excluded.serial, lent = excluded.lent, reported = excluded.reported,
                    held = excluded.held, need = excluded.need, hold = excluded.hold,
                    demand = excluded.demand, orphan = excluded.orphan, seen_at = excluded.seen_at
+             where grants.node_id = excluded.node_id
             """
     }
 

@@ -301,6 +301,17 @@ struct LendingTests {
                 grant: GrantID(high: 1, low: 1),
                 account: GrantAccount(tenant: scene.tenant, limit: LimitID(high: 1, low: 1)), need: 10)
             #expect(await send(51, two)?.replies.first?.isClosed == true)
+            // However many moments a node makes up, there are few windows.
+            for year in 0..<50 where year != 25 {
+                position = GrantPosition(
+                    grant: GrantID(high: 2, low: UInt64(year)), account: claim.account,
+                    within: scene.time.wall.advanced(bySeconds: Int64(year - 25) * 31_536_000))
+                _ = await send(100 + UInt64(year), two)
+            }
+            let windows = try await database.pool.withConnection {
+                try await $0.query("select count(*) from grant_accounts")
+            }
+            #expect(try windows[0].int64(0) == 3)
             guard case .invalid = await scene.rig.lender.take([1, 2, 3], from: one) else {
                 Issue.record("bytes that are no message were taken")
                 return
