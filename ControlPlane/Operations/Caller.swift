@@ -4,13 +4,16 @@ import Store
 /// Where a request came from: for the audit log and for throttling, never for authorisation.
 package struct RequestOrigin: Sendable, Hashable {
     package let requestID: String
-    /// The peer's address without its port.
+    /// The client's address without its port.
     package let address: String
+    /// What tries are counted under: the address, or the block that one subscriber has.
+    package let subscriber: String
     package let userAgent: String
 
-    package init(requestID: String, address: String, userAgent: String = "") {
+    package init(requestID: String, address: String, subscriber: String? = nil, userAgent: String = "") {
         self.requestID = requestID
         self.address = address
+        self.subscriber = subscriber ?? address
         self.userAgent = userAgent
     }
 }

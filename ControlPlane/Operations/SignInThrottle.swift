@@ -10,14 +10,19 @@ struct SignInThrottle {
     /// Tries that cost nothing: people mistype.
     static let freeTriesPerAccount = 5
     static let freeTriesPerAddress = 50
+    /// From all addresses together: more wrong ones in a row are an attack from many places (NIST SP 800-63B
+    /// §5.2.2).
+    static let freeTriesFromEverywhere = 100
 
     private let account: SHA256Digest
+    private let everywhere: SHA256Digest
     private let address: SHA256Digest
 
     /// - `purpose`: what is tried, so that asking for a message does not count as guessing a password.
     init(_ purpose: String, account: String, from origin: RequestOrigin) {
-        self.account = sha256("\(purpose)\n\(account.lowercased())\n\(origin.address)")
-        address = sha256("\(purpose)\n\n\(origin.address)")
+        self.account = sha256("\(purpose)\n\(account.lowercased())\n\(origin.subscriber)")
+        everywhere = sha256("\(purpose)\n\(account.lowercased())\n*")
+        address = sha256("\(purpose)\n\n\(origin.subscriber)")
     }
 
     /// Counts a try; throws `rate_limited` when it may not go on.
@@ -25,6 +30,7 @@ struct SignInThrottle {
         let now = environment.clock.now()
         let subjects = [
             SignInFailureStore.Subject(digest: account, free: Self.freeTriesPerAccount),
+            SignInFailureStore.Subject(digest: everywhere, free: Self.freeTriesFromEverywhere),
             SignInFailureStore.Subject(digest: address, free: Self.freeTriesPerAddress),
         ]
         let until: Timestamp?
@@ -42,6 +48,7 @@ struct SignInThrottle {
     /// must not buy tries at others'.
     func succeeded(_ connection: PostgresConnection) async throws {
         try await SignInFailureStore.clear(account, connection)
+        try await SignInFailureStore.clear(everywhere, connection)
         try await SignInFailureStore.takeBack(address, connection)
     }
 
@@ -49,6 +56,7 @@ struct SignInThrottle {
     func takeBack(_ environment: OperationEnvironment) async {
         _ = try? await environment.database.withTenantApart(nil) { connection in
             try await SignInFailureStore.takeBack(account, connection)
+            try await SignInFailureStore.takeBack(everywhere, connection)
             try await SignInFailureStore.takeBack(address, connection)
         }
     }

@@ -76,7 +76,7 @@ final class AdminService {
         let surroundings = Surroundings(
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,
             crossOrigin: CrossOrigin(origins: shared.values[ControlSettings.corsOrigins]),
-            webFiles: shared.webFiles,
+            webFiles: shared.webFiles, proxies: ControlSettings.proxies(shared.values),
             isSecure: shared.values[ControlSettings.publicURL].hasPrefix("https://"), tracer: shared.tracer
         ) { [database] in shared.departure.isUnderWay ? ["stopping"] : await Self.unreadyParts(database) }
         let api = try AdminAPI(operations: operations, surroundings: surroundings, log: shared.log)

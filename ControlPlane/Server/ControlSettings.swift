@@ -1,5 +1,6 @@
 import API
 import Cryptography
+import HTTPServing
 import Mail
 import Operations
 import SMTP
@@ -88,11 +89,20 @@ enum ControlSettings {
     static let addressRate = Setting.integer(
         "address-rate", default: 100, in: 0...1_000_000,
         help:
-            "Admin requests a second of one client address, ten seconds' worth at once; 0: no limit. Behind "
-            + "a proxy all clients have its address.")
+            "Admin requests a second of one client address (of IPv6 a /64), ten seconds' worth at once; 0: "
+            + "no limit. Behind a proxy, name it in --trusted-proxies.")
     static let userRate = Setting.integer(
         "user-rate", default: 50, in: 0...1_000_000,
         help: "Admin requests a second of one user, ten seconds' worth at once; 0: no limit.")
+    static let trustedProxies = Setting<[String]>.list(
+        "trusted-proxies", as: "ADDRESS",
+        help: "Proxies in front of this program, as addresses or blocks such as 10.0.0.0/8: the client is "
+            + "then who they say in --client-address-header.")
+    static let clientAddressHeader = Setting<TrustedProxies.Header>.choice(
+        "client-address-header", default: .xForwardedFor,
+        help: "Which header the trusted proxies write: x-forwarded-for, or forwarded (RFC 7239). They must "
+            + "write it themselves; of the other one nothing is believed.")
+
     static let corsOrigins = Setting<[String]>.list(
         "cors-origins", as: "ORIGIN",
         help: "Web origins whose pages may use the admin API, such as https://console.example.com; none: "
@@ -184,7 +194,9 @@ enum ControlSettings {
                 [
                     publicURL, smtpHost, smtpPort, smtpSecurity, smtpUser, smtpPassword, mailFrom, mailFolder,
                 ]),
-            SettingGroup("Admin API", [addressRate, userRate, corsOrigins, apiDocsFolder]),
+            SettingGroup(
+                "Admin API",
+                [addressRate, userRate, trustedProxies, clientAddressHeader, corsOrigins, apiDocsFolder]),
             SettingGroup("Web console", [consoleFolder, consoleChartScript, gatewayURL]),
             SettingGroup(
                 "Backups",
@@ -193,7 +205,8 @@ enum ControlSettings {
             TelemetrySettings.group,
         ],
         rules: [
-            bootstrapIsWhole, mailIsWhole, backupIsWhole, originsAreExact, TelemetrySettings.areAddresses,
+            bootstrapIsWhole, mailIsWhole, backupIsWhole, originsAreExact, proxiesAreAddresses,
+            TelemetrySettings.areAddresses,
         ])
 
     @Sendable private static func originsAreExact(_ values: SettingsValues) -> SettingProblem? {
@@ -205,6 +218,18 @@ enum ControlSettings {
             return SettingProblem("--gateway-url", what: "is \(url)", fix: "it \(problem)")
         }
         return nil
+    }
+
+    @Sendable private static func proxiesAreAddresses(_ values: SettingsValues) -> SettingProblem? {
+        guard let wrong = values[trustedProxies].first(where: { AddressBlock($0) == nil }) else { return nil }
+        return SettingProblem(
+            "--trusted-proxies", what: "has \"\(wrong.prefix(64))\"",
+            fix: "give addresses or blocks, as in 192.0.2.7 or 10.0.0.0/8")
+    }
+
+    static func proxies(_ values: SettingsValues) -> TrustedProxies {
+        TrustedProxies(
+            values[trustedProxies].compactMap { AddressBlock($0) }, header: values[clientAddressHeader])
     }
 
     @Sendable private static func bootstrapIsWhole(_ values: SettingsValues) -> SettingProblem? {

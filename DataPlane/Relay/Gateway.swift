@@ -25,6 +25,8 @@ package final class Gateway {
         package var answerBodyBytes = 64 << 20
         /// How long strict keys work without a word from the control plane.
         package var maximumStaleSeconds: Int64 = 7 * 86_400
+        /// Whose word about a client's address is taken.
+        package var trustedProxies = TrustedProxies.none
         package init() {}
     }
 
@@ -112,10 +114,10 @@ package final class Gateway {
 
     /// What admission asks about a call besides its key.
     func origin(of exchange: Exchange, at now: Timestamp) -> CallOrigin {
-        let peer = exchange.connection.peer.address
+        let client = limits.trustedProxies.client(of: exchange)
         let limit = limits.maximumStaleSeconds * 1_000_000
         let isOverdue = live.statedAt.map { now.microseconds(since: $0) > limit } ?? true
-        return CallOrigin(address: NetworkAddress(high: peer.high, low: peer.low), isOverdue: isOverdue)
+        return CallOrigin(address: NetworkAddress(high: client.high, low: client.low), isOverdue: isOverdue)
     }
 
     func refuse(

@@ -1,5 +1,6 @@
 import Contract
 import Cryptography
+import HTTPServing
 import LocalStore
 import Settings
 import Telemetry
@@ -16,6 +17,15 @@ enum GatewaySettings {
         help: "The certificate chain for the listeners, in PEM; needs --tls-key-file too.")
     static let tlsKey = Setting<Secret?>.optionalSecret(
         "tls-key", help: "The private key of --tls-certificate, in PEM.")
+    static let trustedProxies = Setting<[String]>.list(
+        "trusted-proxies", as: "ADDRESS",
+        help: "Proxies in front of this program, as addresses or blocks such as 10.0.0.0/8: the client is "
+            + "then who they say in --client-address-header.")
+    static let clientAddressHeader = Setting<TrustedProxies.Header>.choice(
+        "client-address-header", default: .xForwardedFor,
+        help: "Which header the trusted proxies write: x-forwarded-for, or forwarded (RFC 7239). They must "
+            + "write it themselves; of the other one nothing is believed.")
+
     static let operationsListenAddress = Setting<SocketAddress>.value(
         "operations-listen-address", as: "ADDRESS:PORT", default: "127.0.0.1:8081",
         help: "Where health, metrics and the state of the snapshot are served, over HTTP.",
@@ -89,13 +99,20 @@ enum GatewaySettings {
         version: GatewayProgram.version,
         groups: [
             SettingGroup(
-                "Listeners", [listenAddresses, tlsCertificate, tlsKey, operationsListenAddress]),
+                "Listeners",
+                [
+                    listenAddresses, tlsCertificate, tlsKey, trustedProxies, clientAddressHeader,
+                    operationsListenAddress,
+                ]),
             SettingGroup("The node", [dataDirectory, join, mirror, outboxSynchronous, outboxLimit]),
             SettingGroup("Providers", [allowEgress, upstreamTrust, upstreamIdle]),
             SettingGroup("Running", [loops, maximumBody, maximumStale, drain, drainDelay, logLevel]),
             TelemetrySettings.group,
         ],
-        rules: [listenersAreAddresses, tlsIsWhole, joinIsABundle, TelemetrySettings.areAddresses])
+        rules: [
+            listenersAreAddresses, proxiesAreAddresses, tlsIsWhole, joinIsABundle,
+            TelemetrySettings.areAddresses,
+        ])
 
     @Sendable private static func listenersAreAddresses(_ values: SettingsValues) -> SettingProblem? {
         guard let wrong = values[listenAddresses].first(where: { SocketAddress($0) == nil }) else {
@@ -106,6 +123,18 @@ enum GatewaySettings {
         return SettingProblem(
             "--listen-address", what: "has \"\(wrong.prefix(64))\"",
             fix: "give addresses with ports, as in 127.0.0.1:8080 or [::]:8080")
+    }
+
+    @Sendable private static func proxiesAreAddresses(_ values: SettingsValues) -> SettingProblem? {
+        guard let wrong = values[trustedProxies].first(where: { AddressBlock($0) == nil }) else { return nil }
+        return SettingProblem(
+            "--trusted-proxies", what: "has \"\(wrong.prefix(64))\"",
+            fix: "give addresses or blocks, as in 192.0.2.7 or 10.0.0.0/8")
+    }
+
+    static func proxies(_ values: SettingsValues) -> TrustedProxies {
+        TrustedProxies(
+            values[trustedProxies].compactMap { AddressBlock($0) }, header: values[clientAddressHeader])
     }
 
     @Sendable private static func tlsIsWhole(_ values: SettingsValues) -> SettingProblem? {

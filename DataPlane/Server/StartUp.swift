@@ -74,6 +74,7 @@ enum StartUp {
         var limits = Gateway.Limits()
         limits.requestBodyBytes = values[GatewaySettings.maximumBody]
         limits.maximumStaleSeconds = values[GatewaySettings.maximumStale].components.seconds
+        limits.trustedProxies = GatewaySettings.proxies(values)
         return limits
     }
 

@@ -49,6 +49,15 @@ package struct IPAddress: Sendable, Hashable, CustomStringConvertible {
 
     var isMapped: Bool { high == 0 && low >> 32 == 0xffff }
 
+    /// An IPv4-mapped address as the IPv4 address it stands for; any other as it is.
+    package var unmapped: IPAddress {
+        isIPv6 && isMapped ? IPAddress(v4: UInt32(truncatingIfNeeded: low)) : self
+    }
+
+    /// What one subscriber has at least: an IPv4 address, or the /64 of an IPv6 address (RFC 6177). What is
+    /// counted by single IPv6 addresses is counted by nobody.
+    package var subscriber: IPAddress { isIPv6 && !isMapped ? IPAddress(high: high, low: 0) : unmapped }
+
     /// In network order: 4 bytes for IPv4, 16 for IPv6.
     package var bytes: [UInt8] {
         let all =

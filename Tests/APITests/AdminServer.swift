@@ -33,6 +33,7 @@ final class AdminServer {
         /// Streams of events at once.
         var eventStreams = 128
         var isSecure = false
+        var proxies = TrustedProxies.none
         var http = ServerLimits()
         /// Routes beside those of the table.
         var moreRoutes: [AdminRoute] = []
@@ -89,7 +90,7 @@ final class AdminServer {
             crossOrigin: CrossOrigin(origins: options.corsOrigins), webFiles: options.webFiles,
             eventStreams: EventStreams(
                 maximum: options.eventStreams, lookNanoseconds: 50_000_000, looksPerHeartbeat: 4),
-            isSecure: options.isSecure
+            proxies: options.proxies, isSecure: options.isSecure
         ) { [pool] in
             (try? await pool.withConnection { try await $0.query("select 1").count }) == 1 ? [] : ["database"]
         }

@@ -30,6 +30,46 @@ struct LimitTests {
         }
     }
 
+    @Test(
+        "behind a trusted proxy each client counts for itself, of IPv6 a /64; others are not believed"
+    )
+    func behindProxy() async throws {
+        let proxies = TrustedProxies(["127.0.0.1", "10.0.0.0/8"].compactMap { AddressBlock($0) })
+        try await withAdminServer(options: .init(addressRate: 1, proxies: proxies)) { server in
+            func ask(_ from: String) async throws -> Int {
+                try await server.send(.get, "/health/live", fields: ["x-forwarded-for": from]).status
+            }
+            for index in 0..<RequestLimits.burstSeconds {
+                for client in ["1.1.1.\(index), 198.51.100.1, 10.0.0.9", "2001:db8::\(index)"] {
+                    let status = try await ask(client)
+                    #expect(status == 200, "\(client)")
+                }
+            }
+            for (client, expected) in [
+                ("8.8.8.8, 198.51.100.1", 429), ("2001:db8::ffff", 429), ("198.51.100.2", 200),
+                ("2001:db8:0:1::1", 200),
+            ] {
+                let status = try await ask(client)
+                #expect(status == expected, "\(client)")
+            }
+        }
+        try await withAdminServer(options: .init(proxies: proxies)) { server in
+            let admin = try await server.administrator()
+            let fields: HeaderFields = ["x-forwarded-for": "198.51.100.1, 10.0.0.9"]
+            _ = try await server.send(.patch, "/api/v1/me", token: admin, body: ["name": "R"], fields: fields)
+            let events = try await server.send(.get, "/api/v1/audit-events", token: admin)
+            #expect(events.json["data"]?[0]?["address"]?.string == "198.51.100.1", "\(events.text)")
+        }
+        let elsewhere = TrustedProxies(["10.0.0.0/8"].compactMap { AddressBlock($0) })
+        try await withAdminServer(options: .init(addressRate: 1, proxies: elsewhere)) { server in
+            for index in 0...RequestLimits.burstSeconds {
+                let reply = try await server.send(
+                    .get, "/health/live", fields: ["x-forwarded-for": "1.1.1.\(index)"])
+                #expect(reply.status == (index < RequestLimits.burstSeconds ? 200 : 429))
+            }
+        }
+    }
+
     @Test("a user has a share of their own, whatever the address")
     func perUser() async throws {
         try await withAdminServer(options: .init(userRate: 1)) { server in

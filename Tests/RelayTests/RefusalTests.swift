@@ -265,6 +265,21 @@ struct RefusalTests {
         }
     }
 
+    @Test("an address behind a trusted proxy is held to a key's addresses, not what the client wrote itself")
+    func behindProxy() async throws {
+        var plan = Self.key { key, _ in Self.entry(key, permitted: KeyPermissions(addresses: Self.elsewhere))
+        }
+        plan.limits.trustedProxies = TrustedProxies([AddressBlock("127.0.0.1")].compactMap(\.self))
+        try await GatewayBench.run(plan) { bench in
+            for (client, status) in [
+                ("10.9.1.2", 200), ("2001:db8::1", 200), ("10.9.1.2, 198.51.100.1", 403), ("", 403),
+            ] {
+                let answer = try await bench.chat(fields: ["x-forwarded-for": client])
+                #expect(answer.status == status, "\(client): \(answer.text)")
+            }
+        }
+    }
+
     @Test("while the node ends, calls are refused")
     func draining() async throws {
         try await GatewayBench.run { bench in

@@ -124,7 +124,8 @@ package final class AdminAPI {
         var operation = "none"
         var form = AdminRoute.Form.api
         do throws(OperationError) {
-            try surroundings.limits.check(address: exchange.connection.peer.address.description)
+            let client = surroundings.proxies.client(of: exchange)
+            try surroundings.limits.check(address: client.subscriber.description)
             if mayPreflight, CrossOrigin.isPreflight(exchange) { return (operation, .preflight) }
             switch matcher.match(exchange.method, exchange.path) {
             case .notFound: throw .notFound
@@ -134,7 +135,7 @@ package final class AdminAPI {
             case .found(let route, let parameters):
                 operation = route.operationID
                 form = route.form
-                return (operation, try await run(route, parameters, exchange))
+                return (operation, try await run(route, parameters, exchange, from: client))
             }
         } catch {
             note(error, operation, requestID)
@@ -143,10 +144,11 @@ package final class AdminAPI {
     }
 
     private func run(
-        _ route: AdminRoute, _ parameters: RouteParameters, _ exchange: Exchange
+        _ route: AdminRoute, _ parameters: RouteParameters, _ exchange: Exchange, from client: IPAddress
     ) async throws(OperationError) -> Reply {
         let origin = RequestOrigin(
-            requestID: exchange.requestID.description, address: exchange.connection.peer.address.description,
+            requestID: exchange.requestID.description, address: client.description,
+            subscriber: client.subscriber.description,
             userAgent: exchange.fieldText("user-agent") ?? "")
         // Who before what: nobody learns about shapes and limits of things they cannot reach.
         let browser = BrowserSession(exchange, isSecure: surroundings.isSecure)

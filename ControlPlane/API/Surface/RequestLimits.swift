@@ -4,7 +4,8 @@ import Synchronization
 
 /// How often one address and one user may ask; shared by all loops of the program. Any thread.
 ///
-/// Bounded in memory: see `TokenBuckets`. An address is the peer's: behind a proxy all its clients are one.
+/// Bounded in memory: see `TokenBuckets`. Of IPv6 addresses a /64 is one; behind a proxy that is not trusted
+/// all its clients are one.
 package final class RequestLimits: Sendable {
     /// What is allowed at once, in seconds of the rate.
     package static let burstSeconds = 10

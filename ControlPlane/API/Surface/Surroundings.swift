@@ -1,3 +1,4 @@
+package import HTTPServing
 import Operations
 package import Telemetry
 
@@ -12,6 +13,7 @@ package struct Surroundings {
     /// The console and the page about the API.
     package let webFiles: WebFiles
     package let eventStreams: EventStreams
+    package let proxies: TrustedProxies
     /// People reach it over TLS: browsers are told to come back no other way.
     package let isSecure: Bool
     /// nil: requests are not traced.
@@ -20,7 +22,8 @@ package struct Surroundings {
     package init(
         version: String, metrics: MetricsRegistry, limits: RequestLimits,
         crossOrigin: CrossOrigin = CrossOrigin(origins: []), webFiles: WebFiles = WebFiles(),
-        eventStreams: EventStreams = EventStreams(), isSecure: Bool = false, tracer: Tracer? = nil,
+        eventStreams: EventStreams = EventStreams(), proxies: TrustedProxies = .none,
+        isSecure: Bool = false, tracer: Tracer? = nil,
         unreadyParts: @escaping () async -> [String]
     ) {
         self.version = version
@@ -29,6 +32,7 @@ package struct Surroundings {
         self.crossOrigin = crossOrigin
         self.webFiles = webFiles
         self.eventStreams = eventStreams
+        self.proxies = proxies
         self.isSecure = isSecure
         self.tracer = tracer
         self.unreadyParts = unreadyParts
