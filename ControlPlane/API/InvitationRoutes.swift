@@ -69,7 +69,7 @@ extension Representation<Invitation> {
             .init(
                 "roles", .list(.text(1...63), maximumCount: Invitation.roleCounts.upperBound),
                 "The roles it gives."
-            ) { .array($0.roles.map { .string($0) }) },
+            ) { .array($0.roles.map { .text($0) }) },
             .init(
                 "workspace", .nullable(.id(Workspace.self)),
                 "The only workspace the roles hold in; null: all."
@@ -87,10 +87,11 @@ extension Representation<Invitation> {
 
 /// The body that invites somebody.
 enum InvitationBody {
-    static let roles = Field<[Role]>.required(
-        "roles",
-        .list(of: .word(Role.builtIn.map { ($0.name, $0) }), Invitation.roleCounts),
-        "Roles in the tenant. Nobody offers a role with permissions they lack.")
+    static let roles = Field<[RoleReference]>.required(
+        "roles", .list(of: .role, Invitation.roleCounts),
+        "Roles in the tenant: names of built-in ones, or IDs of its own. Nobody "
+            + "offers a role with permissions they lack."
+    )
     static let workspace = Field<WorkspaceID?>.optional(
         "workspace", .id(), "The only workspace of the tenant where the roles hold.")
     static let shape = BodyShape("NewInvitation", [UserBody.email, roles, workspace])

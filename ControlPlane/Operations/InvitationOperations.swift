@@ -7,10 +7,10 @@ import Store
 /// What a new invitation is made of.
 package struct NewInvitation: Sendable {
     package var email: String
-    package var roles: [Role]
+    package var roles: [RoleReference]
     package var workspace: WorkspaceID?
 
-    package init(email: String, roles: [Role], workspace: WorkspaceID?) {
+    package init(email: String, roles: [RoleReference], workspace: WorkspaceID?) {
         self.email = email
         self.roles = roles
         self.workspace = workspace
@@ -51,21 +51,25 @@ package struct InvitationOperations {
         try check([TextRule.email.check(new.email, at: "/email")].compactMap(\.self))
         let now = environment.clock.now()
         let invitation = Invitation(
-            id: InvitationID(at: now), tenant: tenant, email: new.email, roles: new.roles.map(\.name),
-            workspace: new.workspace, createdBy: try caller.person.user, createdAt: now, sentAt: now,
+            id: InvitationID(at: now), tenant: tenant, email: new.email, roles: new.roles,
+            workspace: new.workspace,
+            createdBy: try caller.person.user, createdAt: now, sentAt: now,
             expires: now.advanced(bySeconds: Invitation.lifetimeSeconds))
-        for (index, role) in new.roles.enumerated()
-        where !mayGrant(caller.authority, role, in: invitation.scope) {
-            throw .invalid([
-                ValidationError(
-                    "/roles/\(index)", .notAllowed,
-                    "cannot be given there: it needs another place, or permissions the caller lacks")
-            ])
-        }
         let token = OneTimeToken(.invitation, of: tenant)
         return try await environment.write(
             "invitations.create", .invitationsCreate, in: .tenant(tenant), by: caller
         ) { connection in
+            for (index, reference) in new.roles.enumerated() {
+                let pointer = "/roles/\(index)"
+                let role = try await environment.role(reference, of: tenant, at: pointer, connection)
+                guard mayGrant(caller.authority, role, in: invitation.scope) else {
+                    throw OperationError.invalid([
+                        ValidationError(
+                            pointer, .notAllowed,
+                            "cannot be given there: it needs another place, or permissions the caller lacks")
+                    ])
+                }
+            }
             try await InvitationStore.create(invitation, token: token.digest, connection)
             try await send(token, for: invitation, connection)
             return Recorded(invitation, Self.subject(invitation))
@@ -212,16 +216,26 @@ package struct InvitationOperations {
             invitation.id, of: invitation.tenant, token: token, by: user, at: now, connection)
         guard isFirst else { throw OperationError(.linkInvalid) }
         let had = try await BindingStore.list(of: user, connection)
-        for name in invitation.roles {
-            guard let role = Role.builtIn(named: name), mayGrant(inviter, role, in: invitation.scope) else {
-                throw OperationError(.linkInvalid)
-            }
-            if had.contains(where: { $0.role == .builtIn(name) && $0.scope == invitation.scope }) { continue }
+        for reference in invitation.roles {
+            guard let role = try await role(reference, of: invitation.tenant, connection),
+                mayGrant(inviter, role, in: invitation.scope)
+            else { throw OperationError(.linkInvalid) }
+            if had.contains(where: { $0.role == reference && $0.scope == invitation.scope }) { continue }
             try await BindingStore.create(
                 Binding(
-                    id: BindingID(at: now), principal: .user(user), role: .builtIn(name),
+                    id: BindingID(at: now), principal: .user(user), role: reference,
                     scope: invitation.scope,
                     createdBy: invitation.createdBy, createdAt: now), connection)
+        }
+    }
+
+    /// nil: a role that was deleted meanwhile.
+    private func role(
+        _ reference: RoleReference, of tenant: TenantID, _ connection: PostgresConnection
+    ) async throws -> Role? {
+        switch reference {
+        case .builtIn(let name): Role.builtIn(named: name)
+        case .custom(let id): try await RoleStore.find(id, of: tenant, connection)?.role
         }
     }
 
@@ -230,7 +244,7 @@ package struct InvitationOperations {
             "invitation", invitation.id,
             [
                 "email": .string(invitation.email),
-                "roles": .array(invitation.roles.map { .string($0) }),
+                "roles": .array(invitation.roles.map { .string($0.description) }),
             ])
     }
 }

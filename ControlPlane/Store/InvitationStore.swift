@@ -17,9 +17,10 @@ package enum InvitationStore {
             """
             insert into invitations (tenant_id, id, email, roles, workspace_id, token_hash, created_by,
                                      created_at, sent_at, expires_at)
-            values (\(invitation.tenant), \(invitation.id), \(invitation.email), \(invitation.roles),
-                    \(invitation.workspace), \(token), \(invitation.createdBy), \(invitation.createdAt),
-                    \(invitation.sentAt), \(invitation.expires))
+            values (\(invitation.tenant), \(invitation.id), \(invitation.email),
+                    \(invitation.roles.map(\.description)), \(invitation.workspace), \(token),
+                    \(invitation.createdBy), \(invitation.createdAt), \(invitation.sentAt),
+                    \(invitation.expires))
             """)
     }
 
@@ -101,7 +102,8 @@ package enum InvitationStore {
 
     private static func read(_ row: Row) throws(PostgresError) -> Invitation {
         Invitation(
-            id: try row.id(1), tenant: try row.id(0), email: try row.text(2), roles: try row.textArray(3),
+            id: try row.id(1), tenant: try row.id(0), email: try row.text(2),
+            roles: try row.textArray(3).compactMap { RoleReference($0) },
             workspace: try row.optionalID(4), createdBy: try row.id(5), createdAt: try row.timestamp(6),
             sentAt: try row.timestamp(7), expires: try row.timestamp(8),
             acceptedAt: try row.optionalTimestamp(9), acceptedBy: try row.optionalID(10))

@@ -6,8 +6,8 @@ package struct Invitation: Hashable, Sendable {
     package let id: InvitationID
     package let tenant: TenantID
     package let email: String
-    /// Names of the roles it gives, in the tenant or in `workspace`.
-    package let roles: [String]
+    /// The roles it gives, in the tenant or in `workspace`.
+    package let roles: [RoleReference]
     package let workspace: WorkspaceID?
     package let createdBy: UserID
     package let createdAt: Timestamp
@@ -17,7 +17,7 @@ package struct Invitation: Hashable, Sendable {
     package var acceptedBy: UserID?
 
     package init(
-        id: InvitationID, tenant: TenantID, email: String, roles: [String], workspace: WorkspaceID?,
+        id: InvitationID, tenant: TenantID, email: String, roles: [RoleReference], workspace: WorkspaceID?,
         createdBy: UserID, createdAt: Timestamp, sentAt: Timestamp, expires: Timestamp,
         acceptedAt: Timestamp? = nil, acceptedBy: UserID? = nil
     ) {

@@ -55,6 +55,32 @@ struct InvitationTests {
         }
     }
 
+    @Test("a tenant's own role is offered like a built-in one, by who has its permissions, while it is there")
+    func ownRole() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let role = try await world.role([.usageRead, .keysRead])
+            let strong = try await world.role([.tenantsDelete])
+            #expect(try await Self.invite(world, [.string(strong)]).pointers == ["/roles/0"])
+            let unknown = RoleID(at: server.clock.now).description
+            #expect(try await Self.invite(world, ["viewer", .string(unknown)]).pointers == ["/roles/1"])
+            #expect(try await Self.invite(world, [.string(role)]).status == 201)
+            let token = try await server.newestToken(for: Self.guest)
+            let accepted = try await Self.accept(server, token)
+            #expect(accepted.status == 201, "\(accepted.text)")
+            let session = try await server.signIn(Self.guest, "a long enough password")
+            let base = "/api/v1/tenants/\(world.acme.tenant)"
+            #expect(try await server.send(.get, "\(base)/keys", token: session).status == 200)
+            #expect(try await server.send(.get, "\(base)/providers", token: session).status == 403)
+
+            let gone = try await world.role([.usageRead])
+            _ = try await Self.invite(world, [.string(gone)], email: "late@example.org")
+            let late = try await server.newestToken(for: "late@example.org")
+            _ = try await server.send(.delete, "\(base)/roles/\(gone)", token: world.admin)
+            #expect(try await Self.accept(server, late).code == "link_invalid")
+        }
+    }
+
     @Test("a user accepts signed in, and only one's own invitation")
     func knownUser() async throws {
         try await withAdminServer { server in
