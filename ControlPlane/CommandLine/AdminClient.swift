@@ -20,13 +20,22 @@ final class AdminClient {
         self.keep = keep
     }
 
-    /// Signs in with a password; the session is not stored yet.
+    /// Signs in with a password, and with a code when the user has a second factor; the session is not stored
+    /// yet.
     static func login(
-        http: HTTPClient, url: String, email: String, password: String
+        http: HTTPClient, url: String, email: String, password: String, code: () -> String? = { nil }
     ) async throws(CommandFailure) -> Session {
-        let answer = try await send(
+        var answer = try await send(
             http, .post, url + "/api/v1/sessions",
             body: ["email": .string(email), "password": .string(password)], token: nil)
+        if answer["access_token"]?.string == nil, let challenge = answer["challenge"]?.string {
+            guard let code = code() else {
+                throw .usage("the account has a second factor; pass --code with a code of the app")
+            }
+            answer = try await send(
+                http, .post, url + "/api/v1/sessions/second-step",
+                body: ["challenge": .string(challenge), "code": .string(code)], token: nil)
+        }
         return try Session(url: url, tokens: answer)
     }
 

@@ -53,6 +53,24 @@ struct AdminClientTests {
         }
     }
 
+    @Test("a second factor is asked for, and the sign-in goes on with its code")
+    func secondFactor() async throws {
+        try await Self.serving { call, _ in
+            switch call {
+            case "POST /api/v1/sessions": (201, ["access_token": .null, "challenge": "ech_1"])
+            case "POST /api/v1/sessions/second-step": (201, ["access_token": "a", "refresh_token": "r"])
+            default: (404, [:])
+            }
+        } _: { http, url in
+            let session = try await AdminClient.login(http: http, url: url, email: "a", password: "b") { "1" }
+            #expect(session == Session(url: url, accessToken: "a", refreshToken: "r"))
+            let failure = await #expect(throws: CommandFailure.self) {
+                try await AdminClient.login(http: http, url: url, email: "a", password: "b")
+            }
+            #expect("\(try #require(failure))".contains("--code"))
+        }
+    }
+
     @Test("a session that cannot be renewed is signed out")
     func signedOut() async throws {
         try await Self.serving { _, _ in

@@ -11,6 +11,10 @@ enum SessionCommands {
                 .init(
                     name: "password-file", value: "FILE",
                     help: "a file with the password; without it the terminal asks"),
+                .init(
+                    name: "code", value: "CODE",
+                    help: "a code of your authenticator app, or a recovery code; without it the terminal asks"
+                ),
             ], run: login),
         Command(words: ["logout"], summary: "Forget the session", run: logout),
         Command(words: ["whoami"], summary: "Show who is signed in", run: whoami),
@@ -29,7 +33,8 @@ enum SessionCommands {
             throw CommandFailure.usage("no password; pass --password-file FILE")
         }
         let session = try await AdminClient.login(
-            http: context.http, url: url, email: invocation.options["email"] ?? "", password: password)
+            http: context.http, url: url, email: invocation.options["email"] ?? "", password: password,
+            code: { invocation.options["code"] ?? Console.ask("Code: ", echo: true)?.trimmingNewlines() })
         let path = Session.path(profile: context.profile)
         try StateDirectory.makeFolder(
             String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]), mode: 0o700)
