@@ -61,6 +61,21 @@ enum SecondFactorRoutes {
             try await call.operations.secondFactors.reset(of: try call.user, by: try call.caller)
         },
         .one(
+            .get, "/api/v1/security", .needs(.settingsRead, in: .platform), "platform-security.get",
+            "What the platform asks of all users", answers: .tenantSecurity
+        ) { call throws(OperationError) in
+            try await call.operations.secondFactors.security(of: nil, by: try call.caller)
+        },
+        .one(
+            .patch, "/api/v1/security", .needs(.settingsUpdate, in: .platform), "platform-security.update",
+            "Change what the platform asks of all users", body: TenantSecurityBody.shape,
+            answers: .tenantSecurity
+        ) { call throws(OperationError) in
+            try await call.operations.secondFactors.updateSecurity(
+                of: nil, requiresSecondFactor: try call.body[TenantSecurityBody.required],
+                by: try call.caller)
+        },
+        .one(
             .get, "/api/v1/tenants/{tenant}/security", .needs(.tenantsRead, in: .tenant),
             "tenant-security.get", "What a tenant asks of its members", answers: .tenantSecurity
         ) { call throws(OperationError) in
@@ -89,7 +104,7 @@ extension Representation<SecondFactor> {
             .init("recovery_codes_left", .count, "Recovery codes that were not used yet.") {
                 .integer($0.recoveryCodesLeft)
             },
-            .init("required", .boolean, "Whether a tenant of mine requires one.") {
+            .init("required", .boolean, "Whether the platform or a tenant of mine requires one.") {
                 .boolean($0.isRequired)
             },
         ])

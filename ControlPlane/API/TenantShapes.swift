@@ -28,12 +28,10 @@ extension Representation<Tenant> {
             .init("node_group", .text(1...63), "The nodes that serve it.") {
                 .string($0.settings.nodeGroup)
             },
-            .init("require_two_factor", .boolean, "Members must sign in with a second factor.") {
-                .boolean($0.settings.requiresTwoFactor)
-            },
             .init(
                 "sign_up_domain", .nullable(.text(3...253)),
-                "Who has an address there may sign up; null: by invitation only."
+                "Who has an address there may sign up, becomes a member, and may be spoken for by the "
+                    + "tenant's identity provider; null: nobody."
             ) { .optional($0.settings.signUpDomain) },
             .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
             .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
@@ -80,16 +78,14 @@ enum TenantChangeBody {
         "Where its calls may be served; null: anywhere. For those who run the platform.")
     static let nodeGroup = Field<String?>.change(
         "node_group", .text(.slug), "The nodes that serve it. For those who run the platform.")
-    static let twoFactor = Field<Bool?>.change(
-        "require_two_factor", .flag, "Members must sign in with a second factor.")
     static let domain = Field<Edit<String>>.edit(
         "sign_up_domain", .anyText(3...253),
-        "Who has an address there may sign up; null: by invitation only. For those who run the platform.")
+        "Who has an address there may sign up, becomes a member without roles, and may be spoken for by the "
+            + "tenant's identity provider; null: nobody. For those who run the platform.")
     static let shape = BodyShape(
         "TenantChange",
         [
-            NamedBody.newSlug, NamedBody.newName, timeZone, currency, retention, region, nodeGroup, twoFactor,
-            domain,
+            NamedBody.newSlug, NamedBody.newName, timeZone, currency, retention, region, nodeGroup, domain,
         ])
 
     static func value(_ body: BodyValues) throws(OperationError) -> TenantChange {
@@ -101,7 +97,6 @@ enum TenantChangeBody {
         change.retentionDays = try body[retention]
         change.region = try body[region]
         change.nodeGroup = try body[nodeGroup]
-        change.requiresTwoFactor = try body[twoFactor]
         change.signUpDomain = try body[domain]
         return change
     }

@@ -6,7 +6,6 @@ alter table tenants
     add column retention_days      integer,                            -- null: for ever
     add column region              text,                               -- null: anywhere
     add column node_group          text     not null default 'default',
-    add column require_two_factor  boolean  not null default false,
     add column sign_up_domain      text,                               -- null: by invitation only
     drop constraint tenant_status_is_known,
     add constraint tenant_status_is_known      check (status in ('active', 'suspended', 'deleting')),

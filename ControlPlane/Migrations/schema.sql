@@ -1059,7 +1059,6 @@ CREATE TABLE public.tenants (
     retention_days integer,
     region text,
     node_group text DEFAULT 'default'::text NOT NULL,
-    require_two_factor boolean DEFAULT false NOT NULL,
     sign_up_domain text,
     markup integer DEFAULT 0 NOT NULL,
     CONSTRAINT tenant_currency_is_a_code CHECK ((currency ~ '^[A-Z]{3}$'::text)),

@@ -33,6 +33,38 @@ extension OperationEnvironment {
                 ? "The platform's last administrator stays." : "The tenant's last owner stays.")
     }
 
+    /// As `keepingAnOwner`, for the platform and every tenant that a user owns: of a user who goes. In a
+    /// transaction of the platform.
+    func keepingOwners(
+        without user: UserID, _ connection: PostgresConnection, _ body: () async throws -> Void
+    ) async throws {
+        let held = try await TenantIsolation.lookAcross(connection) {
+            try await BindingStore.effective(of: user, connection)
+        }
+        let owned = Set(
+            held.filter { binding in
+                [Role.tenantOwner.name, Role.platformAdmin.name].contains(binding.counted.role.name)
+            }.map { $0.scope.tenant ?? .platform })
+        // Each look locks the tenant: everybody in the same order.
+        let tenants = owned.sorted().map { id -> TenantID? in id == .platform ? nil : id }
+        func ownerless() async throws -> [TenantID?] {
+            var found: [TenantID?] = []
+            for tenant in tenants {
+                try await TenantIsolation.visit(tenant, from: nil, connection) {
+                    if try await !BindingStore.hasOwner(tenant, connection) { found.append(tenant) }
+                }
+            }
+            return found
+        }
+        let before = try await ownerless()
+        try await body()
+        guard let left = try await ownerless().first(where: { !before.contains($0) }) else { return }
+        throw OperationError(
+            .conflict,
+            detail: left.map { "They are the last owner of \($0): give it another one first." }
+                ?? "The platform's last administrator stays.")
+    }
+
     /// Whether a tenant, or (nil) the platform, may speak for an account that is there already: it is a
     /// member's, or of the domain that the platform gave the tenant.
     func maySpeak(

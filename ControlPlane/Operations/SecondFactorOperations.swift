@@ -113,22 +113,31 @@ package struct SecondFactorOperations {
         }
     }
 
-    // MARK: Tenants
+    // MARK: Tenants and the platform
 
+    /// nil: the platform's, for all users.
     package func security(
-        of tenant: TenantID, by caller: Caller
+        of tenant: TenantID?, by caller: Caller
     ) async throws(OperationError) -> TenantSecurity {
-        try await environment.read(.tenantsRead, in: .tenant(tenant), by: caller) { connection in
+        let permission = tenant == nil ? Permission.settingsRead : .tenantsRead
+        return try await environment.read(permission, in: .owner(tenant), by: caller) { connection in
             try await TenantSecurityStore.find(of: tenant, connection)
         }
     }
 
-    /// Members without a second factor can do nothing in the tenant from the next request on, but enrol.
+    /// Members without a second factor can do nothing in the tenant from the next request on, but enrol. nil:
+    /// nobody can do anything anywhere without one. Who asks it of all must have one.
     package func updateSecurity(
-        of tenant: TenantID, requiresSecondFactor: Bool?, by caller: Caller
+        of tenant: TenantID?, requiresSecondFactor: Bool?, by caller: Caller
     ) async throws(OperationError) -> TenantSecurity {
-        try await environment.write(
-            "tenant-security.update", .tenantsUpdate, in: .tenant(tenant), by: caller
+        let permission = tenant == nil ? Permission.settingsUpdate : .tenantsUpdate
+        try caller.demand(permission, in: .owner(tenant))
+        if tenant == nil, requiresSecondFactor == true, try await get(by: caller).confirmedAt == nil {
+            throw OperationError(.conflict, detail: "Enrol a second factor of your own first.")
+        }
+        return try await environment.write(
+            tenant == nil ? "platform-security.update" : "tenant-security.update", permission,
+            in: .owner(tenant), by: caller
         ) { connection in
             var security = try await TenantSecurityStore.find(of: tenant, connection)
             security.requiresSecondFactor = requiresSecondFactor ?? security.requiresSecondFactor
@@ -137,7 +146,8 @@ package struct SecondFactorOperations {
             return Recorded(
                 security,
                 AuditSubject(
-                    "tenant", tenant, ["requires_second_factor": .boolean(security.requiresSecondFactor)]))
+                    "tenant", tenant ?? .platform,
+                    ["requires_second_factor": .boolean(security.requiresSecondFactor)]))
         }.value
     }
 

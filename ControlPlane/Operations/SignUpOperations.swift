@@ -53,7 +53,9 @@ package struct SignUpOperations {
         let token = OneTimeToken(.email)
         let expires = now.advanced(bySeconds: Self.linkSeconds)
         try await transaction { connection in
-            guard try await SignUpSettingsStore.find(connection).allows(email: email) else {
+            let isOpen = try await SignUpSettingsStore.find(connection).allows(email: email)
+            let home = isOpen ? nil : try await Self.home(of: email, connection)
+            guard isOpen || home != nil else {
                 throw OperationError(
                     .forbidden, detail: "Signing up is not open for this address; ask to be invited.")
             }
@@ -92,6 +94,11 @@ package struct SignUpOperations {
                 id: id, email: token.email, name: name, locale: token.locale ?? .english,
                 emailVerifiedAt: now, createdAt: now, updatedAt: now)
             try await UserStore.create(user, passwordHash: hash.text, connection)
+            if let home = try await Self.home(of: user.email, connection) {
+                try await TenantIsolation.visit(home, from: nil, connection) {
+                    _ = try await MemberStore.add(id, to: home, at: now, connection)
+                }
+            }
             return Recorded(
                 Profile(user: user, authority: .none),
                 AuditSubject("user", id, ["email": .string(user.email)]))
@@ -193,6 +200,15 @@ package struct SignUpOperations {
     }
 
     // MARK: Parts
+
+    /// The tenant that people of an address's domain belong to.
+    private static func home(
+        of email: String, _ connection: PostgresConnection
+    ) async throws -> TenantID? {
+        try await TenantIsolation.lookAcross(connection) {
+            try await TenantStore.find(signUpDomain: User.domain(of: email), connection)?.id
+        }
+    }
 
     /// Before the work of hashing: what can be said without knowing whose password it is.
     private func checkLater(_ password: Secret) throws(OperationError) {

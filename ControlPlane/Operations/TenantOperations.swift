@@ -12,7 +12,6 @@ package struct TenantChange: Sendable {
     package var retentionDays: Edit<Int32> = .keep
     package var region: Edit<String> = .keep
     package var nodeGroup: String?
-    package var requiresTwoFactor: Bool?
     package var signUpDomain: Edit<String> = .keep
 
     package init() {}
@@ -30,7 +29,6 @@ package struct TenantChange: Sendable {
         tenant.settings.retentionDays = retentionDays.applied(to: tenant.settings.retentionDays)
         tenant.settings.region = region.applied(to: tenant.settings.region)
         tenant.settings.nodeGroup = nodeGroup ?? tenant.settings.nodeGroup
-        tenant.settings.requiresTwoFactor = requiresTwoFactor ?? tenant.settings.requiresTwoFactor
         tenant.settings.signUpDomain = signUpDomain.applied(to: tenant.settings.signUpDomain)
     }
 }
@@ -157,7 +155,6 @@ package struct TenantOperations {
             "retention_days": tenant.settings.retentionDays.map { .number(JSONNumber(Int64($0))) } ?? .null,
             "region": tenant.settings.region.map { .string($0) } ?? .null,
             "node_group": .string(tenant.settings.nodeGroup),
-            "require_two_factor": .boolean(tenant.settings.requiresTwoFactor),
             "sign_up_domain": tenant.settings.signUpDomain.map { .string($0) } ?? .null,
         ]
     }

@@ -41,15 +41,19 @@ extension UserOperations {
         }.value
     }
 
-    /// Disables a user: sessions end at once and no new one begins. Nobody disables themselves.
+    /// Disables a user: sessions end at once and no new one begins. Nobody disables themselves, or
+    /// a last owner.
     package func disable(_ id: UserID, by caller: Caller) async throws(OperationError) -> User {
         try caller.demand(.usersUpdate, in: .platform)
         if id == caller.user { throw OperationError(.conflict, detail: "Nobody can disable themselves.") }
         return try await environment.write("users.disable", .usersUpdate, in: .platform, by: caller) {
             connection in
-            let recorded = try await change(id, connection) { $0.status = .disabled }
+            var recorded: Recorded<User>?
+            try await environment.keepingOwners(without: id, connection) {
+                recorded = try await change(id, connection) { $0.status = .disabled }
+            }
             _ = try await SessionStore.revokeAll(of: id, at: environment.clock.now(), connection)
-            return recorded
+            return try found(recorded)
         }.value
     }
 
@@ -61,14 +65,16 @@ extension UserOperations {
     }
 
     /// Deletes a user with memberships, roles and sessions; the audit log keeps what they did. Nobody deletes
-    /// themselves.
+    /// themselves, or a last owner.
     package func delete(_ id: UserID, by caller: Caller) async throws(OperationError) {
         try caller.demand(.usersDelete, in: .platform)
         if id == caller.user { throw OperationError(.conflict, detail: "Nobody can delete themselves.") }
         _ = try await environment.write("users.delete", .usersDelete, in: .platform, by: caller) {
             connection in
             let user = try found(try await UserStore.find(id, connection))
-            guard try await UserStore.delete(id, connection) else { throw OperationError.notFound }
+            try await environment.keepingOwners(without: id, connection) {
+                guard try await UserStore.delete(id, connection) else { throw OperationError.notFound }
+            }
             return Recorded(id, AuditSubject("user", id, ["email": .string(user.email)]))
         }
     }

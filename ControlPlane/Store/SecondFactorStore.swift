@@ -25,8 +25,10 @@ package enum SecondFactorStore {
             """
             select (select confirmed_at from second_factors where user_id = \(user)),
                    (select count(*) from recovery_codes where user_id = \(user)),
-                   exists (select from members join tenant_security using (tenant_id)
-                            where user_id = \(user) and requires_second_factor)
+                   exists (select from tenant_security
+                            where requires_second_factor
+                              and (tenant_id = \(TenantID.platform)
+                                   or tenant_id in (select tenant_id from members where user_id = \(user))))
             """)
         guard let row = rows.first else {
             return SecondFactor(confirmedAt: nil, recoveryCodesLeft: 0, isRequired: false)

@@ -89,7 +89,7 @@ package enum SessionStore {
     }
 
     /// As `findLive`, if it is the user's, with what they may do at this moment and the tenants of theirs
-    /// that ask for a second factor they do not have. One round trip: every request begins with it.
+    /// that ask for a second factor they do not have: all of them when the platform asks. One round trip: every request begins with it.
     package static func findCaller(
         _ id: SessionID, of user: UserID, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> (session: Session, authority: Authority, barred: Set<TenantID>)? {
@@ -107,9 +107,12 @@ package enum SessionStore {
     private static func liveAndBarred(_ id: SessionID, at now: Timestamp) -> SQL {
         """
         select \(fragment: columns),
-               array(select tenant_id
-                       from members join tenant_security using (tenant_id)
-                      where members.user_id = sessions.user_id and requires_second_factor
+               array(select members.tenant_id
+                       from members
+                      where members.user_id = sessions.user_id
+                        and exists (select from tenant_security as asked
+                                     where asked.tenant_id in (members.tenant_id, \(TenantID.platform))
+                                       and requires_second_factor)
                         and not exists (select from second_factors
                                          where user_id = sessions.user_id
                                            and confirmed_at is not null))
@@ -147,11 +150,13 @@ package enum SessionStore {
     }
 
     /// Revokes all sessions of a user but one, and gives their number: "log out everywhere", password change.
+    /// Sign-ins that wait for their second step end with them: their first may have been another's.
     package static func revokeAll(
         of user: UserID, except kept: SessionID? = nil, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Int {
         try await connection.execute(
             """
+            with waiting as (delete from sign_in_challenges where user_id = \(user))
             update sessions
                set revoked_at = \(now)
              where user_id = \(user) and revoked_at is null and id is distinct from \(kept)

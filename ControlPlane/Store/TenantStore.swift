@@ -5,7 +5,7 @@ package import PostgresDriver
 package enum TenantStore {
     private static let columns: SQL = """
         id, slug, name, status, created_at, updated_at, time_zone, currency, retention_days, region,
-        node_group, require_two_factor, sign_up_domain
+        node_group, sign_up_domain
         """
 
     package static func create(_ tenant: Tenant, _ connection: PostgresConnection) async throws(PostgresError)
@@ -16,8 +16,7 @@ package enum TenantStore {
             values (\(tenant.id), \(tenant.slug), \(tenant.name), \(tenant.status.rawValue),
                     \(tenant.createdAt), \(tenant.updatedAt), \(tenant.settings.timeZone),
                     \(tenant.settings.currency), \(tenant.settings.retentionDays), \(tenant.settings.region),
-                    \(tenant.settings.nodeGroup), \(tenant.settings.requiresTwoFactor),
-                    \(tenant.settings.signUpDomain))
+                    \(tenant.settings.nodeGroup), \(tenant.settings.signUpDomain))
             """)
     }
 
@@ -102,7 +101,6 @@ package enum TenantStore {
                    time_zone = \(tenant.settings.timeZone), currency = \(tenant.settings.currency),
                    retention_days = \(tenant.settings.retentionDays), region = \(tenant.settings.region),
                    node_group = \(tenant.settings.nodeGroup),
-                   require_two_factor = \(tenant.settings.requiresTwoFactor),
                    sign_up_domain = \(tenant.settings.signUpDomain), updated_at = \(tenant.updatedAt)
              where id = \(tenant.id) and id <> \(TenantID.platform)
                and updated_at = coalesce(\(expecting), updated_at)
@@ -129,6 +127,19 @@ package enum TenantStore {
         try await connection.query("select purge_tenant(\(id), \(count))").first?.optionalInt64(0)
     }
 
+    /// The active tenant whose domain this is; nil: nobody's.
+    package static func find(
+        signUpDomain: String, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Tenant? {
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns)
+              from tenants
+             where sign_up_domain = \(signUpDomain) and status = 'active' and id <> \(TenantID.platform)
+            """)
+        return try rows.first.map(read)
+    }
+
     /// Removes the row of a tenant that is being deleted. False: there is none.
     package static func remove(
         _ id: TenantID, _ connection: PostgresConnection
@@ -143,8 +154,7 @@ package enum TenantStore {
         settings.retentionDays = try row.optionalInt64(8).map { Int32(clamping: $0) }
         settings.region = try row.optionalText(9)
         settings.nodeGroup = try row.text(10)
-        settings.requiresTwoFactor = try row.bool(11)
-        settings.signUpDomain = try row.optionalText(12)
+        settings.signUpDomain = try row.optionalText(11)
         return Tenant(
             id: try row.id(0), slug: try row.text(1), name: try row.text(2),
             status: try row.value(3, Tenant.Status.init(rawValue:)), settings: settings,

@@ -47,9 +47,8 @@ package struct TenantSettings: Hashable, Sendable {
     /// Where its calls may be served; nil: anywhere.
     package var region: String?
     package var nodeGroup = "default"
-    /// Members must sign in with a second factor.
-    package var requiresTwoFactor = false
-    /// Who has an address there may sign up; nil: by invitation only. In lowercase, unique on the platform.
+    /// Who has an address there may sign up and becomes a member; nil: by invitation only. In lowercase,
+    /// unique on the platform.
     package var signUpDomain: String?
 
     package init() {}

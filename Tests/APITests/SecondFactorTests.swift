@@ -93,6 +93,19 @@ struct SecondFactorTests {
         }
     }
 
+    @Test("a sign-in that waits for its code ends with the sessions: its password may be the old one")
+    func waitingEnds() async throws {
+        try await withAdminServer { server in
+            let admin = try await server.administrator()
+            let app = try await Self.enrol(server, admin)
+            let waiting = try await Self.firstStep(server)
+            let ended = try await server.send(
+                .post, "/api/v1/me/sessions/end", token: admin, body: ["include_current": true])
+            #expect(ended.status == 204, "\(ended.text)")
+            #expect(try await Self.secondStep(server, waiting, app.code(server)).code == "link_invalid")
+        }
+    }
+
     @Test("of eight who show one code at once, one is let in")
     func raced() async throws {
         try await withAdminServer { server in
@@ -233,6 +246,30 @@ struct SecondFactorTests {
             let kept = try await server.send(
                 .post, "\(Self.base)/remove", token: ana, body: ["code": .string(app.code(server))])
             #expect(kept.code == "conflict")
+        }
+    }
+
+    @Test("where the platform requires it, nobody without one may do more than enrol, wherever they belong")
+    func requiredEverywhere() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let path = "/api/v1/security", keys = "/api/v1/tenants/\(world.acme.tenant)/keys"
+            func require(_ isRequired: Bool) async throws -> Reply {
+                try await server.send(
+                    .patch, path, token: world.admin, body: ["require_second_factor": .boolean(isRequired)])
+            }
+            #expect(try await require(true).code == "conflict", "one must not shut oneself out")
+            _ = try await Self.enrol(server, world.admin, password: AdminServer.adminPassword)
+            #expect(try await require(true).json["require_second_factor"]?.boolean == true)
+            for role in ["viewer", "tenant-owner", "platform-admin", "platform-auditor"] {
+                let barred = try await server.send(.get, keys, token: world.tokens[role])
+                #expect(barred.code == "second_factor_required", "\(role): \(barred.text)")
+                let state = try await server.send(.get, Self.base, token: world.tokens[role])
+                #expect(state.json["required"]?.boolean == true)
+            }
+            #expect(try await server.send(.get, keys, token: world.admin).status == 200)
+            #expect(try await require(false).status == 200)
+            #expect(try await server.send(.get, keys, token: world.tokens["viewer"]).status == 200)
         }
     }
 

@@ -41,6 +41,27 @@ struct SignUpTests {
         }
     }
 
+    @Test("who has an address of a tenant's domain may sign up although it is closed, and is a member then")
+    func domain() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let admin = world.admin, acme = "/api/v1/tenants/\(world.acme.tenant)"
+            _ = try await server.send(.patch, "/api/v1/sign-up-settings", token: admin, body: ["open": false])
+            #expect(try await Self.signUp(server).code == "forbidden")
+            _ = try await server.send(.patch, acme, token: admin, body: ["sign_up_domain": "example.com"])
+            #expect(try await Self.signUp(server, "ana@sub.example.com").code == "forbidden")
+            #expect(try await Self.signUp(server, "Ana@Example.com").status == 204)
+            let mail = try #require(try await server.mails(to: "Ana@Example.com").last)
+            let made = try await Self.choose(server, "/api/v1/sign-ups/complete", mail.token)
+            #expect(made.status == 201, "\(made.text)")
+            let member = try await server.send(
+                .get, "\(acme)/members/\(made.string("user", "id"))", token: admin)
+            #expect(member.status == 200 && member.json["permissions"]?.array?.isEmpty == true)
+            _ = try await server.send(.post, "\(acme)/suspend", token: admin)
+            #expect(try await Self.signUp(server, "bia@example.com").code == "forbidden")
+        }
+    }
+
     @Test("a link makes the account, with the password given then; it counts once")
     func link() async throws {
         try await withAdminServer { server in

@@ -20,8 +20,7 @@ struct TenancyTests {
                 .patch, path, token: world.admin,
                 body: [
                     "slug": "acme-ltd", "time_zone": "America/Sao_Paulo", "currency": "BRL",
-                    "retention_days": 90, "region": "eu", "require_two_factor": true,
-                    "sign_up_domain": "acme.example",
+                    "retention_days": 90, "region": "eu", "sign_up_domain": "acme.example",
                 ])
             #expect(changed.status == 200, "\(changed.text)")
             let cleared = try await server.send(

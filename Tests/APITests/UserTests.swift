@@ -1,12 +1,14 @@
 import Cryptography
 import Domain
 import EventLoops
+import HTTPServing
 import HTTPWire
 import JSONText
 import Operations
 import PostgresDriver
 import TestSupport
 import Testing
+import Transport
 
 @Suite("Users and their sessions")
 struct UserTests {
@@ -69,6 +71,53 @@ struct UserTests {
             let me = try await server.send(.get, "/api/v1/me", token: admin).string("user", "id")
             let suicide = try await server.send(.delete, "/api/v1/users/\(me)", token: admin)
             #expect(suicide.code == "conflict")
+        }
+    }
+
+    @Test("a tenant's last owner is neither disabled nor deleted; with another one they are")
+    func lastOwner() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let other = try #require(TenantID(world.other.tenant))
+            let bindings = try await server.send(
+                .get, "/api/v1/tenants/\(other)/bindings", token: world.admin)
+            let owner = try #require(bindings.json["data"]?[0]?["user"]?.string)
+            for (method, path): (HTTPMethod, String) in [
+                (.post, "/\(owner)/disable"), (.delete, "/\(owner)"),
+            ] {
+                let reply = try await server.send(method, "/api/v1/users\(path)", token: world.admin)
+                #expect(
+                    reply.code == "conflict" && reply.string("detail").contains("\(other)"), "\(reply.text)")
+            }
+            let second = try await world.user()
+            try await world.give(.tenantOwner, to: second, .tenant(other))
+            let disabled = try await server.send(
+                .post, "/api/v1/users/\(owner)/disable", token: world.admin)
+            #expect(disabled.string("status") == "disabled", "\(disabled.text)")
+            let left = try await server.send(.delete, "/api/v1/users/\(second)", token: world.admin)
+            #expect(left.code == "conflict", "a disabled owner is none")
+            #expect(
+                try await server.send(.delete, "/api/v1/users/\(owner)", token: world.admin).status == 204)
+        }
+    }
+
+    @Test("guesses from everywhere at one account are counted together, and end with the right one")
+    func fromEverywhere() async throws {
+        let proxies = TrustedProxies([AddressBlock("127.0.0.1")].compactMap(\.self))
+        try await withAdminServer(options: .init(proxies: proxies)) { server in
+            _ = try await server.administrator()
+            func guess(_ index: Int, _ password: String = "wrong") async throws -> Int {
+                try await server.send(
+                    .post, "/api/v1/sessions",
+                    body: ["email": .string(AdminServer.adminEmail), "password": .string(password)],
+                    fields: ["x-forwarded-for": "198.51.\(index / 250).\(index % 250)"]
+                ).status
+            }
+            for index in 0...100 { #expect(try await guess(index) == 401) }
+            #expect(try await guess(200) == 429)
+            server.clock.advance(seconds: 2)
+            #expect(try await guess(201, AdminServer.adminPassword) == 201)
+            #expect(try await guess(202) == 401)
         }
     }
 
