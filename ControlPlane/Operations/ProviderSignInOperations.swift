@@ -45,7 +45,9 @@ package struct ProviderSignInOperations {
     }
 
     package func begin(_ id: IdentityProviderID) async throws(OperationError) -> ProviderSignIn {
-        let provider = try await usable(id)
+        guard let provider = try await usable(id) else {
+            throw .missing("/provider", "an identity provider where people may sign in")
+        }
         let client = try openID()
         let metadata = try await failing(provider) { () async throws(OpenIDFailure) -> ProviderMetadata in
             try await client.metadata(of: provider.issuer)
@@ -88,7 +90,9 @@ package struct ProviderSignInOperations {
         else { throw OperationError(.linkInvalid, detail: "Sign in again.") }
         let parts = opened.withBytes { String(decoding: $0, as: UTF8.self) }.split(separator: " ")
         guard parts.count == 2 else { throw .fault("a sign-in flow without nonce and verifier") }
-        let provider = try await usable(used.provider)
+        guard let provider = try await usable(id) else {
+            throw OperationError(.linkInvalid, detail: "Sign in again.")
+        }
         let person = try await identify(
             code, at: provider, nonce: String(parts[0]), verifier: String(parts[1]))
         let user = try await admit(person, by: provider, from: origin)
@@ -222,13 +226,15 @@ package struct ProviderSignInOperations {
 
     private static func place(_ flow: SHA256Digest) -> String { "sign-in-flow/\(flow)" }
 
-    private func usable(_ id: IdentityProviderID) async throws(OperationError) -> IdentityProvider {
+    /// nil: no such provider, or not for signing in now.
+    private func usable(_ id: IdentityProviderID) async throws(OperationError) -> IdentityProvider? {
         let owner = try await environment.viewAcrossTenants { connection in
-            try found(try await IdentityProviderStore.owner(of: id, connection))
+            try await IdentityProviderStore.owner(of: id, connection)
         }
+        guard let owner else { return nil }
         return try await environment.view(of: owner.tenant) { connection in
             let usable = try await IdentityProviderStore.listUsable(of: owner.tenant, connection)
-            return try found(usable.first { $0.id == id })
+            return usable.first { $0.id == id }
         }
     }
 

@@ -89,7 +89,8 @@ package enum SessionStore {
     }
 
     /// As `findLive`, if it is the user's, with what they may do at this moment and the tenants of theirs
-    /// that ask for a second factor they do not have: all of them when the platform asks. One round trip: every request begins with it.
+    /// that ask for a second factor they do not have: all of them when the platform asks. One round trip:
+    /// every request begins with it.
     package static func findCaller(
         _ id: SessionID, of user: UserID, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> (session: Session, authority: Authority, barred: Set<TenantID>)? {

@@ -2,9 +2,11 @@ import Domain
 import JSONText
 import Operations
 
-/// A failure as RFC 7644 §3.12 has it, with our code and the request's id beside.
+/// A failure as RFC 7644 §3.12 has it, and no member more: clients are strict. Our code is in a field.
 enum SCIMError {
-    static func document(_ error: OperationError, requestID: String) -> [UInt8] {
+    static let codeField = "x-eclusa-error-code"
+
+    static func document(_ error: OperationError) -> [UInt8] {
         var object = JSONObject()
         object["schemas"] = ["urn:ietf:params:scim:api:messages:2.0:Error"]
         object["status"] = .string("\(error.code.status)")
@@ -12,8 +14,6 @@ enum SCIMError {
         let problems = error.problems.prefix(10).map { "\($0.pointer) \($0.message)" }
         object["detail"] = .string(
             problems.isEmpty ? error.detail ?? error.code.safeText : problems.joined(separator: "; "))
-        object["code"] = .string(error.code.code)
-        object["request_id"] = .string(requestID)
         return JSONValue.object(object).bytes
     }
 
@@ -37,8 +37,6 @@ enum SCIMError {
                 name: "scimType", schema: .text(1...40), isRequired: false,
                 summary: "What happened, in the words of SCIM."),
             member("detail", .text(1...6000), "What happened, for people."),
-            member("code", .text(1...64), "What happened, for programs: see docs/errors.md."),
-            member("request_id", .text(1...64), "Finds the request in the log."),
         ])
 
     private static func member(_ name: String, _ schema: Schema, _ summary: String) -> MemberSchema {

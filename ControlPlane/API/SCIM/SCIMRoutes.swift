@@ -186,9 +186,9 @@ enum SCIMRoutes {
 
 extension AdminRoute {
     private static let attributes = Field<String?>.optional(
-        "attributes", .anyText(0...2000), "Only these attributes, with commas between them.")
+        "attributes", .anyText(0...500), "Only these attributes, with commas between them.")
     private static let excludedAttributes = Field<String?>.optional(
-        "excludedAttributes", .anyText(0...2000), "All but these attributes.")
+        "excludedAttributes", .anyText(0...500), "All but these attributes.")
 
     /// Speaks SCIM: answers a document of its own, and takes one in its body. nil: nothing to answer.
     fileprivate static func scim(

@@ -61,9 +61,10 @@ enum SCIMSchemas {
                     attribute("displayName", "The name as it is shown."),
                     attribute("active", "Whether the user is a member of the tenant.", type: "boolean"),
                     attribute(
-                        "emails", "One address; missing, userName is one.", isList: true,
+                        "emails", "One address; missing, userName is one.", required: true, isList: true,
                         parts: [
-                            attribute("value", "The address."), attribute("type", "Always work."),
+                            attribute("value", "The address.", required: true),
+                            attribute("type", "Always work.", words: ["work"]),
                             attribute("primary", "Always true.", type: "boolean"),
                         ]),
                     attribute(
@@ -85,7 +86,7 @@ enum SCIMSchemas {
                             attribute("value", "The user's id.", mutability: "immutable"),
                             attribute(
                                 "$ref", "Where the user is.", type: "reference", mutability: "immutable"),
-                            attribute("type", "Always User.", mutability: "immutable"),
+                            attribute("type", "Always User.", mutability: "immutable", words: ["User"]),
                         ]),
                 ]),
         ]
@@ -104,7 +105,7 @@ enum SCIMSchemas {
     private static func attribute(
         _ name: String, _ description: String, type: String = "string", required: Bool = false,
         unique: Bool = false, isList: Bool = false, mutability: String = "readWrite",
-        parts: [JSONValue] = []
+        words: [String] = [], parts: [JSONValue] = []
     ) -> JSONValue {
         var object = JSONObject()
         object["name"] = .string(name)
@@ -116,6 +117,7 @@ enum SCIMSchemas {
         object["mutability"] = .string(mutability)
         object["returned"] = "default"
         object["uniqueness"] = .string(unique ? "server" : "none")
+        if !words.isEmpty { object["canonicalValues"] = .array(words.map { .string($0) }) }
         if type == "reference" { object["referenceTypes"] = ["User", "Group"] }
         if !parts.isEmpty { object["subAttributes"] = .array(parts) }
         return .object(object)

@@ -122,7 +122,7 @@ package final class AdminAPI {
     ) async -> (operation: String, reply: Reply) {
         let requestID = exchange.requestID.description
         var operation = "none"
-        var form = AdminRoute.Form.api
+        let form = AdminRoute.Form(of: exchange.path)
         do throws(OperationError) {
             let client = surroundings.proxies.client(of: exchange)
             try surroundings.limits.check(address: client.subscriber.description)
@@ -131,10 +131,9 @@ package final class AdminAPI {
             case .notFound: throw .notFound
             case .methodNotAllowed(let allowed):
                 let error = OperationError(.methodNotAllowed)
-                return (operation, .failure(error, allow: allowed, requestID: requestID))
+                return (operation, .failure(error, form, allow: allowed, requestID: requestID))
             case .found(let route, let parameters):
                 operation = route.operationID
-                form = route.form
                 return (operation, try await run(route, parameters, exchange, from: client))
             }
         } catch {
@@ -331,10 +330,11 @@ private struct Reply {
     ) -> Reply {
         var fields = ErrorEdge.fields(error, allow: allow)
         fields.append("content-type", form == .api ? ErrorEdge.mediaType : form.mediaType)
+        if form == .scim { fields.append(SCIMError.codeField, error.code.code) }
         return Reply(
             status: ErrorEdge.status(error), fields: fields,
             body: form == .api
                 ? ErrorEdge.document(error, requestID: requestID)
-                : SCIMError.document(error, requestID: requestID))
+                : SCIMError.document(error))
     }
 }

@@ -50,6 +50,11 @@ package struct AdminRoute: Sendable {
         /// SCIM (RFC 7644): errors of its own; what a body holds that we do not keep is passed over.
         case scim
 
+        /// Of whatever is asked at a path, a route's or nobody's.
+        init(of path: String) {
+            self = path.hasPrefix("/api/v1/tenants/") && path.contains("/scim/v2/") ? .scim : .api
+        }
+
         package var mediaType: String { self == .api ? "application/json" : "application/scim+json" }
     }
 

@@ -9,6 +9,8 @@ struct OpenAPIErrors {
         var codes: Set<ErrorCode> = [
             .invalidRequest, .rateLimited, .internalError, .unavailable, .overloaded, .deadlineExceeded,
         ]
+        // Filters can be long.
+        if route.form == .scim { codes.insert(.targetTooLong) }
         if route.body != nil { codes.formUnion([.invalidJSON, .payloadTooLarge, .unsupportedMediaType]) }
         switch route.access {
         case .public:
@@ -55,9 +57,12 @@ struct OpenAPIErrors {
         var components = JSONObject()
         components["Problem"] = Self.problem("Something is wrong: a problem document (RFC 9457).", [])
         components["SCIMError"] = [
-            "description": "Something is wrong: an error of SCIM (RFC 7644 §3.12).",
+            "description": .string(
+                "Something is wrong: an error of SCIM (RFC 7644 §3.12), or, when it is no request at all, a "
+                    + "problem document."),
             "content": [
-                AdminRoute.Form.scim.mediaType: ["schema": ["$ref": "#/components/schemas/SCIMError"]]
+                AdminRoute.Form.scim.mediaType: ["schema": ["$ref": "#/components/schemas/SCIMError"]],
+                ErrorEdge.mediaType: ["schema": ["$ref": "#/components/schemas/Problem"]],
             ],
         ]
         let used = ErrorCode.all.filter { code in routes.contains { codes(of: $0).contains(code) } }
