@@ -59,10 +59,11 @@ enum ModelRoutes {
         return [
             .list(
                 base, .needs(.modelsRead, in: owner.place), "\(noun).list", "List models: \(whose)",
-                of: .model
+                query: ModelQuery.fields, of: .model
             ) { call throws(OperationError) in
                 try await call.operations.models.list(
-                    of: try owner.tenant(of: call), try call.page, by: try call.caller)
+                    of: try owner.tenant(of: call), where: try ModelQuery.value(call.query), try call.page,
+                    by: try call.caller)
             },
             .write(
                 .post, base, .needs(.modelsCreate, in: owner.place), "\(noun).create", "Create a model",

@@ -81,6 +81,20 @@ enum ModelChangeBody {
     }
 }
 
+/// The filters of a list of models.
+enum ModelQuery {
+    private static let name = Field<String?>.optional("name", .text(.modelName), "Only models of this name.")
+    private static let provider = Field<ProviderID?>.optional(
+        "provider", .id(), "Only what this provider offers.")
+    private static let capability = Field<ModelCapability?>.optional(
+        "capability", .word(), "Only models known to be able to do this.")
+    static let fields: [any AnyField] = [name, provider, capability]
+
+    static func value(_ query: BodyValues) throws(OperationError) -> ModelFilter {
+        ModelFilter(name: try query[name], provider: try query[provider], capability: try query[capability])
+    }
+}
+
 extension Reader where Value == [ModelCapability] {
     static let capabilities = Reader.list(of: .word(), 0...ModelCapability.allCases.count)
 }

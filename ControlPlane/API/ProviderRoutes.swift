@@ -100,10 +100,12 @@ enum ProviderRoutes {
         let noun = owner.noun("providers")
         return [
             .list(
-                base, .needs(.providersRead, in: owner.place), "\(noun).list", "List providers", of: .provider
+                base, .needs(.providersRead, in: owner.place), "\(noun).list", "List providers",
+                query: ProviderQuery.fields, of: .provider
             ) { call throws(OperationError) in
                 try await call.operations.providers.list(
-                    of: try owner.tenant(of: call), try call.page, by: try call.caller)
+                    of: try owner.tenant(of: call), where: try ProviderQuery.value(call.query),
+                    try call.page, by: try call.caller)
             },
             .write(
                 .post, base, .needs(.providersCreate, in: owner.place), "\(noun).create", "Create a provider",

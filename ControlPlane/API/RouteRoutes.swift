@@ -6,9 +6,13 @@ enum RouteRoutes {
     private static let base = "/api/v1/tenants/{tenant}/routes"
 
     static let all: [AdminRoute] = [
-        .list(base, .needs(.routesRead, in: .tenant), "routes.list", "List routes", of: .route) {
-            call throws(OperationError) in
-            try await call.operations.routes.list(in: try call.tenant, try call.page, by: try call.caller)
+        .list(
+            base, .needs(.routesRead, in: .tenant), "routes.list", "List routes", query: RouteQuery.fields,
+            of: .route
+        ) { call throws(OperationError) in
+            try await call.operations.routes.list(
+                in: try call.tenant, where: try RouteQuery.value(call.query), try call.page,
+                by: try call.caller)
         },
         .write(
             .post, base, .needs(.routesCreate, in: .tenant), "routes.create", "Create a route",

@@ -100,6 +100,20 @@ enum RouteBody {
     }
 }
 
+/// The filters of a list of routes.
+enum RouteQuery {
+    private static let name = Field<String?>.optional(
+        "name", .text(.modelName), "Only the route of this name.")
+    private static let enabled = Field<Bool?>.optional("enabled", .flag, "Only routes in this state.")
+    private static let model = Field<ModelID?>.optional(
+        "model", .id(), "Only routes that have this model as a target of their own.")
+    static let fields: [any AnyField] = [name, enabled, model]
+
+    static func value(_ query: BodyValues) throws(OperationError) -> RouteFilter {
+        RouteFilter(name: try query[name], isEnabled: try query[enabled], model: try query[model])
+    }
+}
+
 /// Retries and timeouts of a route.
 enum RouteRulesBody {
     private static let usual = RetryRules.standard

@@ -45,12 +45,15 @@ package struct ModelOperations {
 
     /// A tenant sees its own models and the shared ones: both can be targets of its routes.
     package func list(
-        of owner: TenantID?, _ page: PageRequest, by caller: Caller
+        of owner: TenantID?, where filter: ModelFilter = ModelFilter(), _ page: PageRequest,
+        by caller: Caller
     ) async throws(OperationError) -> ListPage<Model> {
         try await environment.read(.modelsRead, in: .owner(owner), by: caller) { connection in
             let page = page.of(Model.self)
-            guard let owner else { return ListPage(try await ModelStore.list(of: nil, page, connection)) }
-            return ListPage(try await ModelStore.listUsable(by: owner, page, connection))
+            guard let owner else {
+                return ListPage(try await ModelStore.list(of: nil, where: filter, page, connection))
+            }
+            return ListPage(try await ModelStore.listUsable(by: owner, where: filter, page, connection))
         }
     }
 

@@ -36,10 +36,11 @@ package struct RouteOperations {
     let environment: OperationEnvironment
 
     package func list(
-        in tenant: TenantID, _ page: PageRequest, by caller: Caller
+        in tenant: TenantID, where filter: RouteFilter = RouteFilter(), _ page: PageRequest,
+        by caller: Caller
     ) async throws(OperationError) -> ListPage<Route> {
         try await environment.read(.routesRead, in: .tenant(tenant), by: caller) { connection in
-            ListPage(try await RouteStore.list(of: tenant, page.of(Route.self), connection))
+            ListPage(try await RouteStore.list(of: tenant, where: filter, page.of(Route.self), connection))
         }
     }
 

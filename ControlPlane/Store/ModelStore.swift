@@ -37,22 +37,31 @@ package enum ModelStore {
 
     /// A tenant's own models and the platform's: what its routes may name.
     package static func listUsable(
-        by tenant: TenantID, _ page: Page<Model>, _ connection: PostgresConnection
+        by tenant: TenantID, where filter: ModelFilter = ModelFilter(), _ page: Page<Model>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Model, Model> {
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from models
              where tenant_id in (\(tenant), \(TenantID.platform)) and id < \(page.bound)
+                   \(fragment: condition(filter))
              order by id desc
              limit \(page.fetchLimit)
             """)
         return page.listing(try rows.read(read), \.id)
     }
 
-    /// The models of an owner, of one of its providers if asked.
+    private static func condition(_ filter: ModelFilter) -> SQL {
+        let name: SQL = filter.name.map { "and name = \($0)" } ?? ""
+        let provider: SQL = filter.provider.map { "and provider_id = \($0)" } ?? ""
+        let capability: SQL = filter.capability.map { "and \($0.rawValue) = any(capabilities)" } ?? ""
+        return "\(fragment: name) \(fragment: provider) \(fragment: capability)"
+    }
+
+    /// The models of an owner.
     package static func list(
-        of tenant: TenantID?, provider: ProviderID? = nil, _ page: Page<Model>,
+        of tenant: TenantID?, where filter: ModelFilter = ModelFilter(), _ page: Page<Model>,
         _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Model, Model> {
         let rows = try await connection.query(
@@ -60,7 +69,7 @@ package enum ModelStore {
             select \(fragment: columns)
               from models
              where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound)
-               and provider_id = coalesce(\(provider), provider_id)
+                   \(fragment: condition(filter))
              order by id desc
              limit \(page.fetchLimit)
             """)

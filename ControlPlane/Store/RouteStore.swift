@@ -59,14 +59,26 @@ package enum RouteStore {
     }
 
     package static func list(
-        of tenant: TenantID, _ page: Page<Route>, _ connection: PostgresConnection
+        of tenant: TenantID, where filter: RouteFilter = RouteFilter(), _ page: Page<Route>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Route, Route> {
+        let name: SQL = filter.name.map { "and name = \($0)" } ?? ""
+        let enabled: SQL = filter.isEnabled.map { "and enabled = \($0)" } ?? ""
+        let model: SQL =
+            filter.model.map {
+                """
+                and exists (select from route_targets
+                             where route_targets.tenant_id = routes.tenant_id and route_id = routes.id
+                               and model_id = \($0))
+                """
+            } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: routeColumns), \(fragment: targetColumns)
               from (select *
                       from routes
                      where tenant_id = \(tenant) and id < \(page.bound)
+                           \(fragment: name) \(fragment: enabled) \(fragment: model)
                      order by id desc
                      limit \(page.fetchLimit)) as route
               left join route_targets as target on target.tenant_id = route.tenant_id and route_id = route.id

@@ -171,8 +171,10 @@ struct ProviderStoreTests {
                     "c", of: fixture.provider(of: other, connection), connection)
                 let usable = try await ModelStore.listUsable(by: mine.id, Page(), connection)
                 let owned = try await ModelStore.list(of: mine.id, Page(), connection)
-                let none = try await ModelStore.list(of: mine.id, provider: shared.id, Page(), connection)
-                let ofProvider = try await ModelStore.list(of: nil, provider: shared.id, Page(), connection)
+                let none = try await ModelStore.list(
+                    of: mine.id, where: ModelFilter(provider: shared.id), Page(), connection)
+                let ofProvider = try await ModelStore.list(
+                    of: nil, where: ModelFilter(provider: shared.id), Page(), connection)
                 #expect(usable.items == [second, first] && owned.items == [first])
                 #expect(none.items.isEmpty && ofProvider.items == [second])
                 let hidden = try await ModelStore.find(foreign.id, of: mine.id, connection)
