@@ -35,6 +35,10 @@ extension Representation<Provider> {
             .init("timeouts", .object(TimeoutsBody.shape.schema), "How long a call may take.") {
                 .timeouts($0.timeouts)
             },
+            .init(
+                "egress_proxy", .nullable(.text(1...EgressProxy.maximumLength)),
+                "The proxy calls go through; null: straight."
+            ) { .optional($0.proxy) },
             .init("enabled", .boolean, "Whether calls may go there.") { .boolean($0.isEnabled) },
             .init(
                 "credential_hint", .nullable(.text(0...16)),
@@ -97,6 +101,21 @@ extension Reader where Value == [ExtraHeader] {
     }
 }
 
+extension Reader where Value == EgressProxy {
+    static let egressProxy = Reader(
+        .text(TextSchema(1...EgressProxy.maximumLength, format: "uri", example: "http://proxy.internal:3128"))
+    ) { json throws(InvalidInput) in
+        guard let text = json.string else { throw InvalidInput(.wrongType, "must be a text") }
+        guard let proxy = EgressProxy(text) else {
+            throw InvalidInput(
+                .invalidFormat,
+                "must be http://host:port, without a path or a user: the proxy itself is "
+                    + "spoken to in the clear")
+        }
+        return proxy
+    }
+}
+
 /// The body that makes a provider.
 enum ProviderBody {
     static let name = Field<String>.required(
@@ -114,9 +133,13 @@ enum ProviderBody {
         "headers", .headers, to: [], "Extra request headers; never credentials.")
     static let timeouts = Field<ProviderTimeouts>.defaulted(
         "timeouts", TimeoutsBody.reader, to: .standard, "How long a call may take.")
+    static let proxy = Field<EgressProxy?>.optional(
+        "egress_proxy", .egressProxy,
+        "The proxy calls go through by HTTP CONNECT, as in http://proxy.internal:3128; missing: straight. "
+            + "The operator of the nodes must allow it as a destination.")
     static let enabled = Field<Bool>.defaulted("enabled", .flag, to: true, "Whether calls may go there.")
     static let shape = BodyShape(
-        "NewProvider", [name, kind, baseURL, credential, options, headers, timeouts, enabled])
+        "NewProvider", [name, kind, baseURL, credential, options, headers, timeouts, proxy, enabled])
 }
 
 /// The body that changes a provider; what is missing stays.
@@ -132,9 +155,23 @@ enum ProviderChangeBody {
         "headers", .headers, "Extra request headers, all of them.")
     static let timeouts = Field<ProviderTimeouts?>.change(
         "timeouts", TimeoutsBody.reader, "How long a call may take.")
+    static let proxy = Field<Edit<EgressProxy>>.edit(
+        "egress_proxy", .egressProxy, "The proxy calls go through by HTTP CONNECT; null: straight.")
     static let enabled = Field<Bool?>.change("enabled", .flag, "Whether calls may go there.")
     static let shape = BodyShape(
-        "ProviderChange", [name, baseURL, credential, options, headers, timeouts, enabled])
+        "ProviderChange", [name, baseURL, credential, options, headers, timeouts, proxy, enabled])
+}
+
+/// The filters of a list of providers.
+enum ProviderQuery {
+    private static let name = Field<String?>.optional("name", .text(.slug), "Only the provider of this name.")
+    private static let kind = Field<ProviderKind?>.optional("kind", .word(), "Only providers of this kind.")
+    private static let enabled = Field<Bool?>.optional("enabled", .flag, "Only providers in this state.")
+    static let fields: [any AnyField] = [name, kind, enabled]
+
+    static func value(_ query: BodyValues) throws(OperationError) -> ProviderFilter {
+        ProviderFilter(name: try query[name], kind: try query[kind], isEnabled: try query[enabled])
+    }
 }
 
 extension ProviderBody {
@@ -143,7 +180,7 @@ extension ProviderBody {
             name: try body[name], kind: try body[kind], baseURL: try body[baseURL],
             credential: try body[credential].map { Secret(utf8: $0) }, options: try body[options],
             headers: try body[headers],
-            timeouts: try body[timeouts], isEnabled: try body[enabled])
+            timeouts: try body[timeouts], proxy: try body[proxy], isEnabled: try body[enabled])
     }
 }
 
@@ -153,6 +190,6 @@ extension ProviderChangeBody {
             name: try body[name], baseURL: try body[baseURL],
             credential: try body[credential].map { Secret(utf8: $0) }, options: try body[options],
             headers: try body[headers],
-            timeouts: try body[timeouts], isEnabled: try body[enabled])
+            timeouts: try body[timeouts], proxy: try body[proxy], isEnabled: try body[enabled])
     }
 }

@@ -13,6 +13,7 @@ create table providers (
     first_byte_ms      integer      not null,
     between_chunks_ms  integer      not null,
     total_ms           integer      not null,
+    proxy              text,                       -- http://host:port; null: calls go straight to it
     enabled            boolean      not null,
     created_at         timestamptz  not null,
     updated_at         timestamptz  not null,
@@ -23,6 +24,7 @@ create table providers (
     constraint provider_name_is_a_slug         check (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
     constraint provider_kind_fits              check (octet_length(kind) between 1 and 63),
     constraint provider_base_url_fits          check (octet_length(base_url) between 1 and 512),
+    constraint provider_proxy_fits             check (octet_length(proxy) between 1 and 300),
     constraint provider_headers_are_pairs      check (cardinality(header_names) = cardinality(header_values)),
     constraint provider_options_are_pairs      check (cardinality(option_names) = cardinality(option_values)
                                                       and cardinality(option_names) <= 16),

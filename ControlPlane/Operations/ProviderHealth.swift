@@ -12,6 +12,7 @@ package struct ProviderProbe: Sendable {
     package let credentialPrefix: String
     package let credential: Secret?
     package let headers: [ExtraHeader]
+    package let proxy: EgressProxy?
     package let timeoutMilliseconds: Int32
 
     /// The most bytes of an answer that are read.
@@ -125,7 +126,7 @@ extension ProviderOperations {
                 url: provider.baseURL.description + path,
                 credentialField: provider.kind.credentialHeader ?? "authorization",
                 credentialPrefix: provider.kind.credentialHeader == nil ? "Bearer " : "",
-                credential: credential, headers: headers,
+                credential: credential, headers: headers, proxy: provider.proxy,
                 timeoutMilliseconds: min(provider.timeouts.total, ProviderProbe.longestMilliseconds)))
         switch answer {
         case .unreachable(let why): return report(.unreachable, String(why.prefix(500)))

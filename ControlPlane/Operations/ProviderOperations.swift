@@ -15,12 +15,14 @@ package struct NewProvider: Sendable {
     package var options: [String: String]
     package var headers: [ExtraHeader]
     package var timeouts: ProviderTimeouts
+    /// nil: straight.
+    package var proxy: EgressProxy?
     package var isEnabled: Bool
 
     package init(
         name: String, kind: ProviderKind, baseURL: String? = nil, credential: Secret? = nil,
         options: [String: String] = [:], headers: [ExtraHeader] = [], timeouts: ProviderTimeouts = .standard,
-        isEnabled: Bool = true
+        proxy: EgressProxy? = nil, isEnabled: Bool = true
     ) {
         self.name = name
         self.kind = kind
@@ -29,6 +31,7 @@ package struct NewProvider: Sendable {
         self.options = options
         self.headers = headers
         self.timeouts = timeouts
+        self.proxy = proxy
         self.isEnabled = isEnabled
     }
 }
@@ -41,12 +44,13 @@ package struct ProviderChange: Sendable {
     package var options: [String: String]?
     package var headers: [ExtraHeader]?
     package var timeouts: ProviderTimeouts?
+    package var proxy: Edit<EgressProxy>
     package var isEnabled: Bool?
 
     package init(
         name: String? = nil, baseURL: String? = nil, credential: Secret? = nil,
         options: [String: String]? = nil, headers: [ExtraHeader]? = nil, timeouts: ProviderTimeouts? = nil,
-        isEnabled: Bool? = nil
+        proxy: Edit<EgressProxy> = .keep, isEnabled: Bool? = nil
     ) {
         self.name = name
         self.baseURL = baseURL
@@ -54,6 +58,7 @@ package struct ProviderChange: Sendable {
         self.options = options
         self.headers = headers
         self.timeouts = timeouts
+        self.proxy = proxy
         self.isEnabled = isEnabled
     }
 }
@@ -63,10 +68,12 @@ package struct ProviderOperations {
     let environment: OperationEnvironment
 
     package func list(
-        of owner: TenantID?, _ page: PageRequest, by caller: Caller
+        of owner: TenantID?, where filter: ProviderFilter = ProviderFilter(), _ page: PageRequest,
+        by caller: Caller
     ) async throws(OperationError) -> ListPage<Provider> {
         try await environment.read(.providersRead, in: .owner(owner), by: caller) { connection in
-            ListPage(try await ProviderStore.list(of: owner, page.of(Provider.self), connection))
+            ListPage(
+                try await ProviderStore.list(of: owner, where: filter, page.of(Provider.self), connection))
         }
     }
 
@@ -89,8 +96,8 @@ package struct ProviderOperations {
         }
         let provider = Provider(
             id: ProviderID(at: now), tenant: owner, name: new.name, kind: new.kind, baseURL: baseURL,
-            options: new.options, headers: new.headers, timeouts: new.timeouts, isEnabled: new.isEnabled,
-            credentialHint: hint,
+            options: new.options, headers: new.headers, timeouts: new.timeouts, proxy: new.proxy,
+            isEnabled: new.isEnabled, credentialHint: hint,
             createdAt: now, updatedAt: now)
         return try await environment.write(
             "providers.create", .providersCreate, in: .owner(owner), by: caller
@@ -186,6 +193,7 @@ package struct ProviderOperations {
         provider.name = change.name ?? provider.name
         provider.headers = change.headers ?? provider.headers
         provider.timeouts = change.timeouts ?? provider.timeouts
+        provider.proxy = change.proxy.applied(to: provider.proxy)
         provider.isEnabled = change.isEnabled ?? provider.isEnabled
         provider.options = change.options ?? provider.options
         let baseURL = change.baseURL ?? provider.baseURL.description
@@ -233,7 +241,9 @@ package struct ProviderOperations {
     static func details(_ provider: Provider) -> JSONValue {
         [
             "name": .string(provider.name), "kind": .string(provider.kind.rawValue),
-            "base_url": .string(provider.baseURL.description), "enabled": .boolean(provider.isEnabled),
+            "base_url": .string(provider.baseURL.description),
+            "egress_proxy": provider.proxy.map { .string($0.description) } ?? .null,
+            "enabled": .boolean(provider.isEnabled),
             "has_credential": .boolean(provider.credentialHint != nil),
             // Names alone: a header's value may be a credential too.
             "headers": .array(provider.headers.map { .string($0.name) }),

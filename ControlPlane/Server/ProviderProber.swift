@@ -32,6 +32,7 @@ final class ProviderProber {
         do throws(CallError) {
             let response = try await client.request(
                 .get, probe.url, fields: fields, tls: tls,
+                proxy: probe.proxy.map { ProxyAddress(host: $0.host, port: $0.port) },
                 timeoutNanoseconds: Int64(probe.timeoutMilliseconds) * 1_000_000,
                 maximumBody: ProviderProbe.maximumBody)
             let took = clock.now - start

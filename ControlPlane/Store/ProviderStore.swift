@@ -36,7 +36,7 @@ package enum ProviderStore {
         (select hint from provider_credentials as c
           where c.tenant_id = providers.tenant_id and c.provider_id = providers.id
           order by c.id limit 1),
-        option_names, option_values
+        option_names, option_values, proxy
         """
 
     package static func create(
@@ -48,12 +48,12 @@ package enum ProviderStore {
             """
             insert into providers (tenant_id, id, name, kind, base_url, option_names, option_values,
                                    header_names, header_values, connect_ms, first_byte_ms,
-                                   between_chunks_ms, total_ms, enabled, created_at, updated_at)
+                                   between_chunks_ms, total_ms, proxy, enabled, created_at, updated_at)
             values (\(TenantID.owner(provider.tenant)), \(provider.id), \(provider.name),
                     \(provider.kind.rawValue), \(provider.baseURL.description), \(options.names),
                     \(options.values), \(provider.headers.map(\.name)),
                     \(provider.headers.map(\.value)), \(timeouts.connect), \(timeouts.firstByte),
-                    \(timeouts.betweenChunks), \(timeouts.total),
+                    \(timeouts.betweenChunks), \(timeouts.total), \(provider.proxy?.description),
                     \(provider.isEnabled), \(provider.createdAt), \(provider.updatedAt))
             """)
     }
@@ -71,13 +71,18 @@ package enum ProviderStore {
     }
 
     package static func list(
-        of tenant: TenantID?, _ page: Page<Provider>, _ connection: PostgresConnection
+        of tenant: TenantID?, where filter: ProviderFilter = ProviderFilter(), _ page: Page<Provider>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Provider, Provider> {
+        let name: SQL = filter.name.map { "and name = \($0)" } ?? ""
+        let kind: SQL = filter.kind.map { "and kind = \($0.rawValue)" } ?? ""
+        let enabled: SQL = filter.isEnabled.map { "and enabled = \($0)" } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from providers
              where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound)
+                   \(fragment: name) \(fragment: kind) \(fragment: enabled)
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -100,7 +105,8 @@ package enum ProviderStore {
                    header_values = \(provider.headers.map(\.value)),
                    connect_ms = \(timeouts.connect), first_byte_ms = \(timeouts.firstByte),
                    between_chunks_ms = \(timeouts.betweenChunks), total_ms = \(timeouts.total),
-                   enabled = \(provider.isEnabled), updated_at = \(provider.updatedAt)
+                   proxy = \(provider.proxy?.description), enabled = \(provider.isEnabled),
+                   updated_at = \(provider.updatedAt)
              where tenant_id = \(TenantID.owner(provider.tenant)) and id = \(provider.id)
                and updated_at = coalesce(\(expecting), updated_at)
             returning \(fragment: columns)
@@ -143,7 +149,8 @@ package enum ProviderStore {
             timeouts: ProviderTimeouts(
                 connect: try row.int32(7), firstByte: try row.int32(8), betweenChunks: try row.int32(9),
                 total: try row.int32(10)),
-            isEnabled: try row.bool(11), credentialHint: try row.optionalText(14),
+            proxy: try row.optionalText(17).flatMap { EgressProxy($0) }, isEnabled: try row.bool(11),
+            credentialHint: try row.optionalText(14),
             createdAt: try row.timestamp(12), updatedAt: try row.timestamp(13))
     }
 }

@@ -171,7 +171,7 @@ package enum SnapshotExport {
             """
             select providers.tenant_id, providers.id, providers.name, kind, base_url, header_names,
                    header_values, connect_ms, first_byte_ms, between_chunks_ms, total_ms, providers.enabled,
-                   providers.created_at, providers.updated_at, hint, option_names, option_values,
+                   providers.created_at, providers.updated_at, hint, option_names, option_values, proxy,
                    sealed, hint, fleet_key_id, fleet_sealed, credential.id, weight
               from providers
               left join provider_credentials as credential
@@ -186,9 +186,9 @@ package enum SnapshotExport {
             if providers.last?.provider.id != provider.id {
                 providers.append(ExportedProvider(provider: provider, credentials: []))
             }
-            guard let stored = try ProviderStore.readCredential(row, from: 17) else { continue }
+            guard let stored = try ProviderStore.readCredential(row, from: 18) else { continue }
             let credential = ProviderStore.SharedCredential(
-                id: try row.id(21), weight: try row.int32(22), stored: stored)
+                id: try row.id(22), weight: try row.int32(23), stored: stored)
             providers[providers.count - 1].credentials.append(credential)
         }
         return providers

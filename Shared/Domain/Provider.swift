@@ -12,6 +12,8 @@ package struct Provider: Hashable, Sendable {
     /// Extra request headers, in order; never credentials.
     package var headers: [ExtraHeader]
     package var timeouts: ProviderTimeouts
+    /// nil: calls go straight to it.
+    package var proxy: EgressProxy?
     package var isEnabled: Bool
     /// The last four characters of its first credential, so that people can tell two apart; nil when there is
     /// none.
@@ -22,7 +24,8 @@ package struct Provider: Hashable, Sendable {
     package init(
         id: ProviderID, tenant: TenantID?, name: String, kind: ProviderKind, baseURL: BaseURL,
         options: [String: String] = [:], headers: [ExtraHeader] = [],
-        timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true, credentialHint: String? = nil,
+        timeouts: ProviderTimeouts = .standard, proxy: EgressProxy? = nil, isEnabled: Bool = true,
+        credentialHint: String? = nil,
         createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
@@ -33,6 +36,7 @@ package struct Provider: Hashable, Sendable {
         self.options = options
         self.headers = headers
         self.timeouts = timeouts
+        self.proxy = proxy
         self.isEnabled = isEnabled
         self.credentialHint = credentialHint
         self.createdAt = createdAt

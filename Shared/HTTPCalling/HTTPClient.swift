@@ -58,11 +58,11 @@ package final class HTTPClient {
     /// everything; more content than `maximumBody` bytes is `.tooLarge`. `tls` is needed for `https`.
     package func request(
         _ method: HTTPMethod, _ url: String, fields: HeaderFields = [:], body: [UInt8] = [],
-        tls: TLSContext? = nil, serverName: String? = nil, timeoutNanoseconds: Int64 = 30_000_000_000,
-        maximumBody: Int = 16 << 20
+        tls: TLSContext? = nil, serverName: String? = nil, proxy: ProxyAddress? = nil,
+        timeoutNanoseconds: Int64 = 30_000_000_000, maximumBody: Int = 16 << 20
     ) async throws(CallError) -> Response {
         guard let address = WebAddress(url) else { throw .invalidRequest("not an http or https address") }
-        guard let origin = Origin(address, tls: tls, serverName: serverName) else {
+        guard let origin = Origin(address, tls: tls, serverName: serverName, proxy: proxy) else {
             throw .invalidRequest("https needs a TLS context")
         }
         let message = try OutgoingRequest(method, address, fields, body)

@@ -56,9 +56,7 @@ package final class OriginPool {
         let connection: Connection
         do {
             let nanoseconds = deadlines.connectNanoseconds
-            connection = try await dialer.connect(
-                host: origin.host, port: origin.port, tls: origin.tls, serverName: origin.serverName,
-                timeoutNanoseconds: nanoseconds > 0 ? nanoseconds : 86_400_000_000_000)
+            connection = try await connect(nanoseconds > 0 ? nanoseconds : 86_400_000_000_000)
         } catch {
             open -= 1
             throw error == .timedOut ? .timedOut(.connect) : .connect(error)
@@ -68,6 +66,19 @@ package final class OriginPool {
         made.deadlines = deadlines
         made.beginCall(isReused: false)
         return made
+    }
+
+    private func connect(_ nanoseconds: Int64) async throws(TransportError) -> Connection {
+        guard let proxy = origin.proxy else {
+            return try await dialer.connect(
+                host: origin.host, port: origin.port, tls: origin.tls, serverName: origin.serverName,
+                timeoutNanoseconds: nanoseconds)
+        }
+        let tunnel = ProxyTunnel(to: origin)
+        return try await dialer.connect(
+            host: origin.host, port: origin.port, tls: origin.tls, serverName: origin.serverName,
+            through: (proxy.host, proxy.port), timeoutNanoseconds: nanoseconds
+        ) { connection throws(TransportError) in try await tunnel.open(over: connection) }
     }
 
     func give(_ connection: ClientConnection) {

@@ -67,6 +67,32 @@ package final class Dialer {
         throw failure
     }
 
+    /// A connection to `host` through a proxy, which is dialled in the clear and asked by `opening` to pass
+    /// bytes on; then as if dialled straight. Proxy and destination are both judged by the policy: the
+    /// destination by its name, since the proxy is who looks it up. Throws what `opening` throws.
+    package func connect(
+        host: String, port: UInt16, tls: TLSContext?, serverName: String? = nil,
+        through proxy: (host: String, port: UInt16), timeoutNanoseconds: Int64,
+        opening: (Connection) async throws(TransportError) -> Void
+    ) async throws(TransportError) -> Connection {
+        if let refusal = policy.refusal(throughProxy: host, port: port, isSecure: tls != nil) {
+            throw .forbiddenAddress(refusal)
+        }
+        let deadline = loop.now + timeoutNanoseconds
+        let connection = try await connect(
+            host: proxy.host, port: proxy.port, tls: nil, timeoutNanoseconds: timeoutNanoseconds)
+        connection.setDeadline(afterNanoseconds: max(1, deadline - loop.now))
+        do throws(TransportError) {
+            try await opening(connection)
+            if let tls { try await connection.startTLS(tls, serverName: serverName ?? host) }
+        } catch {
+            connection.close()
+            throw error
+        }
+        connection.setDeadline(afterNanoseconds: 0)
+        return connection
+    }
+
     private func addresses(of host: String, deadline: Int64) async throws(TransportError) -> [IPAddress] {
         if let address = IPAddress(host) { return [address] }
         guard let name = HostName(host) else { throw .unresolved }

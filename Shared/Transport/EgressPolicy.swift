@@ -64,6 +64,27 @@ package struct EgressPolicy: Sendable {
         return nil
     }
 
+    /// Why a destination may not be reached through a proxy, which looks its name up itself; nil when it may.
+    /// A numeric address is judged as ever, a name without the addresses it has.
+    package func refusal(throughProxy host: String, port: UInt16, isSecure: Bool) -> String? {
+        if let address = IPAddress(host) {
+            return refusal(host: host, address: address, port: port, isSecure: isSecure)
+        }
+        if allowsEverything { return nil }
+        guard let name = HostName(host)?.text else { return "\(host) is no host name" }
+        for entry in entries where entry.port == nil || entry.port == port {
+            guard isSecure || entry.allowsPlain, case .host(name) = entry.destination else { continue }
+            return nil
+        }
+        let last = name.split(separator: ".").last ?? ""
+        if !name.contains(".") || ["localhost", "local", "internal"].contains(last) {
+            return "\(host) is not a public name"
+        }
+        if !isSecure { return "http is not allowed to \(host)" }
+        if port != 443 { return "port \(port) is not allowed for \(host)" }
+        return nil
+    }
+
     private static func unmapped(_ address: IPAddress) -> IPAddress {
         address.isIPv6 && address.isMapped ? IPAddress(v4: UInt32(truncatingIfNeeded: address.low)) : address
     }

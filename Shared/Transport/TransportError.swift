@@ -14,6 +14,8 @@ package enum TransportError: Error, Sendable, Equatable {
     case unresolved
     /// The egress policy does not allow this destination.
     case forbiddenAddress(String)
+    /// A proxy would not pass the connection on; its HTTP status, 0 when that was no answer of a proxy.
+    case proxyRefused(Int)
     /// The handshake or a record failed; the text names the reason.
     case tls(String)
     /// The receive buffer is at its limit.

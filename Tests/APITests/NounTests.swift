@@ -254,6 +254,62 @@ struct NounTests {
         }
     }
 
+    @Test("lists of providers, models and routes are filtered")
+    func filters() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)"
+            let ollama = try await world.make(
+                "\(base)/providers",
+                ["name": "local", "kind": "ollama", "base_url": "https://llm.example.com", "enabled": false])
+            let eye = try await world.make(
+                "\(base)/models",
+                ["provider": .string(ollama), "name": "eye", "capabilities": ["chat", "vision"]])
+            let route = try await world.make(
+                "\(base)/routes",
+                ["name": "see", "enabled": false, "targets": [["model": .string(eye)]]])
+            func ids(_ path: String) async throws -> [String] {
+                let reply = try await server.send(.get, base + path, token: world.admin)
+                #expect(reply.status == 200, "\(reply.text)")
+                return reply.json["data"]?.array?.compactMap { $0["id"]?.string } ?? []
+            }
+            #expect(try await ids("/providers?kind=ollama") == [ollama])
+            #expect(try await ids("/providers?enabled=false") == [ollama])
+            #expect(try await ids("/providers?name=openai") == [world.acme.provider])
+            #expect(try await ids("/models?provider=\(ollama)") == [eye])
+            #expect(try await ids("/models?capability=vision") == [eye])
+            #expect(try await ids("/models?name=shared-model") == [world.shared.model])
+            #expect(try await ids("/models?name=nothing").isEmpty)
+            #expect(try await ids("/routes?model=\(eye)") == [route])
+            #expect(try await ids("/routes?enabled=true") == [world.acme.route])
+            #expect(try await ids("/routes?name=see&enabled=true").isEmpty)
+        }
+    }
+
+    @Test("a provider's calls go through a proxy when it has one")
+    func egressProxy() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)/providers"
+            let path = "\(base)/\(world.acme.provider)"
+            let set = try await server.send(
+                .patch, path, token: world.admin, body: ["egress_proxy": "http://proxy.example.com:3128"])
+            #expect(set.string("egress_proxy") == "http://proxy.example.com:3128")
+            #expect(try await server.send(.get, path, token: world.admin).json == set.json)
+            for wrong in [
+                "https://proxy:3128", "proxy:3128", "http://proxy", "http://u:p@proxy:3128",
+                "http://proxy:3128/x", "http://proxy:3128/",
+            ] {
+                let refused = try await server.send(
+                    .patch, path, token: world.admin, body: ["egress_proxy": .string(wrong)])
+                #expect(refused.pointers == ["/egress_proxy"], "\(wrong)")
+            }
+            let cleared = try await server.send(
+                .patch, path, token: world.admin, body: ["egress_proxy": .null])
+            #expect(cleared.json["egress_proxy"]?.isNull == true)
+        }
+    }
+
     @Test("routes lead into routes, keep all they are told, and never go in circles")
     func nestedRoutes() async throws {
         try await withAdminServer { server in

@@ -131,8 +131,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
                     sealed: SealedCredential(Secret(utf8: "sk"), of: id, under: key))
             ], options: ["region": "eu-central-1"],
             headers: [ExtraHeader(name: "x-team", value: "red")],
-            timeouts: ProviderTimeouts(connect: 1, firstByte: 2, betweenChunks: 3, total: 4), isEnabled: false
-        )
+            timeouts: ProviderTimeouts(connect: 1, firstByte: 2, betweenChunks: 3, total: 4),
+            proxy: EgressProxy("http://proxy.internal:3128"), isEnabled: false)
     }
 
     static func key(_ tenant: TenantID, _ workspace: WorkspaceID) -> KeyEntry {

@@ -123,4 +123,20 @@ struct EgressPolicyTests {
     func hostNames(text: String, isName: Bool) {
         #expect((HostName(text) != nil) == isName)
     }
+
+    @Test(
+        "through a proxy names are judged without their addresses, and addresses as ever",
+        arguments: [
+            ("api.example.com", 443, true, true), ("api.example.com", 443, false, false),
+            ("api.example.com", 8443, true, false), ("10.0.0.1", 443, true, false),
+            ("169.254.169.254", 80, false, false), ("93.184.216.34", 443, true, true),
+            ("localhost", 443, true, false), ("metadata", 443, true, false),
+            ("metadata.google.internal", 443, true, false), ("printer.local", 443, true, false),
+            ("0x7f000001", 443, true, false), ("llm.corp.internal", 8080, false, true),
+        ])
+    func throughProxy(_ host: String, _ port: UInt16, _ isSecure: Bool, _ isAllowed: Bool) throws {
+        let policy = try EgressPolicy.publicInternetOnly.allowing(["llm.corp.internal:8080"], http: true)
+        let refusal = policy.refusal(throughProxy: host, port: port, isSecure: isSecure)
+        #expect((refusal == nil) == isAllowed, "\(host): \(refusal ?? "allowed")")
+    }
 }

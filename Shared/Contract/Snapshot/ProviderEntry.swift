@@ -49,12 +49,14 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
     package let options: [String: String]
     package let headers: [ExtraHeader]
     package let timeouts: ProviderTimeouts
+    /// nil: calls go straight to it.
+    package let proxy: EgressProxy?
     package let isEnabled: Bool
 
     package init(
         id: ProviderID, tenant: TenantID?, kind: ProviderKind, baseURL: BaseURL,
         credentials: [CredentialEntry], options: [String: String] = [:], headers: [ExtraHeader] = [],
-        timeouts: ProviderTimeouts = .standard, isEnabled: Bool = true
+        timeouts: ProviderTimeouts = .standard, proxy: EgressProxy? = nil, isEnabled: Bool = true
     ) {
         self.id = id
         self.tenant = tenant
@@ -64,6 +66,7 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         self.options = options
         self.headers = headers
         self.timeouts = timeouts
+        self.proxy = proxy
         self.isEnabled = isEnabled
     }
 
@@ -86,7 +89,7 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         self.init(
             id: provider.id, tenant: provider.tenant, kind: provider.kind, baseURL: provider.baseURL,
             credentials: credentials, options: provider.options, headers: provider.headers,
-            timeouts: provider.timeouts, isEnabled: provider.isEnabled)
+            timeouts: provider.timeouts, proxy: provider.proxy, isEnabled: provider.isEnabled)
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -112,6 +115,7 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
                 inner.text(2, value)
             }
         }
+        if let proxy { writer.text(13, proxy.description) }
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -123,6 +127,7 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         var options: [String: String] = [:]
         var headers: [ExtraHeader] = []
         var timeouts = ProviderTimeouts(connect: 0, firstByte: 0, betweenChunks: 0, total: 0)
+        var proxy: EgressProxy?
         var isEnabled = true
         while let field = try reader.next() {
             switch field.tag {
@@ -144,6 +149,7 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
                 guard options.count < 16, options.updateValue(option.value, forKey: option.name) == nil else {
                     throw .malformed("options of a provider")
                 }
+            case 13: proxy = try Self.proxy(field)
             default: continue
             }
         }
@@ -155,7 +161,14 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
         self.options = options
         self.headers = headers
         self.timeouts = timeouts
+        self.proxy = proxy
         self.isEnabled = isEnabled
+    }
+
+    private static func proxy(_ field: Field) throws(CodecError) -> EgressProxy {
+        let text = try field.text(upTo: EgressProxy.maximumLength)
+        guard let proxy = EgressProxy(text), proxy.description == text else { throw .malformed("proxy") }
+        return proxy
     }
 
     private static func kind(_ field: Field) throws(CodecError) -> ProviderKind {
