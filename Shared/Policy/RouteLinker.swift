@@ -97,7 +97,7 @@ private struct RouteWalk {
             return RouteChoice(
                 kind: .target(targets.count - 1), weight: UInt64(max(1, target.weight)),
                 priority: target.priority, targets: 1 << UInt32(targets.count - 1),
-                identity: target.model.high ^ target.model.low)
+                identity: Self.identity(target))
         case .route(let id, let terms):
             problems.check(terms.problems.isEmpty, .invalid, "a target of \(entry.id)")
             guard let next = routes[id] else {
@@ -111,6 +111,12 @@ private struct RouteWalk {
                 kind: .level(level.position), weight: UInt64(max(1, terms.weight)), priority: terms.priority,
                 targets: level.targets, identity: id.high ^ id.low)
         }
+    }
+
+    /// The same model may stand at several providers.
+    private static func identity(_ target: TargetEntry) -> UInt64 {
+        (target.model.high ^ target.model.low) &* 0x9E37_79B9_7F4A_7C15
+            ^ target.provider.high ^ target.provider.low
     }
 
     /// A stable sort by hand: the standard one promises nothing about equals.
