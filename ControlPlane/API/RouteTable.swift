@@ -9,7 +9,7 @@ package enum RouteTable {
         + LimitRoutes.all
         + UsageRoutes.all + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
-        + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
+        + DeclarationRoutes.all + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
         + IdentityProviderRoutes.all + SCIMRoutes.all
 
     /// The version of the API, not of the program.

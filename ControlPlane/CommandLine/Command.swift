@@ -65,6 +65,8 @@ struct Invocation {
         var options: [String: String] = [:]
         var rest = words.dropFirst(command.words.count)
         while let word = rest.popFirst() {
+            // The one short option that everybody's fingers know.
+            let word = word == "-f" ? "--file" : word
             guard word.hasPrefix("--") else {
                 arguments.append(word)
                 continue

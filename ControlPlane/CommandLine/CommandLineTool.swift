@@ -11,7 +11,7 @@ import Transport
 
     static let commands: [Command] =
         UpCommands.all + SessionCommands.all + UsageCommands.all + NodeCommands.all + BackupCommands.all
-        + CompletionCommands.all + OperationCommands.all
+        + DeclarationCommands.all + CompletionCommands.all + OperationCommands.all
 
     static func main() {
         exit(run(Array(CommandLine.arguments.dropFirst())))

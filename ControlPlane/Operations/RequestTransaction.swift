@@ -102,6 +102,25 @@ extension Operations {
         return done
     }
 
+    /// Runs all of `work` in one transaction: the request's, if it is in one. As `asOne` otherwise.
+    package func together<Value: Sendable>(
+        _ work: (Operations) async throws(OperationError) -> Value
+    ) async throws(OperationError) -> Value {
+        if environment.database.current != nil { return try await work(self) }
+        let signal = ChangeSignal()
+        let value: Value
+        do {
+            value = try await environment.database.pool.withTransaction { connection in
+                signal.isRaised = false
+                return try await work(Operations(environment.inside(connection, signal)))
+            }
+        } catch {
+            throw OperationError(error)
+        }
+        if signal.isRaised { environment.announceChange() }
+        return value
+    }
+
     private static func take(_ lock: RequestTerms.Lock, _ connection: PostgresConnection) async throws {
         switch lock {
         case .thing(let prefix, let high, let low, let owner):

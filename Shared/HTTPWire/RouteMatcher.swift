@@ -2,7 +2,15 @@
 package struct RouteParameters: Sendable {
     fileprivate var entries: [(name: String, value: String)] = []
 
-    package subscript(name: String) -> String? { entries.first { $0.name == name }?.value }
+    package init() {}
+
+    package subscript(name: String) -> String? {
+        get { entries.first { $0.name == name }?.value }
+        set {
+            entries.removeAll { $0.name == name }
+            if let newValue { entries.append((name, newValue)) }
+        }
+    }
     package var isEmpty: Bool { entries.isEmpty }
 }
 

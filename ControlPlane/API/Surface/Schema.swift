@@ -105,3 +105,14 @@ extension Schema {
     /// A count that is never negative.
     package static let count = Schema.integer(0...Int64.max)
 }
+
+extension Schema {
+    /// Goes in and never comes out, so that nobody can tell whether it is what is there already.
+    var isWriteOnly: Bool {
+        switch self {
+        case .text(let text): text.isWriteOnly
+        case .nullable(let inner): inner.isWriteOnly
+        default: false
+        }
+    }
+}

@@ -1,0 +1,257 @@
+import Domain
+import HTTPWire
+import JSONText
+import Operations
+
+/// A tenant's things as one document, and the way from a document to things that are as it says. Every step
+/// is the request it stands for: the same route, checks, permissions and audit event. For one request.
+final class TenantDeclaration {
+    /// Larger tenants are read by their lists.
+    static let maximumThings = 20_000
+
+    /// What applying did, or would do, about one thing.
+    struct Step: Sendable {
+        enum Action: String, Sendable, CaseIterable { case create, update, unchanged, skip }
+
+        let noun: String
+        let name: String
+        let action: Action
+        var changes: [String] = []
+        var reason: String?
+    }
+
+    private let call: Call
+    private let operations: Operations
+    private var references = DeclaredReferences()
+    /// By noun and identity: what is there, in full.
+    private var present: [String: [String: JSONObject]] = [:]
+    private var things: [String: [JSONObject]] = [:]
+    private(set) var steps: [Step] = []
+
+    init(_ call: Call, _ operations: Operations) {
+        self.call = call
+        self.operations = operations
+    }
+
+    // MARK: Reading what is there
+
+    /// Reads what the caller may read.
+    func load(withKeys: Bool) async throws(OperationError) {
+        for member in try await all(MemberRoutes.all, "members.list") ?? [] {
+            if let id = member["user"]?["id"]?.string, let email = member["user"]?["email"]?.string {
+                references.add("@user/\(email)", for: id)
+            }
+        }
+        for noun in DeclaredNoun.all where withKeys || noun.name != "keys" {
+            guard let found = try await all(of: noun) else { continue }
+            for thing in found where !noun.belongs(thing) { nameShared(thing, noun) }
+            // Lists begin with the newest; who made them began with the oldest.
+            let own = Array(found.filter(noun.belongs).reversed())
+            things[noun.name] = own
+            for thing in own { note(thing, noun) }
+        }
+    }
+
+    private func all(of noun: DeclaredNoun) async throws(OperationError) -> [JSONObject]? {
+        guard let above = noun.above else { return try await all([noun.list], noun.list.operationID) }
+        var found: [JSONObject] = []
+        for upper in things[above.noun] ?? [] {
+            guard let id = upper["id"]?.string else { continue }
+            guard let page = try await all([noun.list], noun.list.operationID, [above.member: id]) else {
+                return nil
+            }
+            found += page
+        }
+        return found
+    }
+
+    /// Every page of a list; nil when the caller may not read it.
+    private func all(
+        _ routes: [AdminRoute], _ operationID: String, _ above: [String: String] = [:]
+    ) async throws(OperationError) -> [JSONObject]? {
+        guard let route = routes.first(where: { $0.operationID == operationID }) else {
+            throw .fault("no route \(operationID)")
+        }
+        var found: [JSONObject] = []
+        var cursor: JSONValue = .null
+        repeat {
+            let names = Set((route.query?.fields ?? []).map(\.name))
+            var query = JSONObject()
+            if names.contains(Paging.limit.name) {
+                query[Paging.limit.name] = .integer(PageRequest.maximumLimit)
+            }
+            if !cursor.isNull { query[Paging.cursor.name] = cursor }
+            let answer: Answer
+            do throws(OperationError) {
+                answer = try await ask(route, above, query: query, body: nil)
+            } catch  where error.code == .forbidden {
+                return nil
+            }
+            found += (answer.json?["data"]?.array ?? []).compactMap(\.object)
+            guard found.count <= Self.maximumThings else {
+                throw OperationError(
+                    .conflict,
+                    detail: "There are more than \(Self.maximumThings) \(route.tag): read them by their list."
+                )
+            }
+            cursor = answer.json?["next_cursor"] ?? .null
+        } while !cursor.isNull
+        return found
+    }
+
+    private func note(_ thing: JSONObject, _ noun: DeclaredNoun) {
+        present[noun.name, default: [:]][noun.key(of: thing)] = thing
+        guard let word = noun.reference, let id = thing["id"]?.string else { return }
+        let parts = noun.identity.compactMap { member in thing[member]?.string }.map { text in
+            // A reference inside a name goes by its own name.
+            references.name(of: text).map { String($0.drop { $0 != "/" }.dropFirst()) } ?? text
+        }
+        references.add("@\(word)/\(parts.joined(separator: "/"))", for: id)
+    }
+
+    private func nameShared(_ thing: JSONObject, _ noun: DeclaredNoun) {
+        guard let word = noun.reference, let id = thing["id"]?.string, thing["tenant"]?.isNull == true,
+            let name = thing["name"]?.string
+        else { return }
+        references.add("@shared-\(word)/\(name)", for: id)
+    }
+
+    // MARK: The document
+
+    func document() -> JSONValue {
+        var document = JSONObject()
+        for noun in DeclaredNoun.all {
+            guard let things = things[noun.name] else { continue }
+            let names = noun.members.map(\.name)
+            document[noun.name] = .array(
+                things.map { thing in
+                    var declared = JSONObject()
+                    for name in names {
+                        if let value = thing[name] { declared[name] = references.named(value) }
+                    }
+                    return .object(declared)
+                })
+        }
+        return .object(document)
+    }
+
+    // MARK: Applying
+
+    /// Makes things as the document says. What it does not mention stays as it is, things and members alike.
+    func apply(_ document: [String: [JSONObject]]) async throws(OperationError) {
+        for noun in DeclaredNoun.all {
+            var left = Array((document[noun.name] ?? []).enumerated())
+            // Things of one noun may refer to each other, in any order.
+            while !left.isEmpty {
+                var waiting: [(offset: Int, element: JSONObject)] = []
+                var problems: [ValidationError] = []
+                for (index, declared) in left {
+                    var unknown: [String] = []
+                    let wanted = references.resolved(.object(declared), unknown: &unknown)
+                    if let first = unknown.first {
+                        waiting.append((index, declared))
+                        problems.append(
+                            ValidationError(
+                                "/\(noun.name)/\(index)", .notAllowed,
+                                "refers to \(first.prefix(200)), which is not there"))
+                    } else if let thing = wanted.object {
+                        try await apply(thing, noun, at: "/\(noun.name)/\(index)")
+                    }
+                }
+                guard waiting.count < left.count else { throw .invalid(Array(problems.prefix(100))) }
+                left = waiting
+            }
+        }
+    }
+
+    private func apply(
+        _ wanted: JSONObject, _ noun: DeclaredNoun, at pointer: String
+    ) async throws(OperationError) {
+        let strange = wanted.names(notIn: noun.members.map(\.name))
+        guard strange.isEmpty else {
+            throw .invalid(
+                strange.map {
+                    ValidationError(
+                        "\(pointer)/\(pointerToken($0))", .unknownField, "is not a field of these")
+                })
+        }
+        let name = references.named(.array(noun.identity.map { wanted[$0] ?? .null })).array ?? []
+        let title = name.compactMap(\.string).joined(separator: " ")
+        guard let thing = present[noun.name]?[noun.key(of: wanted)] else {
+            if let reason = noun.isMadeElsewhere {
+                steps.append(Step(noun: noun.name, name: title, action: .skip, reason: reason))
+                return
+            }
+            let made = try await send(wanted, noun, noun.create, of: nil, at: pointer)
+            steps.append(Step(noun: noun.name, name: title, action: .create))
+            if let made { note(made, noun) }
+            return
+        }
+        let changed = noun.members.filter { member in
+            guard let value = wanted[member.name], !member.schema.isWriteOnly else { return false }
+            return !DeclaredValue.isSame(value, thing[member.name] ?? .null, member.schema)
+        }
+        if changed.isEmpty {
+            steps.append(Step(noun: noun.name, name: title, action: .unchanged))
+            return
+        }
+        let changeable = Set(noun.update?.body?.fields.map(\.name) ?? [])
+        let fixed = changed.filter { !changeable.contains($0.name) }
+        guard let update = noun.update, fixed.isEmpty else {
+            throw OperationError(
+                .conflict,
+                problems: fixed.map {
+                    ValidationError(
+                        "\(pointer)/\($0.name)", .notAllowed, "cannot be changed after it is made")
+                })
+        }
+        var body = JSONObject()
+        for member in changed { body[member.name] = wanted[member.name] }
+        let now = try await send(body, noun, update, of: thing["id"]?.string, at: pointer)
+        steps.append(
+            Step(noun: noun.name, name: title, action: .update, changes: changed.map(\.name)))
+        if let now { note(now, noun) }
+    }
+
+    /// Makes or changes one thing by its own route; its representation afterwards.
+    private func send(
+        _ members: JSONObject, _ noun: DeclaredNoun, _ route: AdminRoute, of id: String?, at pointer: String
+    ) async throws(OperationError) -> JSONObject? {
+        var body = members
+        var path: [String: String] = [:]
+        if let above = noun.above {
+            path[above.member] = members[above.member]?.string ?? ""
+            body[above.member] = nil
+        }
+        if let id, let parameter = route.pathParameters.last { path[parameter.name] = id }
+        do throws(OperationError) {
+            let answer = try await ask(route, path, query: JSONObject(), body: .object(body))
+            return answer.json?.object
+        } catch {
+            throw OperationError(
+                error.code, detail: "\(error.detail.map { "\($0) " } ?? "")This was at \(pointer).",
+                problems: error.problems.map { $0.below(pointer) },
+                retryAfterSeconds: error.retryAfterSeconds, privateDetail: error.privateDetail)
+        }
+    }
+
+    private func ask(
+        _ route: AdminRoute, _ path: [String: String], query: JSONObject, body: JSONValue?
+    ) async throws(OperationError) -> Answer {
+        var parameters = RouteParameters()
+        parameters[PathParameter.tenant.name] = try call.tenant.description
+        for (name, value) in path { parameters[name] = value }
+        let nothing = BodyShape("nothing", [])
+        let (queried, read): (BodyValues, BodyValues)
+        do throws(InvalidInput) {
+            queried = try (route.query ?? nothing).read(.object(query))
+            read = try (body == nil ? nothing : route.body ?? nothing).read(body ?? [:])
+        } catch {
+            throw .invalid(error.problems)
+        }
+        return try await route.handle(
+            Call(
+                operations: operations, origin: call.origin, query: queried, body: read,
+                signedIn: call.signedIn, parameters: parameters, surroundings: call.surroundings))
+    }
+}

@@ -1,0 +1,135 @@
+import Glibc
+import HTTPWire
+import JSONText
+
+/// A tenant as a file: out, and in again.
+enum DeclarationCommands {
+    private static let largestFileBytes = 1 << 20
+
+    static let all = [
+        Command(
+            words: ["export"], summary: "Print a tenant's workspaces, routes and so on as one document",
+            options: [
+                .init(name: "keys", help: "with the keys, never their texts"), OperationCommand.tenantOption,
+            ], run: export),
+        Command(
+            words: ["apply"], summary: "Make a tenant as a document says: shows the plan, asks, does it",
+            options: [
+                .init(
+                    name: "file", value: "PATH", help: "the document, or - for standard input",
+                    isRequired: true),
+                .init(name: "yes", help: "do not ask"),
+                .init(name: "plan", help: "show the plan and do nothing"),
+                OperationCommand.tenantOption,
+            ], run: apply),
+    ]
+
+    static func export(_ invocation: Invocation, _ context: CommandContext) async throws {
+        let admin = try context.admin()
+        let tenant = try await context.tenant(invocation, admin)
+        let query = invocation.options["keys"] == nil ? [] : [("keys", "true")]
+        Console.out(indented(try await admin.get("/tenants/\(tenant)/declaration", query)))
+    }
+
+    static func apply(_ invocation: Invocation, _ context: CommandContext) async throws {
+        let document = try withSecrets(try read(invocation.options["file"] ?? "-"))
+        let admin = try context.admin()
+        let tenant = try await context.tenant(invocation, admin)
+        let path = "/tenants/\(tenant)/apply"
+        let plan = try await admin.send("POST", path, [("dry_run", "true")], [:], document)
+        if invocation.options["plan"] != nil { return show(plan, invocation) }
+        if invocation.options["yes"] == nil {
+            show(plan, invocation)
+            guard changes(plan) > 0 else { return }
+            Console.error("Apply \(changes(plan)) changes? [y/N]")
+            guard ["y", "yes"].contains(readLine()?.lowercased() ?? "") else {
+                throw CommandFailure.refused("nothing was applied")
+            }
+        }
+        show(try await admin.post(path, document), invocation)
+    }
+
+    private static func changes(_ plan: JSONValue) -> Int {
+        (plan["steps"]?.array ?? []).count { ["create", "update"].contains($0["action"]?.string) }
+    }
+
+    private static func show(_ plan: JSONValue, _ invocation: Invocation) {
+        if invocation.wantsJSON { return Console.out(plan.text) }
+        let steps = (plan["steps"]?.array ?? []).filter { $0["action"]?.string != "unchanged" }
+        let same = (plan["steps"]?.array ?? []).count - steps.count
+        var table = Table(columns: ["action", "noun", "name", ""].map { Table.Column(heading: $0) })
+        table.rows = steps.map { step in
+            let changes = (step["changes"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+            return ["action", "noun", "name"].map { Invocation.cell(step[$0]) } + [
+                step["reason"]?.string ?? changes
+            ]
+        }
+        if !steps.isEmpty { Console.out(table.text) }
+        Console.error("\(same) unchanged")
+    }
+
+    // MARK: The file
+
+    private static func read(_ path: String) throws(CommandFailure) -> JSONValue {
+        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw .usage("cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { if descriptor != 0 { close(descriptor) } }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { break }
+            bytes += buffer[..<count]
+            guard bytes.count <= largestFileBytes else {
+                throw .usage("\(path) is larger than \(largestFileBytes) bytes")
+            }
+        }
+        do throws(JSONError) {
+            return try JSONValue.parse(
+                bytes, limits: JSONLimits(maximumBytes: largestFileBytes, maximumValues: 200_000))
+        } catch {
+            throw .usage("\(path) is not JSON: \(error)")
+        }
+    }
+
+    /// With the values of environment variables in place of `@env/NAME`: secrets stay out of the file.
+    static func withSecrets(
+        _ value: JSONValue, _ environment: (String) -> String? = { Stack.environment($0) }
+    ) throws(CommandFailure) -> JSONValue {
+        switch value {
+        case .string(let text) where text.hasPrefix("@env/"):
+            let name = String(text.dropFirst(5))
+            guard let secret = environment(name) else {
+                throw .usage("the document wants the environment variable \(name), which is not set")
+            }
+            return .string(secret)
+        case .array(let elements):
+            var changed: [JSONValue] = []
+            for element in elements { changed.append(try withSecrets(element, environment)) }
+            return .array(changed)
+        case .object(let object):
+            var changed = JSONObject()
+            for member in object.members { changed[member.name] = try withSecrets(member.value, environment) }
+            return .object(changed)
+        default: return value
+        }
+    }
+
+    /// JSON with a line for each thing and each of its longer members, to be read and compared.
+    static func indented(_ value: JSONValue, _ indent: String = "") -> String {
+        let inner = indent + "  "
+        switch value {
+        case .array(let elements) where elements.contains { $0.object != nil }:
+            let lines = elements.map { "\(inner)\(indented($0, inner))" }
+            return "[\n\(lines.joined(separator: ",\n"))\n\(indent)]"
+        case .object(let object) where !object.isEmpty:
+            let lines = object.members.map { member in
+                "\(inner)\(JSONValue.string(member.name).text): \(indented(member.value, inner))"
+            }
+            return "{\n\(lines.joined(separator: ",\n"))\n\(indent)}"
+        default: return value.text
+        }
+    }
+}

@@ -1,0 +1,187 @@
+import API
+import Domain
+import HTTPWire
+import JSONText
+import Operations
+import TestSupport
+import Testing
+
+/// A tenant as a document: out, in again, and into another tenant.
+@Suite("Declarations")
+struct DeclarationTests {
+    private static func export(
+        _ server: AdminServer, _ tenant: String, _ token: String, keys: Bool = true
+    ) async throws -> JSONValue {
+        let reply = try await server.send(
+            .get, "/api/v1/tenants/\(tenant)/declaration?keys=\(keys)", token: token)
+        #expect(reply.status == 200, "\(reply.text)")
+        return reply.json
+    }
+
+    private static func apply(
+        _ server: AdminServer, _ tenant: String, _ token: String, _ document: JSONValue, dryRun: Bool = false
+    ) async throws -> Reply {
+        try await server.send(
+            .post, "/api/v1/tenants/\(tenant)/apply\(dryRun ? "?dry_run=true" : "")", token: token,
+            body: document)
+    }
+
+    private static func actions(_ reply: Reply) -> [String] {
+        (reply.json["steps"]?.array ?? []).compactMap { $0["action"]?.string }
+    }
+
+    /// A tenant with one of everything, roles and bindings too.
+    private static func furnished(_ server: AdminServer) async throws -> World {
+        let world = try await World(server)
+        let base = "/api/v1/tenants/\(world.acme.tenant)"
+        let role = try await world.role()
+        _ = try await world.make(
+            "\(base)/bindings",
+            [
+                "group": .string(world.acme.group), "role": .string(role),
+                "workspace": .string(world.acme.workspace),
+            ])
+        let key = try await server.send(
+            .patch, "\(base)/keys/\(world.acme.key)", token: world.admin,
+            body: ["routes": [.string(world.acme.route)], "tags": ["team"], "metadata": ["a": "@1"]])
+        #expect(key.status == 200, "\(key.text)")
+        return world
+    }
+
+    @Test("what is exported names everything, holds no ID of its own and no secret, and changes nothing")
+    func roundTrip() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let document = try await Self.export(server, world.acme.tenant, world.admin)
+            #expect(document["models"]?[0]?["provider"] == "@provider/openai")
+            #expect(document["prices"]?[0]?["model"] == "@model/openai/gpt-4o-mini")
+            #expect(document["routes"]?[0]?["targets"]?[0]?["model"] == "@model/openai/gpt-4o-mini")
+            #expect(document["keys"]?[0]?["routes"] == ["@route/chat"])
+            #expect(document["keys"]?[0]?["metadata"] == ["a": "@@1"])
+            let text = document.text
+            for secret in ["sk-test", "ek_", "prov_", "model_", "ws_", "created_at", "credential"] {
+                #expect(!text.contains("\"\(secret)"), "\(secret)")
+            }
+            let before = try await server.fingerprint()
+            let reply = try await Self.apply(server, world.acme.tenant, world.admin, document)
+            #expect(reply.status == 200, "\(reply.text)")
+            #expect(Set(Self.actions(reply)) == ["unchanged"])
+            #expect(try await server.fingerprint() == before)
+        }
+    }
+
+    @Test("another tenant becomes the same, but for people and keys; a second time nothing happens")
+    func elsewhere() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let document = try await Self.export(server, world.acme.tenant, world.admin)
+            var portable = try #require(document.object)
+            portable["bindings"] = .array(
+                (document["bindings"]?.array ?? []).filter { $0["group"]?.isNull == false })
+            let twin = try await world.make("/api/v1/tenants", ["slug": "twin", "name": "Twin"])
+            let plan = try await Self.apply(server, twin, world.admin, .object(portable), dryRun: true)
+            #expect(plan.status == 200, "\(plan.text)")
+            #expect(Set(Self.actions(plan)) == ["create", "skip"])
+            #expect(try await Self.export(server, twin, world.admin)["providers"] == [])
+            let done = try await Self.apply(server, twin, world.admin, .object(portable))
+            #expect(Self.actions(done) == Self.actions(plan), "\(done.text)")
+            let again = try await Self.apply(server, twin, world.admin, .object(portable))
+            #expect(Set(Self.actions(again)) == ["unchanged", "skip"])
+            let copy = try await Self.export(server, twin, world.admin)
+            for noun in [
+                "workspaces", "groups", "roles", "providers", "models", "prices", "routes", "bindings",
+            ] {
+                #expect(copy[noun] == portable[noun], "\(noun)")
+            }
+        }
+    }
+
+    @Test("only what differs is written, and what is not mentioned stays")
+    func changes() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let tenant = world.acme.tenant
+            let reply = try await Self.apply(
+                server, tenant, world.admin,
+                [
+                    "workspaces": [
+                        ["slug": "default", "name": "Renamed"], ["slug": "extra", "name": "Extra"],
+                    ],
+                    "routes": [
+                        ["name": "second", "targets": [["model": "@model/openai/gpt-4o-mini"]]],
+                        ["name": "chat", "targets": [["model": "@model/openai/gpt-4o-mini"]]],
+                    ],
+                    "prices": [
+                        [
+                            "model": "@model/openai/gpt-4o-mini", "input": "0.150", "output": "0.6",
+                            "effective_from": .string("2031-01-01T00:00:00Z"),
+                        ]
+                    ],
+                    "keys": [["workspace": "@workspace/default", "name": "app", "tags": ["x"]]],
+                ])
+            #expect(reply.status == 200, "\(reply.text)")
+            let steps = (reply.json["steps"]?.array ?? []).map { step in
+                "\(step["noun"]?.string ?? "") \(step["name"]?.string ?? ""): \(step["action"]?.string ?? "")"
+            }
+            #expect(
+                steps == [
+                    "workspaces default: update", "workspaces extra: create",
+                    "prices @model/openai/gpt-4o-mini 2031-01-01T00:00:00Z: create", "routes second: create",
+                    "routes chat: unchanged", "keys @workspace/default app: update",
+                ])
+            let key = try await server.send(
+                .get, "/api/v1/tenants/\(tenant)/keys/\(world.acme.key)", token: world.admin)
+            #expect(key.json["tags"] == ["x"])
+            #expect(key.json["metadata"] == ["a": "@1"])
+        }
+    }
+
+    @Test("it is all or nothing, and each problem says where it is")
+    func refusals() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let good: JSONValue = ["slug": "fine", "name": "Fine"]
+            let cases: [(JSONValue, Int, [String])] = [
+                (["workspaces": [good], "groups": [["nome": "x"]]], 400, ["/groups/0/nome"]),
+                (
+                    ["workspaces": [good, ["slug": "Ä", "name": ""]]], 400,
+                    ["/workspaces/1/slug", "/workspaces/1/name"]
+                ),
+                (
+                    ["workspaces": [good], "routes": [["name": "r", "targets": [["model": "@model/no"]]]]],
+                    400, ["/routes/0"]
+                ),
+                (
+                    ["workspaces": [good], "providers": [["name": "openai", "kind": "anthropic"]]], 409,
+                    ["/providers/0/kind"]
+                ),
+                (["workspaces": [good], "things": []], 400, ["/things"]),
+                (["workspaces": [good, 7]], 400, ["/workspaces/1"]),
+            ]
+            for (document, status, pointers) in cases {
+                let reply = try await Self.apply(server, world.acme.tenant, world.admin, document)
+                #expect(reply.status == status, "\(reply.text)")
+                #expect(reply.pointers == pointers)
+            }
+            let document = try await Self.export(server, world.acme.tenant, world.admin)
+            #expect(document["workspaces"]?.array?.count == 1)
+        }
+    }
+
+    @Test("a step needs the permission of its own route; an export holds what its reader may read")
+    func permissions() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let tenant = world.acme.tenant
+            let viewer = try #require(world.tokens["viewer"])
+            let refused = try await Self.apply(
+                server, tenant, viewer, ["workspaces": [["slug": "mine", "name": "Mine"]]])
+            #expect(refused.status == 403)
+            #expect(refused.string("detail").contains("/workspaces/0"))
+            let foreign = try await Self.apply(server, tenant, world.stranger, [:])
+            #expect(foreign.status == 404)
+            let own = try await Self.export(server, tenant, viewer)
+            #expect(own["workspaces"]?.array?.count == 1)
+        }
+    }
+}
