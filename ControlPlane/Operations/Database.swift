@@ -43,6 +43,12 @@ struct Database {
         return try await pool.withConnection(body)
     }
 
+    /// A transaction of its own always, on tables without tenants, for counters that a crash of the server
+    /// may set back: nobody waits for the disk.
+    func withCountersApart<T>(_ body: (PostgresConnection) async throws -> T) async throws -> T {
+        try await pool.withTransaction(.readWrite, [.commitsEarly], body)
+    }
+
     /// A transaction of its own always: for what must stay although the request fails (counters of failed
     /// tries, revocations of what was stolen). Touches no row the request's transaction has locked.
     @discardableResult

@@ -143,8 +143,10 @@ package struct KeyOperations {
         try caller.demandSomewhere(.keysRead, in: tenant)
         let now = environment.clock.now()
         return try await environment.view(of: tenant) { connection in
+            let use = connection.sendAlong(KeyStore.lastUseStatement(id, tenant))
             let key = try await visible(id, tenant, .keysRead, to: caller, connection)
-            return KeyState(key, lastUsedAt: try await KeyStore.lastUse(of: id, tenant, connection), at: now)
+            return KeyState(
+                key, lastUsedAt: try KeyStore.lastUse(try await connection.rows(of: use)), at: now)
         }
     }
 

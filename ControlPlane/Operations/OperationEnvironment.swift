@@ -111,8 +111,14 @@ package struct OperationEnvironment {
     ) async throws(OperationError) -> Value {
         do {
             return try await database.withTenant(tenant, .readOnlySnapshot) { connection in
-                try await Self.require(tenant, connection)
-                return try await body(connection)
+                guard let tenant else { return try await body(connection) }
+                // Whether there is the tenant is found out on the way: without one there is nothing to read.
+                let asked = connection.sendAlong(TenantStore.statement(tenant))
+                let result: Result<Value, any Error>
+                do { result = .success(try await body(connection)) } catch { result = .failure(error) }
+                if case .failure(let error) = result, error is PostgresError { throw error }
+                _ = try found(try TenantStore.tenant(try await connection.rows(of: asked)))
+                return try result.get()
             }
         } catch {
             throw OperationError(error)

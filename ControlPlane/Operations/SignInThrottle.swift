@@ -35,7 +35,7 @@ struct SignInThrottle {
         ]
         let until: Timestamp?
         do {
-            until = try await environment.database.withTenantApart(nil) { connection in
+            until = try await environment.database.withCountersApart { connection in
                 try await SignInFailureStore.attempt(subjects, at: now, connection)
             }
         } catch { throw OperationError(error) }
@@ -54,7 +54,7 @@ struct SignInThrottle {
 
     /// The try was never looked at, because there was too much to do.
     func takeBack(_ environment: OperationEnvironment) async {
-        _ = try? await environment.database.withTenantApart(nil) { connection in
+        _ = try? await environment.database.withCountersApart { connection in
             try await SignInFailureStore.takeBack(account, connection)
             try await SignInFailureStore.takeBack(everywhere, connection)
             try await SignInFailureStore.takeBack(address, connection)

@@ -26,6 +26,8 @@ package final class PostgresConnection {
     /// A snapshot that was read from and is over, its COMMIT not sent yet: it goes along with the next
     /// statement, whosever that is. It changed nothing, so nobody waits to hear that it ended.
     var owesCommit = false
+    /// Go along with the next statement, in its round trip.
+    private var companions: [CompanionStatement] = []
     /// Called when the connection is lost, or notified, while nobody uses it.
     var idleEvent: ((PostgresConnection) -> Void)?
 
@@ -44,7 +46,7 @@ package final class PostgresConnection {
         try begin()
         defer { end() }
         let statement = try EncodedStatement(sql)
-        if owesCommit || opening != nil {
+        if owesCommit || opening != nil || !companions.isEmpty {
             guard let rows = try await runPipeline([statement]).last else {
                 throw PostgresError(.misuse, privateDetail: "an empty statement")
             }
@@ -73,6 +75,23 @@ package final class PostgresConnection {
         var encoded: [EncodedStatement] = []
         for sql in list { encoded.append(try EncodedStatement(sql)) }
         return try await runPipeline(encoded)
+    }
+
+    /// Has a statement go along with the next one, in its round trip: for what must be known beside it, and
+    /// need not be known before. Inside a transaction.
+    package func sendAlong(_ sql: SQL) -> CompanionStatement {
+        let statement = CompanionStatement(sql)
+        companions.append(statement)
+        return statement
+    }
+
+    func forgetCompanions() { companions.removeAll() }
+
+    /// The rows of a companion, run by itself if no other statement took it along.
+    package func rows(of statement: CompanionStatement) async throws(PostgresError) -> Rows {
+        if let rows = statement.rows { return rows }
+        companions.removeAll { $0 === statement }
+        return try await query(statement.sql)
     }
 
     /// Runs a text of any number of statements without values: migrations, and the driver's own commands.
@@ -255,6 +274,8 @@ extension PostgresConnection {
     private func runPipeline(_ wanted: [EncodedStatement]) async throws(PostgresError) -> [Rows] {
         var list: [EncodedStatement] = []
         for sql in opening?.statements ?? [] { list.append(try EncodedStatement(sql)) }
+        let companions = companions
+        for companion in companions { list.append(try EncodedStatement(companion.sql)) }
         var owed = list.count
         list += wanted
         // Those missing are prepared first, each on its own: in an aborted pipeline nobody knows which were.
@@ -271,6 +292,7 @@ extension PostgresConnection {
         }
         owesCommit = false
         opening = nil
+        self.companions.removeAll()
         guard PQenterPipelineMode(handle) == 1 else { throw failure() }
         for (statement, name) in zip(list, names) where !send(statement, as: name) { throw failure() }
         guard PQpipelineSync(handle) == 1 else { throw failure() }
@@ -299,7 +321,11 @@ extension PostgresConnection {
             if failed.isStalePlan { for statement in list { await forget(statement.key) } }
             throw failed
         }
-        return owed == 0 ? results : Array(results.dropFirst(owed))
+        if owed == 0 { return results }
+        for (companion, rows) in zip(companions, results[(owed - companions.count)...]) {
+            companion.rows = rows
+        }
+        return Array(results.dropFirst(owed))
     }
 
     private func prepared(_ statement: EncodedStatement) async throws(PostgresError) -> String {

@@ -23,12 +23,16 @@ package enum TransactionSetting: Sendable {
     case role(StaticString)
     /// A setting of the application's own, as in `eclusa.tenant`.
     case uuid(StaticString, PostgresUUID)
+    /// COMMIT does not wait for the disk: what it wrote is there for everybody, and may be gone after a crash
+    /// of the server.
+    case commitsEarly
 
     fileprivate var statement: SQL {
         switch self {
         case .role(let name): "set local role " + SQL(stringLiteral: name)
         case .uuid(let name, let value):
             "select set_config('" + SQL(stringLiteral: name) + "', \(value.text), true)"
+        case .commitsEarly: "set local synchronous_commit = off"
         }
     }
 
@@ -36,6 +40,7 @@ package enum TransactionSetting: Sendable {
         switch self {
         case .role(let name): "set local role \(name)"
         case .uuid(let name, let value): "set local \(name) = '\(value.text)'"
+        case .commitsEarly: "set local synchronous_commit = off"
         }
     }
 }
@@ -72,6 +77,7 @@ enum Transaction {
             let value = try await body(connection)
             let hasBegun = connection.opening == nil
             connection.opening = nil
+            connection.forgetCompanions()
             // COMMIT of a failed transaction would be answered with a silent ROLLBACK.
             if connection.isBroken || connection.isInFailedTransaction
                 || (!hasBegun && connection.transactionFailure != nil)
@@ -89,6 +95,7 @@ enum Transaction {
             return .success(value)
         } catch {
             connection.opening = nil
+            connection.forgetCompanions()
             // The body may have turned the database's error into its own: what the connection saw decides.
             let cause = connection.transactionFailure ?? error as? PostgresError
             let mayRunAgain = cause.map { isTransient($0, connection) } ?? false

@@ -45,7 +45,9 @@ struct ControlParts {
             try await StartUp.platformKeys(database, masterKey, clock, url)
         }
         let hashing = try await parts.start("password hashing") {
-            BlockingPool(threads: values[ControlSettings.passwordThreads], queueLimit: 64, name: "passwords")
+            BlockingPool(
+                threads: values[ControlSettings.passwordThreads], queueLimit: 64, name: "passwords",
+                givesWay: true)
         }
         let shared = SharedParts(
             values: values, clock: clock, keys: keys, hashing: hashing, passwords: passwords, egress: egress,

@@ -79,9 +79,17 @@ package enum KeyStore {
     package static func lastUse(
         of id: KeyID, _ tenant: TenantID, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Timestamp? {
-        let rows = try await connection.query(
-            "select last_used_at from key_uses where tenant_id = \(tenant) and key_id = \(id)")
-        return try rows.first.map { row throws(PostgresError) in try row.timestamp(0) }
+        try lastUse(try await connection.query(lastUseStatement(id, tenant)))
+    }
+
+    /// What finds the last use, to go along with another statement.
+    package static func lastUseStatement(_ id: KeyID, _ tenant: TenantID) -> SQL {
+        "select last_used_at from key_uses where tenant_id = \(tenant) and key_id = \(id)"
+    }
+
+    /// From the rows of `lastUseStatement`.
+    package static func lastUse(_ rows: Rows) throws(PostgresError) -> Timestamp? {
+        try rows.first.map { row throws(PostgresError) in try row.timestamp(0) }
     }
 
     /// Writes everything an administrator may change of a key that is not revoked. nil: no such key, revoked,

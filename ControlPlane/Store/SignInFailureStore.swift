@@ -26,6 +26,8 @@ package enum SignInFailureStore {
         _ subjects: [Subject], at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Timestamp? {
         let digests = subjects.map(\.digest), free = subjects.map { Int64($0.free) }
+        // Most tries of a flood end here, without a lock that the others would wait for.
+        if let until = try await blocked(digests, connection), until > now { return until }
         let forgotten = now.advanced(bySeconds: -forgetAfterSeconds)
         let counted = try await connection.execute(
             """
@@ -46,9 +48,15 @@ package enum SignInFailureStore {
              where known.blocked_until <= \(now)
             """)
         if counted == subjects.count { return nil }
+        return try await blocked(digests, connection) ?? now
+    }
+
+    private static func blocked(
+        _ subjects: [SHA256Digest], _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Timestamp? {
         let rows = try await connection.query(
-            "select max(blocked_until) from sign_in_failures where subject = any(\(digests))")
-        return try rows.first?.optionalTimestamp(0) ?? now
+            "select max(blocked_until) from sign_in_failures where subject = any(\(subjects))")
+        return try rows.first?.optionalTimestamp(0)
     }
 
     /// Forgets the tries of a subject.

@@ -23,10 +23,16 @@ package enum TenantStore {
     package static func find(
         _ id: TenantID, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Tenant? {
-        let rows = try await connection.query(
-            "select \(fragment: columns) from tenants where id = \(id) and id <> \(TenantID.platform)")
-        return try rows.first.map(read)
+        try tenant(try await connection.query(statement(id)))
     }
+
+    /// What finds a tenant, to go along with another statement.
+    package static func statement(_ id: TenantID) -> SQL {
+        "select \(fragment: columns) from tenants where id = \(id) and id <> \(TenantID.platform)"
+    }
+
+    /// From the rows of `statement`.
+    package static func tenant(_ rows: Rows) throws(PostgresError) -> Tenant? { try rows.first.map(read) }
 
     package static func find(
         slug: String, _ connection: PostgresConnection
@@ -44,6 +50,7 @@ package enum TenantStore {
             select \(fragment: columns)
               from tenants
              where id < \(page.bound) and id <> \(TenantID.platform)
+               \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -59,6 +66,7 @@ package enum TenantStore {
             select \(fragment: columns)
               from tenants
              where id < \(page.bound) and id <> \(TenantID.platform)
+               \(fragment: page.condition(onName: "name"))
                and exists (select from members where tenant_id = tenants.id and user_id = \(user))
              order by id desc
              limit \(page.fetchLimit)
@@ -75,6 +83,7 @@ package enum TenantStore {
             select \(fragment: columns)
               from tenants
              where id = any(\(tenants)) and id < \(page.bound) and id <> \(TenantID.platform)
+               \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

@@ -6,14 +6,21 @@ extension UserStore {
     package static func search(
         prefix: String?, status: User.Status?, _ page: Page<User>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<User, User> {
-        let low = (prefix ?? "").lowercased()
+        // Only what is asked for becomes part of the statement, so that each finds its index.
+        var condition: SQL = ""
+        if let status { condition = condition + "and status = \(status.rawValue) " }
+        if let low = prefix?.lowercased(), !low.isEmpty {
+            condition =
+                condition
+                    + """
+                    and lower(email) collate "C" >= \(low) and lower(email) collate "C" < \(low) || chr(1114111)
+                    """
+        }
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from users
-             where id < \(page.bound) and status = coalesce(\(status?.rawValue), status)
-               and lower(email) collate "C" >= \(low)
-               and lower(email) collate "C" < \(low) || chr(1114111)
+             where id < \(page.bound) \(fragment: condition)
              order by id desc
              limit \(page.fetchLimit)
             """)

@@ -55,20 +55,6 @@ package enum UserStore {
         return Credentials(user: try read(row), passwordHash: try row.optionalText(8))
     }
 
-    package static func list(
-        _ page: Page<User>, _ connection: PostgresConnection
-    ) async throws(PostgresError) -> Listing<User, User> {
-        let rows = try await connection.query(
-            """
-            select \(fragment: columns)
-              from users
-             where id < \(page.bound)
-             order by id desc
-             limit \(page.fetchLimit)
-            """)
-        return page.listing(try rows.read(read), \.id)
-    }
-
     /// The members of a tenant; of the platform for nil.
     package static func members(
         of tenant: TenantID?, _ page: Page<User>, _ connection: PostgresConnection

@@ -51,12 +51,16 @@ package final class BlockingPool: Sendable {
     private let threads: [ThreadHandle]
 
     /// `threads` threads named `name-0`, …; at most `queueLimit` pieces of work wait for one.
-    package init(threads: Int, queueLimit: Int, name: String) {
+    ///
+    /// - `givesWay`: for long computations: the threads run while nobody else wants the processor much, so
+    ///   that no loop waits for them.
+    package init(threads: Int, queueLimit: Int, name: String, givesWay: Bool = false) {
         precondition(threads > 0 && queueLimit > 0)
         let queue = Queue(limit: queueLimit)
         self.queue = queue
         self.threads = (0..<threads).map { index in
             spawnThread(name: "\(name)-\(index)") {
+                if givesWay { loop_thread_give_way(10) }
                 while let work = queue.next() { work() }
             }
         }

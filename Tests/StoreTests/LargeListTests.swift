@@ -37,7 +37,10 @@ struct LargeListTests {
             try await KeyStore.list(of: world.tenant, world.middle(), connection).items.count
         },
         Example(testDescription: "users", table: "users") { world, connection in
-            try await UserStore.list(world.middle(), connection).items.count
+            try await UserStore.search(prefix: nil, status: nil, world.middle(), connection).items.count
+        },
+        Example(testDescription: "users of one status", table: "users") { world, connection in
+            try await UserStore.search(prefix: nil, status: .active, world.middle(), connection).items.count
         },
         Example(testDescription: "members of a tenant", table: "users") { world, connection in
             try await UserStore.members(of: world.tenant, world.middle(), connection).items.count

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 _Thread_local void *loop_thread_local;
@@ -187,6 +188,10 @@ int loop_thread_pin(int index) {
     CPU_ZERO(&set);
     CPU_SET(processor, &set);
     return -pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+void loop_thread_give_way(int niceness) {
+    // On Linux a process of 0 is the calling thread.
+    setpriority(PRIO_PROCESS, 0, niceness);
 }
 int loop_processor_count(void) {
     cpu_set_t set;

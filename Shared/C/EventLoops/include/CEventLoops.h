@@ -89,6 +89,8 @@ void loop_thread_set_name(const char *name);
 /// Binds the calling thread to the index-th processor the process may use (round and round); 0 or a negated
 /// errno.
 int loop_thread_pin(int index);
+/// Lets the calling thread give way to others: 0 as usual to 19 most of all.
+void loop_thread_give_way(int niceness);
 int loop_processor_count(void);
 const char *loop_error_text(int error_number, char *buffer, size_t capacity);
 
