@@ -15,7 +15,7 @@ enum AuditRoutes {
         return [
             .list(
                 base, access, "\(noun).list", "Who did what in \(whose), the newest first",
-                query: AuditParameters.filters, of: .auditEvent
+                isByCreation: false, query: AuditParameters.filters, of: .auditEvent
             ) { call throws(OperationError) in
                 try await call.operations.auditEvents.list(
                     of: try owner.tenant(of: call), try AuditParameters.query(call.query), try call.page,

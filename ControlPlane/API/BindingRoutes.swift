@@ -55,7 +55,8 @@ enum RoleRoutes {
             "built-in-roles.list", "List the built-in roles and their permissions", answers: .builtInRoles
         ) { _ throws(OperationError) in BuiltInRoles() },
         .list(
-            base, .needs(.rolesRead, in: .tenant), "roles.list", "List the tenant's own roles", of: .role
+            base, .needs(.rolesRead, in: .tenant), "roles.list", "List the tenant's own roles",
+            query: [Paging.namePrefix], of: .role
         ) { call throws(OperationError) in
             try await call.operations.roles.list(of: try call.tenant, try call.page, by: try call.caller)
         },

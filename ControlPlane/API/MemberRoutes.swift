@@ -9,7 +9,8 @@ enum MemberRoutes {
 
     static let all: [AdminRoute] = [
         .list(
-            base, .needs(.membersRead, in: .tenant), "members.list", "List the tenant's users", of: .member
+            base, .needs(.membersRead, in: .tenant), "members.list", "List the tenant's users",
+            isByCreation: false, of: .member
         ) { call throws(OperationError) in
             try await call.operations.members.list(of: try call.tenant, try call.page, by: try call.caller)
         },
@@ -41,7 +42,10 @@ enum GroupRoutes {
     private static let base = "/api/v1/tenants/{tenant}/groups"
 
     static let all: [AdminRoute] = [
-        .list(base, .needs(.groupsRead, in: .tenant), "groups.list", "List groups", of: .group) {
+        .list(
+            base, .needs(.groupsRead, in: .tenant), "groups.list", "List groups", query: [Paging.namePrefix],
+            of: .group
+        ) {
             call throws(OperationError) in
             try await call.operations.groups.list(of: try call.tenant, try call.page, by: try call.caller)
         },
@@ -76,7 +80,7 @@ enum GroupRoutes {
         },
         .list(
             "\(base)/{group}/members", .needs(.groupsRead, in: .tenant), "groups.list-members",
-            "List a group's members", of: .user
+            "List a group's members", isByCreation: false, of: .user
         ) { call throws(OperationError) in
             try await call.operations.groups.members(
                 of: try call.group, in: try call.tenant, try call.page, by: try call.caller)

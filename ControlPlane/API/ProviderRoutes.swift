@@ -13,7 +13,8 @@ enum ProviderRoutes {
         .list(
             "/api/v1/provider-kinds",
             .signedIn(reason: "it describes the product and holds nothing of anybody."),
-            "provider-kinds.list", "List the kinds of providers, with what each asks for", of: .providerKind
+            "provider-kinds.list", "List the kinds of providers, with what each asks for",
+            isByCreation: false, of: .providerKind
         ) { _ throws(OperationError) in ListPage(items: ProviderKind.allCases, next: nil) },
         .one(
             .get, "/api/v1/master-key", .needs(.masterKeyRead, in: .platform), "master-key.get",
@@ -60,7 +61,8 @@ enum ProviderRoutes {
         return [
             .list(
                 base, .needs(.providersRead, in: owner.place), "\(noun).list",
-                "List a provider's credentials, without their secrets", of: .providerCredential
+                "List a provider's credentials, without their secrets", isByCreation: false,
+                of: .providerCredential
             ) { call throws(OperationError) in
                 try await call.operations.providerCredentials.list(
                     of: try call.provider, owner: try owner.tenant(of: call), by: try call.caller)

@@ -19,7 +19,7 @@ enum ServiceAccountRoutes {
         return [
             .list(
                 base, .needs(.serviceAccountsRead, in: owner.place), "\(noun).list", "List service accounts",
-                of: .serviceAccount
+                query: [Paging.namePrefix], of: .serviceAccount
             ) { call throws(OperationError) in
                 try await call.operations.serviceAccounts.list(
                     of: try owner.tenant(of: call), try call.page, by: try call.caller)

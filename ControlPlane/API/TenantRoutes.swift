@@ -6,7 +6,7 @@ enum TenantRoutes {
     static let all: [AdminRoute] = [
         .list(
             "/api/v1/tenants", .signedIn(reason: "it lists the tenants the caller belongs to."),
-            "tenants.list", "List tenants", of: .tenant
+            "tenants.list", "List tenants", query: [Paging.namePrefix], of: .tenant
         ) { call throws(OperationError) in
             try await call.operations.tenants.list(try call.page, by: try call.caller)
         },
@@ -60,7 +60,8 @@ enum WorkspaceRoutes {
 
     static let all: [AdminRoute] = [
         .list(
-            base, .needs(.workspacesRead, in: .tenant), "workspaces.list", "List workspaces", of: .workspace
+            base, .needs(.workspacesRead, in: .tenant), "workspaces.list", "List workspaces",
+            query: [Paging.namePrefix], of: .workspace
         ) { call throws(OperationError) in
             try await call.operations.workspaces.list(in: try call.tenant, try call.page, by: try call.caller)
         },

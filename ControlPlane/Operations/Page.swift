@@ -1,5 +1,5 @@
 import Cryptography
-import Domain
+package import Domain
 import Store
 
 /// Which part of a list is asked for.
@@ -9,13 +9,24 @@ package struct PageRequest: Sendable, Hashable {
 
     package let limit: Int
     package let after: PageCursor?
+    let created: CreationRange
+    let namePrefix: String?
 
-    package init(limit: Int = PageRequest.defaultLimit, after: PageCursor? = nil) {
+    /// - `createdFrom`, `createdBefore`: only what was made then, where the list is ordered by that.
+    /// - `namePrefix`: only what has a name that begins so, where the list can be asked for it.
+    package init(
+        limit: Int = PageRequest.defaultLimit, after: PageCursor? = nil, createdFrom: Timestamp? = nil,
+        createdBefore: Timestamp? = nil, namePrefix: String? = nil
+    ) {
         self.limit = min(max(limit, 1), Self.maximumLimit)
         self.after = after
+        created = CreationRange(from: createdFrom, before: createdBefore)
+        self.namePrefix = namePrefix
     }
 
-    func of<Noun: Identified>(_ noun: Noun.Type) -> Page<Noun> { Page(after: after?.id(), limit: limit) }
+    func of<Noun: Identified>(_ noun: Noun.Type) -> Page<Noun> {
+        Page(after: after?.id(), limit: limit, created: created, namePrefix: namePrefix)
+    }
 }
 
 /// One page of a list, and where the next begins.

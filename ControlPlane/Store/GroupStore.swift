@@ -31,7 +31,7 @@ package enum GroupStore {
             """
             select \(fragment: columns)
               from groups
-             where tenant_id = \(tenant) and id < \(page.bound)
+             where tenant_id = \(tenant) and id < \(page.bound) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

@@ -1,4 +1,5 @@
 package import Domain
+import PostgresDriver
 
 /// Which part of a list: what follows an ID, newest first. IDs are ordered by time of creation, so the key
 /// of the table is the order of the list.
@@ -8,21 +9,52 @@ package struct Page<Noun: Identified>: Sendable {
     /// The last item of the page before; nil for the first page.
     package let after: ID<Noun>?
     package let limit: Int
+    /// Only what was made in this time, to the millisecond: an ID begins with the time it was made at, so
+    /// this is a range of the key that orders the list.
+    package let created: CreationRange
+    /// Only what has a name that begins so; for lists that `condition(onName:)` is a part of.
+    package let namePrefix: String?
 
     /// `limit` is brought into 1…200.
-    package init(after: ID<Noun>? = nil, limit: Int = 50) {
+    package init(
+        after: ID<Noun>? = nil, limit: Int = 50, created: CreationRange = CreationRange(),
+        namePrefix: String? = nil
+    ) {
         self.after = after
         self.limit = min(max(limit, 1), Self.maximumLimit)
+        self.created = created
+        self.namePrefix = namePrefix
+    }
+
+    /// What the name asks for, for nouns a tenant has hundreds of: rows of the key's range that do not fit
+    /// are passed over.
+    func condition(onName column: SQL) -> SQL {
+        guard let namePrefix else { return "" }
+        return "and starts_with(lower(\(fragment: column)), lower(\(namePrefix)))"
     }
 
     /// What the rows must be below: everything, on the first page.
-    var bound: ID<Noun> { after ?? ID(high: .max, low: .max) }
+    var bound: ID<Noun> {
+        let end = created.before.map { Self.first(at: $0) } ?? ID(high: .max, low: .max)
+        return after.map { min($0, end) } ?? end
+    }
+
+    /// The lowest ID that can be made at a moment.
+    private static func first(at time: Timestamp) -> ID<Noun> {
+        ID(high: UInt64(clamping: time.microseconds / 1000) << 16, low: 0)
+    }
 
     /// One more than asked for tells whether there is another page.
     var fetchLimit: Int { limit + 1 }
 
     /// What was fetched, cut to the limit; `id` gives the key of an element.
     func listing<Element>(_ fetched: [Element], _ id: (Element) -> ID<Noun>) -> Listing<Element, Noun> {
+        var fetched = fetched
+        if let from = created.from {
+            // The newest come first: what is older than the range ends the list.
+            let floor = Self.first(at: from)
+            fetched = Array(fetched.prefix { id($0) >= floor })
+        }
         guard fetched.count > limit else { return Listing(items: fetched, next: nil) }
         let items = Array(fetched.prefix(limit))
         return Listing(items: items, next: items.last.map(id))
@@ -37,3 +69,14 @@ package struct Listing<Element, Noun: Identified> {
 }
 
 extension Listing: Sendable where Element: Sendable {}
+
+/// A time in which things were made: from a moment on, and before another.
+package struct CreationRange: Sendable, Hashable {
+    package var from: Timestamp?
+    package var before: Timestamp?
+
+    package init(from: Timestamp? = nil, before: Timestamp? = nil) {
+        self.from = from
+        self.before = before
+    }
+}

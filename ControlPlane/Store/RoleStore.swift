@@ -32,7 +32,7 @@ package enum RoleStore {
             """
             select \(fragment: columns)
               from roles
-             where tenant_id = \(tenant) and id < \(page.bound)
+             where tenant_id = \(tenant) and id < \(page.bound) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

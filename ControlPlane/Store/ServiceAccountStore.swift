@@ -33,7 +33,7 @@ package enum ServiceAccountStore {
             """
             select \(fragment: columns)
               from service_accounts
-             where tenant_id = \(tenant) and id < \(page.bound)
+             where tenant_id = \(tenant) and id < \(page.bound) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

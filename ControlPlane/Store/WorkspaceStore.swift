@@ -30,7 +30,7 @@ package enum WorkspaceStore {
             """
             select \(fragment: columns)
               from workspaces
-             where tenant_id = \(tenant) and id < \(page.bound)
+             where tenant_id = \(tenant) and id < \(page.bound) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

@@ -216,15 +216,18 @@ extension AdminRoute {
     }
 
     /// Answers one page of a list: `{"data": […], "next_cursor": …}`.
+    ///
+    /// - `isByCreation`: its order is that in which things were made, so a time of making can be asked for.
     package static func list<Value: Sendable>(
         _ path: String, _ access: Access, _ operationID: String, _ summary: String,
-        query: [any AnyField] = [], of representation: Representation<Value>,
+        isByCreation: Bool = true, query: [any AnyField] = [], of representation: Representation<Value>,
         _ handle: @escaping @Sendable (Call) async throws(OperationError) -> ListPage<Value>
     ) -> AdminRoute {
+        let times = isByCreation ? Paging.ofTime : []
         let envelope = Paging.envelope(of: representation)
         return AdminRoute(
             method: .get, path: path, access: access, operationID: operationID, summary: summary,
-            query: queryShape(Paging.fields + query), body: nil,
+            query: queryShape(Paging.fields + times + query), body: nil,
             answer: AnswerShape(status: 200, content: .json(envelope.schema))
         ) { call throws(OperationError) in
             .json(envelope.json(try await handle(call)), status: 200)

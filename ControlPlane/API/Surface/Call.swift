@@ -47,8 +47,17 @@ package struct Call {
 
     package var page: PageRequest {
         get throws(OperationError) {
-            PageRequest(limit: try query[Paging.limit], after: try query[Paging.cursor])
+            PageRequest(
+                limit: try query[Paging.limit], after: try query[Paging.cursor],
+                createdFrom: try optional(Paging.createdFrom),
+                createdBefore: try optional(Paging.createdBefore),
+                namePrefix: try optional(Paging.namePrefix))
         }
+    }
+
+    /// A parameter that not every list has.
+    private func optional<Value>(_ field: Field<Value?>) throws(OperationError) -> Value? {
+        query.has(field) ? try query[field] : nil
     }
 
     /// The ID a path parameter spells. A text that is no ID names nothing: not found, like any other missing

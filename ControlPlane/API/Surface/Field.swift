@@ -124,6 +124,9 @@ package struct BodyValues: Sendable {
 
     mutating func set(_ name: String, to value: any Sendable) { values[name] = value }
 
+    /// Whether the shape that was read has the field.
+    func has<Value>(_ field: Field<Value>) -> Bool { values[field.name] != nil }
+
     /// The value of a field of the shape that was read. Asking for another shape's field is our own mistake.
     package subscript<Value>(field: Field<Value>) -> Value {
         get throws(OperationError) {

@@ -11,6 +11,15 @@ enum Paging {
     static let cursor = Field<PageCursor?>.optional("cursor", .cursor, "`next_cursor` of the page before.")
     static let fields: [any AnyField] = [limit, cursor]
 
+    static let createdFrom = Field<Timestamp?>.optional(
+        "created_from", .time, "Only what was made at this time or later, to the millisecond.")
+    static let createdBefore = Field<Timestamp?>.optional(
+        "created_before", .time, "Only what was made before this time, to the millisecond.")
+    static let ofTime: [any AnyField] = [createdFrom, createdBefore]
+
+    static let namePrefix = Field<String?>.optional(
+        "name_prefix", .anyText(1...200), "Only what has a name that begins so, in any case of its letters.")
+
     /// The envelope every list comes in.
     static func envelope<Value: Sendable>(
         of element: Representation<Value>
