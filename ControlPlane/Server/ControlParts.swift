@@ -44,11 +44,7 @@ struct ControlParts {
         let keys = try await parts.start("platform keys") {
             try await StartUp.platformKeys(database, masterKey, clock, url)
         }
-        let hashing = try await parts.start("password hashing") {
-            BlockingPool(
-                threads: values[ControlSettings.passwordThreads], queueLimit: 64, name: "passwords",
-                givesWay: true)
-        }
+        let hashing = try await parts.start("password hashing") { passwordPool }
         let shared = SharedParts(
             values: values, clock: clock, keys: keys, hashing: hashing, passwords: passwords, egress: egress,
             resolver: resolver, metrics: metrics,
@@ -170,6 +166,12 @@ struct ControlParts {
                     "master key rotation stopped", ["reason": "\(error.code.code): \(error.privateDetail)"])
             }
         }
+    }
+
+    private var passwordPool: BlockingPool {
+        BlockingPool(
+            threads: values[ControlSettings.passwordThreads], queueLimit: 64, name: "passwords",
+            givesWay: true)
     }
 
     private func pool(

@@ -10,11 +10,8 @@ extension UserStore {
         var condition: SQL = ""
         if let status { condition = condition + "and status = \(status.rawValue) " }
         if let low = prefix?.lowercased(), !low.isEmpty {
-            condition =
-                condition
-                    + """
-                    and lower(email) collate "C" >= \(low) and lower(email) collate "C" < \(low) || chr(1114111)
-                    """
+            condition = condition + "and lower(email) collate \"C\" >= \(low) "
+            condition = condition + "and lower(email) collate \"C\" < \(low) || chr(1114111) "
         }
         let rows = try await connection.query(
             """
