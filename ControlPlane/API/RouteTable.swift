@@ -7,7 +7,8 @@ package enum RouteTable {
         + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
         + LimitRoutes.all
-        + UsageRoutes.all + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
+        + UsageRoutes.all + UsageEventRoutes.all
+        + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
         + DeclarationRoutes.all + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
         + IdentityProviderRoutes.all + SCIMRoutes.all

@@ -10,6 +10,41 @@ enum UsageRoutes {
         ) { call throws(OperationError) in
             try await call.operations.usage.report(
                 try UsageParameters.request(call.query), in: try call.tenant, by: try call.caller)
-        }
+        },
+        .stream(
+            "/api/v1/tenants/{tenant}/usage/export", .needs(.usageRead, in: .tenant), "usage.export",
+            "The lines of a usage report as rows", query: UsageParameters.all, formats: [.csv, .ndjson]
+        ) { call throws(OperationError) in
+            let statement = try await call.operations.usage.report(
+                try UsageParameters.request(call.query), in: try call.tenant, by: try call.caller)
+            return rows(of: statement, as: try call.format)
+        },
+        .one(
+            .get, "/api/v1/usage", .needs(.usageRead, in: .platform), "platform-usage.report",
+            "What all tenants used and what it cost", query: UsageParameters.ofPlatform,
+            answers: .usageStatement
+        ) { call throws(OperationError) in
+            try await call.operations.usage.report(
+                ofAll: try UsageParameters.platformRequest(call.query), by: try call.caller)
+        },
+        .stream(
+            "/api/v1/usage/export", .needs(.usageRead, in: .platform), "platform-usage.export",
+            "The lines of a usage report of all tenants as rows", query: UsageParameters.ofPlatform,
+            formats: [.csv, .ndjson]
+        ) { call throws(OperationError) in
+            let statement = try await call.operations.usage.report(
+                ofAll: try UsageParameters.platformRequest(call.query), by: try call.caller)
+            return rows(of: statement, as: try call.format)
+        },
     ]
+
+    /// A report has a limit: it is one part.
+    private static func rows(of statement: UsageStatement, as format: RowFormat) -> StreamedAnswer {
+        let encoder = RowEncoder(Representation<UsageLine>.usageLine, as: format)
+        var lines: [UsageLine]? = statement.lines
+        return StreamedAnswer(fileName: "usage") { () throws(OperationError) in
+            defer { lines = nil }
+            return lines.map(encoder.encode)
+        }
+    }
 }

@@ -10,8 +10,13 @@ enum UsageParameters {
     static let step = Field<UsageStep?>.optional(
         "step", .word(), "One line a step; missing: one for the period.")
     static let groupBy = Field<[UsageDimension]>.defaulted(
-        "group_by", .list(of: .word(), 1...UsageDimension.allCases.count), to: [],
+        "group_by", .list(of: .word(ofOneTenant), 1...ofOneTenant.count), to: [],
         "One line for each of these, such as `key,model`.")
+    private static let ofOneTenant = UsageDimension.allCases.filter { $0 != .tenant }
+        .map { ($0.rawValue, $0) }
+    static let groupByAll = Field<[UsageDimension]>.defaulted(
+        "group_by", .list(of: .word(), 1...UsageDimension.allCases.count), to: [],
+        "One line for each of these, such as `tenant,model`.")
     static let workspace = Field<WorkspaceID?>.optional("workspace", .id(), "Only of this workspace.")
     static let key = Field<KeyID?>.optional("key", .id(), "Only of this key.")
     static let route = Field<RouteID?>.optional("route", .id(), "Only of this route.")
@@ -23,6 +28,17 @@ enum UsageParameters {
     static let all: [any AnyField] = [
         from, to, step, groupBy, workspace, key, route, provider, model, limit,
     ]
+    static let ofPlatform: [any AnyField] = [from, to, step, groupByAll, limit]
+
+    static func platformRequest(_ query: BodyValues) throws(OperationError) -> UsageReportRequest {
+        var request = UsageReportRequest()
+        request.from = try query[from]
+        request.to = try query[to]
+        request.step = try query[step]
+        request.groupBy = try query[groupByAll]
+        request.limit = try query[limit]
+        return request
+    }
 
     static func request(_ query: BodyValues) throws(OperationError) -> UsageReportRequest {
         var request = UsageReportRequest()
@@ -76,6 +92,7 @@ extension Representation<UsageLine> {
         "UsageLine",
         [
             .init("starts_at", .nullable(.time), "Where the step begins.") { .optional($0.startsAt) },
+            id("tenant", Tenant.self) { $0.tenant },
             id("workspace", Workspace.self) { $0.workspace },
             id("key", Key.self) { $0.key },
             id("route", Domain.Route.self) { $0.route },

@@ -47,7 +47,8 @@ package struct ListPage<Item: Sendable>: Sendable {
     init<Noun>(_ listing: Listing<Item, Noun>) { self.init(listing) { $0 } }
 }
 
-/// The place after the last thing of a page: the sixteen bytes of its ID. Opaque to those who carry it.
+/// The place after the last thing of a page: the sixteen bytes of its ID, before them eight of its time where
+/// the list is ordered so. Opaque to those who carry it.
 package struct PageCursor: Sendable, Hashable {
     private let bytes: [UInt8]
 
@@ -55,9 +56,21 @@ package struct PageCursor: Sendable, Hashable {
 
     func id<Noun>() -> ID<Noun>? { ID(bytes: bytes) }
 
+    /// The place after a thing of a list that is ordered by time first.
+    init<Noun>(at time: Timestamp, _ id: ID<Noun>) {
+        bytes = withUnsafeBytes(of: time.microseconds.bigEndian, Array.init) + id.bytes
+    }
+
+    /// The time and the thing of a cursor made with both; nil for others.
+    func place<Noun>() -> (at: Timestamp, id: ID<Noun>)? {
+        guard bytes.count == 24, let id = ID<Noun>(bytes: bytes[8...]) else { return nil }
+        let time = bytes.prefix(8).reduce(into: UInt64(0)) { $0 = $0 << 8 | UInt64($1) }
+        return (Timestamp(microseconds: Int64(bitPattern: time)), id)
+    }
+
     /// The cursor a text is, when this program could have made it.
     package init?(text: String) {
-        guard let bytes = Base64.decodeURL(text), bytes.count == 16 else { return nil }
+        guard let bytes = Base64.decodeURL(text), bytes.count == 16 || bytes.count == 24 else { return nil }
         self.bytes = bytes
     }
 

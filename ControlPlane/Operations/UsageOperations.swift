@@ -1,12 +1,14 @@
 package import Domain
+import PostgresDriver
 import Store
 
 /// By what a report can be split up.
 package enum UsageDimension: String, Sendable, CaseIterable {
-    case workspace, key, route, provider, model
+    case tenant, workspace, key, route, provider, model
 
     var stored: UsageQuery.Dimension {
         switch self {
+        case .tenant: .tenant
         case .workspace: .workspace
         case .key: .key
         case .route: .route
@@ -85,6 +87,7 @@ package struct UsageFigures: Sendable, Hashable {
 /// The sums of one step and one combination of what the report is grouped by.
 package struct UsageLine: Sendable {
     package let startsAt: Timestamp?
+    package let tenant: TenantID?
     package let workspace: WorkspaceID?
     package let key: KeyID?
     package let route: RouteID?
@@ -96,6 +99,7 @@ package struct UsageLine: Sendable {
         // Calls without a route, a provider or a model are summed under the zero id.
         func real<Noun>(_ id: ID<Noun>?) -> ID<Noun>? { id?.high == 0 && id?.low == 0 ? nil : id }
         startsAt = line.startsAt
+        tenant = real(line.tenant)
         workspace = real(line.workspace)
         key = real(line.key)
         route = real(line.route)
@@ -146,22 +150,38 @@ package struct UsageOperations {
         let scope = request.workspace.map { Scope.workspace(tenant, $0) } ?? .tenant(tenant)
         let query = try Self.query(request, tenant, now: environment.clock.now())
         return try await environment.read(.usageRead, in: scope, by: caller) { connection in
-            var sum = query
-            sum.step = nil
-            sum.groupBy = []
-            let report = try await UsageStore.report(query, connection)
-            // Over the very period of the lines, which was widened to whole steps.
-            (sum.from, sum.to) = (report.from, report.to)
-            let total = try await UsageStore.report(sum, connection).lines.first?.totals
-            return UsageStatement(
-                from: report.from, to: report.to, lines: report.lines.map(UsageLine.init),
-                isCut: report.isCut,
-                total: UsageFigures(total ?? UsageTotals()))
+            try await Self.statement(query, connection)
         }
     }
 
+    /// Sums of all tenants' calls, for readers of the platform's usage.
+    package func report(
+        ofAll request: UsageReportRequest, by caller: Caller
+    ) async throws(OperationError) -> UsageStatement {
+        try caller.demand(.usageRead, in: .platform)
+        let query = try Self.query(request, nil, now: environment.clock.now())
+        return try await environment.viewAcrossTenants { connection in
+            try await Self.statement(query, connection)
+        }
+    }
+
+    private static func statement(
+        _ query: UsageQuery, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> UsageStatement {
+        var sum = query
+        sum.step = nil
+        sum.groupBy = []
+        let report = try await UsageStore.report(query, connection)
+        // Over the very period of the lines, which was widened to whole steps.
+        (sum.from, sum.to) = (report.from, report.to)
+        let total = try await UsageStore.report(sum, connection).lines.first?.totals
+        return UsageStatement(
+            from: report.from, to: report.to, lines: report.lines.map(UsageLine.init), isCut: report.isCut,
+            total: UsageFigures(total ?? UsageTotals()))
+    }
+
     private static func query(
-        _ request: UsageReportRequest, _ tenant: TenantID, now: Timestamp
+        _ request: UsageReportRequest, _ tenant: TenantID?, now: Timestamp
     ) throws(OperationError) -> UsageQuery {
         // Whole days by default: they are answered from the smallest table.
         let to = request.to ?? now.startOfDay.advanced(bySeconds: secondsPerDay)

@@ -122,9 +122,13 @@ extension World {
             latencyMicroseconds: 2_000, firstByteMicroseconds: 1_000,
             usage: TokenUsage(input: 10, cachedInput: cached, output: 20), cost: NanoUSD(nanos: costNanos),
             costState: .settled, status: 200, isStream: false, ending: .completed)
+        let events = (0..<calls).map { _ in
+            var one = event
+            one.id = UsageEventID(at: now)
+            return one
+        }
         let sealed = try SealedUsageBatch(
-            node: Self.node, outboxEpoch: 1, sequence: sequence, events: Array(repeating: event, count: calls)
-        )
+            node: Self.node, outboxEpoch: 1, sequence: sequence, events: events)
         let answer = try await UsageStore.ingest(
             try sealed.opened(), digest: try #require(sealed.digest), at: now, server.database.pool)
         guard case .acknowledged = answer else {

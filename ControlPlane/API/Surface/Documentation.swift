@@ -55,6 +55,7 @@ package struct Documentation: Sendable {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <title>Eclusa admin API</title>
+            <link rel="icon" href="data:,">
 
             """
         guard isThere else {
@@ -91,6 +92,8 @@ package struct Documentation: Sendable {
             url: "/api/openapi.json",
             dom_id: "#docs",
             deepLinking: true,
+            docExpansion: "none",
+            defaultModelsExpandDepth: -1,
             tryItOutEnabled: true,
             displayRequestDuration: true,
             filter: true,

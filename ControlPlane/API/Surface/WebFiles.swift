@@ -19,7 +19,7 @@ package struct WebFiles: Sendable {
             self.mediaType = mediaType
             self.content = content
             self.securityPolicy = securityPolicy
-            let frame = try? Zstandard.compress(content)
+            let frame = try? Zstandard.compress(content, level: 19)
             compressed = frame.flatMap { $0.count < content.count * 9 / 10 ? $0 : nil }
             entityTag = "\"\(Base64.encodeURL(Array(sha256(content).bytes.prefix(12))))\""
         }

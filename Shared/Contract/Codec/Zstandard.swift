@@ -2,12 +2,12 @@ import CZstd
 
 /// Compression of shards: one zstd frame that states its content size (RFC 8878).
 package enum Zstandard {
-    /// One frame; level 3. Unit: bytes in, bytes out.
-    package static func compress(_ content: [UInt8]) throws(CodecError) -> [UInt8] {
+    /// One frame; `level` 1…19, slower and smaller. Unit: bytes in, bytes out.
+    package static func compress(_ content: [UInt8], level: Int32 = 3) throws(CodecError) -> [UInt8] {
         let capacity = ZSTD_compressBound(content.count)
         var failure: CodecError?
         let frame = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
-            let result = ZSTD_compress(buffer.baseAddress, capacity, content, content.count, 3)
+            let result = ZSTD_compress(buffer.baseAddress, capacity, content, content.count, level)
             if ZSTD_isError(result) != 0 {
                 failure = .compression(String(cString: ZSTD_getErrorName(result)))
             } else {

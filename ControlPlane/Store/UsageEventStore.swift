@@ -1,0 +1,115 @@
+package import Domain
+package import PostgresDriver
+
+/// One call as the log keeps it: identities, sizes, times and money; never what was said.
+package struct LoggedCall: Hashable, Sendable {
+    package let id: UsageEventID
+    package let startedAt: Timestamp
+    package let workspace: WorkspaceID
+    package let key: KeyID
+    /// nil, like provider and model: the call did not come so far.
+    package let route: RouteID?
+    package let provider: ProviderID?
+    package let model: ModelID?
+    package let node: NodeID
+    package let endpoint: String
+    package let latencyMicroseconds: Int64
+    package let firstByteMicroseconds: Int64
+    package let inputTokens: Int64
+    package let cachedInputTokens: Int64
+    package let outputTokens: Int64
+    package let cost: NanoUSD
+    /// `settled`, `estimated` or `unpriced`.
+    package let costState: String
+    package let status: Int
+    package let isStream: Bool
+    /// `completed`, `client_gone` …
+    package let ending: String
+    package let errorCode: String?
+    package let attempts: Int
+}
+
+/// Which calls of a tenant; what is nil does not matter.
+package struct CallFilter: Hashable, Sendable {
+    package var from: Timestamp?
+    /// The moment after the last one that counts.
+    package var to: Timestamp?
+    package var workspace: WorkspaceID?
+    package var key: KeyID?
+    package var route: RouteID?
+    package var provider: ProviderID?
+    package var model: ModelID?
+    package var errorCode: String?
+    package var hasFailed: Bool?
+
+    package init() {}
+}
+
+extension UsageStore {
+    package static let maximumCalls = 1000
+
+    private static let callColumns: SQL = """
+        id, started_at, workspace_id, key_id, route_id, provider_id, model_id, node_id, endpoint, latency_us,
+        first_byte_us, input_tokens, cached_input_tokens, output_tokens, cost_nanos, cost_state, status_code,
+        streamed, ending, error_code, attempts
+        """
+
+    /// A tenant's calls, the newest first, at most `maximumCalls`; `before`: only those behind this one.
+    package static func calls(
+        of tenant: TenantID, _ filter: CallFilter, before: (at: Timestamp, id: UsageEventID)? = nil,
+        limit: Int, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [LoggedCall] {
+        var predicate: SQL = "tenant_id = \(tenant)"
+        if let before {
+            // The time by itself too: it is what partitions are left out by.
+            predicate =
+                predicate
+                    + """
+                     and started_at <= \(before.at) and (started_at, id) < (\(before.at), \(before.id))
+                    """
+        }
+        let rows = try await connection.query(
+            """
+            select \(fragment: callColumns)
+              from usage_events
+             where \(fragment: predicate + narrowed(filter))
+             order by started_at desc, id desc
+             limit \(min(max(limit, 1), maximumCalls))
+            """)
+        return try rows.read(readCall)
+    }
+
+    private static func narrowed(_ filter: CallFilter) -> SQL {
+        var predicate: SQL = ""
+        if let from = filter.from { predicate = predicate + " and started_at >= \(from)" }
+        if let to = filter.to { predicate = predicate + " and started_at < \(to)" }
+        if let workspace = filter.workspace { predicate = predicate + " and workspace_id = \(workspace)" }
+        if let key = filter.key { predicate = predicate + " and key_id = \(key)" }
+        if let route = filter.route { predicate = predicate + " and route_id = \(route)" }
+        if let provider = filter.provider { predicate = predicate + " and provider_id = \(provider)" }
+        if let model = filter.model { predicate = predicate + " and model_id = \(model)" }
+        if let code = filter.errorCode { predicate = predicate + " and error_code = \(code)" }
+        if let hasFailed = filter.hasFailed {
+            predicate =
+                predicate
+                + (hasFailed
+                    ? " and (error_code is not null or status_code >= 400)"
+                    : " and error_code is null and status_code < 400")
+        }
+        return predicate
+    }
+
+    private static func readCall(_ row: Row) throws(PostgresError) -> LoggedCall {
+        // Calls that did not come so far carry the zero id.
+        func real<Noun>(_ id: ID<Noun>) -> ID<Noun>? { id.high == 0 && id.low == 0 ? nil : id }
+        return LoggedCall(
+            id: try row.id(0), startedAt: try row.timestamp(1), workspace: try row.id(2), key: try row.id(3),
+            route: real(try row.id(4)), provider: real(try row.id(5)), model: real(try row.id(6)),
+            node: try row.id(7), endpoint: try row.text(8), latencyMicroseconds: try row.int64(9),
+            firstByteMicroseconds: try row.int64(10), inputTokens: try row.int64(11),
+            cachedInputTokens: try row.int64(12), outputTokens: try row.int64(13),
+            cost: NanoUSD(nanos: try row.int64(14)), costState: try row.text(15),
+            status: try row.int(16), isStream: try row.bool(17), ending: try row.text(18),
+            errorCode: try row.optionalText(19), attempts: try row.int(20))
+    }
+}
