@@ -8,7 +8,7 @@ import * as events from "./core/events.js";
 import { failure, pageHead } from "./core/parts.js";
 import { find, go, here, href, refresh, start } from "./core/router.js";
 import * as session from "./core/session.js";
-import { currentLanguage, languages, preferredLanguage, speak, store, stored, t } from "./core/words.js";
+import { currentLanguage, preferredLanguage, speak, store, stored, t } from "./core/words.js";
 import { menu } from "./pages/map.js";
 import { entrancePage, finishProvider, signInForm } from "./pages/entrance.js";
 
@@ -30,8 +30,9 @@ async function begin() {
 
 async function enter() {
     await session.load();
+    // English is what nobody chose: then the browser's own language stays.
     const { locale } = session.me();
-    if (locale in languages && locale !== currentLanguage() && !stored("eclusa.language")) await speak(locale);
+    if (locale !== "en" && locale !== currentLanguage() && !stored("eclusa.language")) await speak(locale);
     main = null;
 }
 
@@ -154,13 +155,15 @@ function topBar() {
         connection.title = t(`live.${state}`);
         connection.firstChild.textContent = t(`live.${state}`);
     });
-    return h("div", { class: "top" },
+    return h("header", { class: "top" },
         h("button", {
             type: "button", class: "quiet menu-button", "aria-controls": "side", "aria-expanded": "false",
             "aria-label": t("shell.navigation"), onclick: openSide,
         }, icon("menu")),
         h("span", { class: "grow" }), connection, themeButton(),
-        h("a", { class: "button quiet", href: href("/account/profile") }, icon("person"),
+        h("a", {
+            class: "button quiet", href: href("/account/profile"), "aria-label": `${t("account.profile.menu")}: ${session.me().name}`,
+        }, icon("person"),
             h("span", { class: "wide" }, session.me().name)),
         h("button", {
             type: "button", class: "quiet", onclick: (event) => doing(event.currentTarget, async () => {

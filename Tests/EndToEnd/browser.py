@@ -90,7 +90,16 @@ class Browser:
         """The button or link of exactly this text."""
         script = """return [...document.querySelector(arguments[0]).querySelectorAll('button, a')]
             .filter((one) => one.innerText.trim() === arguments[1] && one.checkVisibility() && !one.disabled).at(-1)"""
-        self.wait(lambda: self.run(script, within, text), f"a button “{text}”").click()
+        def press():
+            button = self.run(script, within, text)
+            if button is None:
+                return False
+            self.run("arguments[0].scrollIntoView({ block: 'center' })", button)
+            button.click()
+            return True
+
+        # A page that moves by itself may put another in a button's place meanwhile.
+        self.wait(press, f"a button “{text}”")
 
     def type(self, name, text):
         field = self.find(f"[name='{name}']")

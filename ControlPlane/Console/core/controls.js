@@ -214,13 +214,17 @@ function part(field, value, id) {
         const error = h("p", { class: "error", hidden: true });
         return {
             name: one.name, control, error,
-            element: h("div", { class: "field" }, h("label", { htmlFor: control.input.id }, label("field", one.name)),
-                control.element, error),
+            element: control.isGroup
+                ? h("div", { class: "field", role: "group", "aria-label": label("field", one.name) },
+                    h("strong", {}, label("field", one.name)), control.element, error)
+                : h("div", { class: "field" }, h("label", { htmlFor: control.input.id }, label("field", one.name)),
+                    control.element, error),
         };
     });
     const read = () => {
-        const kept = inner.map(({ name, control }) => [name, control.read()]).filter(([, one]) => one !== null && one !== "");
-        return kept.length === 0 ? null : Object.fromEntries(kept);
+        const kept = inner.map(({ name, control }) => [name, control.read()])
+            .filter(([, one]) => one !== null && one !== "" && !(Array.isArray(one) && one.length === 0));
+        return kept.length === 0 ? (field.empty ?? null) : Object.fromEntries(kept);
     };
     return {
         isGroup: true, element: h("div", { class: "columns", id }, inner.map((one) => one.element)), read,
@@ -230,16 +234,23 @@ function part(field, value, id) {
             if (!found) return null;
             found.error.textContent = sentence;
             found.error.hidden = false;
-            return found.control.input;
+            return found.control.input ?? found.control.element;
         },
     };
+}
+
+/// Whole numbers, apart by commas.
+function numbers(field, value, id) {
+    const control = text(field, (value ?? []).join(", "), id, { inputmode: "numeric" });
+    const read = () => control.input.value.split(/[\s,;]+/).filter(Boolean).map((one) => (Number.isInteger(Number(one)) ? Number(one) : one));
+    return { ...control, read, write: (other) => { control.input.value = (other ?? []).join(", "); } };
 }
 
 /// A field that brings its own control: `field.make(value, id)`.
 const custom = (field, value, id) => field.make(value, id);
 
 export const controls = {
-    text, number, longText, flag, secret, time, choice, reference, choices, references, permissions, lines, pairs, part,
+    text, number, longText, flag, secret, time, choice, reference, choices, references, permissions, lines, numbers, pairs, part,
     custom,
     email: (field, value, id) => text(field, value, id, { type: "email", inputmode: "email" }),
     decimal: (field, value, id) => text({ ...field, isNullable: !field.required }, value, id, { inputmode: "decimal" }),

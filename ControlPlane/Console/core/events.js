@@ -43,16 +43,14 @@ export function watch(tenant) {
 }
 
 export function stop() {
-    clearTimeout(timer);
-    source?.close();
-    source = null;
+    rest();
     watched = undefined;
     become("off");
 }
 
 function connect() {
-    clearTimeout(timer);
-    source?.close();
+    rest();
+    if (document.visibilityState === "hidden") return;
     source = new EventSource(address("/events", { tenant: watched }));
     source.onopen = () => {
         wait = 1000;
@@ -83,3 +81,21 @@ async function again() {
 }
 
 window.addEventListener("online", () => { if (state === "lost") again(); });
+
+// A browser has six connections to a server for all its tabs: one that is not looked at gives its own back.
+function rest() {
+    clearTimeout(timer);
+    source?.close();
+    source = null;
+}
+
+function wake() {
+    if (watched === undefined || source || document.visibilityState === "hidden") return;
+    wait = 1000;
+    become("lost");
+    again();
+}
+
+document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? rest() : wake()));
+window.addEventListener("pagehide", rest);
+window.addEventListener("pageshow", (event) => { if (event.persisted) wake(); });

@@ -5,7 +5,7 @@ import { controls } from "./controls.js";
 import { currentLanguage, hasWord, label, t } from "./words.js";
 
 /// A form. `fields`: `{name, kind, required, values, reference, hint, …}` (see controls.js). `value`: what they have
-/// now. `save(value, changed)` sends it and throws the API's problem. `only`: "changes" sends what differs.
+/// now; an `isRare` one stands behind “more” until it has a value. `save(value, changed)` sends it and throws the API's problem; false: it is not saved. `only`: "changes" sends what differs.
 ///
 /// Answers `{element, isDirty, value, set}`.
 export function makeForm({ fields, value = {}, save, submit, cancel, only = "all", words = "field", extra = [] }) {
@@ -14,7 +14,12 @@ export function makeForm({ fields, value = {}, save, submit, cancel, only = "all
     const button = h("button", { class: "primary" }, submit ?? t("common.save"));
     let base = read(parts);
 
-    const form = h("form", { noValidate: true, class: "form" }, summary, parts.map((part) => part.element), extra,
+    const rare = parts.filter((part) => part.field.isRare);
+    const more = rare.length > 0 && h("details", {
+        class: "more", open: rare.some((part) => !isEmpty(part.control.read()) && part.control.read() !== false),
+    }, h("summary", {}, t("common.more")), rare.map((part) => part.element));
+    const form = h("form", { noValidate: true, class: "form" }, summary,
+        parts.filter((part) => !part.field.isRare).map((part) => part.element), more, extra,
         h("div", { class: "buttons" },
             cancel && h("button", { type: "button", onclick: cancel }, t("common.cancel")), button));
     const arrange = () => {
@@ -47,8 +52,8 @@ export function makeForm({ fields, value = {}, save, submit, cancel, only = "all
         const changed = differences(base, now);
         button.setAttribute("aria-busy", "true");
         try {
-            await save(only === "changes" ? changed : withoutEmpty(now, parts), changed);
-            base = read(parts);
+            const isSaved = await save(only === "changes" ? changed : withoutEmpty(now, parts), changed);
+            if (isSaved !== false) base = read(parts);
         } catch (problem) {
             show(problem, parts, summary);
         } finally {
@@ -74,7 +79,7 @@ export function makeForm({ fields, value = {}, save, submit, cancel, only = "all
 }
 
 const isEmpty = (value) => value === null || value === undefined || value === ""
-    || (Array.isArray(value) && value.length === 0);
+    || (Array.isArray(value) && value.length === 0) || (typeof value === "object" && Object.keys(value).length === 0);
 
 function read(parts) {
     return Object.fromEntries(parts.map((part) => [part.field.name, part.control.read()]));
@@ -158,6 +163,8 @@ function complain(problems, parts, summary) {
             part.error.hidden = false;
         }
         part.element.classList.add("invalid");
+        const hiding = part.element.closest("details");
+        if (hiding) hiding.open = true;
         (part.control.input ?? part.element).setAttribute("aria-invalid", "true");
         first ??= inside || part.control.input || part.element.querySelector("input, select, textarea, button");
     }

@@ -245,7 +245,7 @@ export function editPage(noun, context, id) {
                     } catch (problem) {
                         if (problem.code !== "precondition_failed") throw problem;
                         await explainConflict();
-                        return;
+                        return false;
                     }
                     forgetNames();
                     notify(t("common.saved"));
@@ -253,6 +253,7 @@ export function editPage(noun, context, id) {
                 guard(() => false);
                 await noun.updated?.(context);
                 await go(back, { force: true });
+                return true;
             },
         });
 

@@ -25,12 +25,12 @@ export function emptyState({ title, text, button }) {
 
 const tones = {
     active: "good", ready: "good", sent: "good", done: "good", passed: "good", open: "good", enabled: "good",
-    live: "good", complete: "good", connected: "good", enforce: "good",
+    live: "good", answered: "good", complete: "good", connected: "good", enforce: "good",
     revoked: "bad", failed: "bad", deleting: "bad", credential_rejected: "bad", unreachable: "bad", disconnected: "bad",
     stopped: "bad", broken: "bad", exhausted: "bad",
     suspended: "warning", expired: "warning", draining: "warning", not_yet_valid: "warning", waiting: "warning",
     frozen: "warning", disabled: "warning", canary: "warning", tenth: "warning", running: "warning", requested: "warning",
-    shadow: "warning",
+    shadow: "warning", estimated: "warning", unpriced: "warning",
 };
 
 /// A state as a word in a pill; the colour only repeats it.
@@ -68,7 +68,7 @@ export function figure(name, value, { before = null, isGoodUp = null, note = nul
         }).format(share);
         change = h("span", { class: `change ${tone}`, title: t("figure.before") }, text);
     }
-    return h("div", { class: "figure card" }, h("h3", {}, name), h("p", { class: "value" }, value),
+    return h("div", { class: "figure card" }, h("h2", {}, name), h("p", { class: "value" }, value),
         h("p", { class: "note" }, change, " ", note ?? (change ? t("figure.before") : "")));
 }
 

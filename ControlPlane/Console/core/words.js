@@ -51,6 +51,16 @@ export function label(group, name) {
     return hasWord(key) ? t(key) : String(name).replaceAll("_", " ");
 }
 
+/// What an action of the audit log was: `noun.verb` in words.
+export function actionName(action) {
+    if (hasWord(`auditAction.${action}`)) return t(`auditAction.${action}`);
+    const [noun, verb] = action.split(".");
+    return `${label("nounName", noun)}: ${label("verb", verb)}`;
+}
+
+/// What something in the audit log is. Refused requests say the plural.
+export const kindName = (kind) => (hasWord(`kind.${kind}`) ? t(`kind.${kind}`) : label("nounName", kind));
+
 /// The form of a count: `key.one` or `key.other`.
 export function count(key, number) {
     const form = new Intl.PluralRules(language).select(number) === "one" ? "one" : "other";

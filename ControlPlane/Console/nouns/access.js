@@ -6,7 +6,7 @@ import { h } from "../core/dom.js";
 import { innerList } from "../core/noun.js";
 import { badge, card, nameOf } from "../core/parts.js";
 import { isPlatformRole, lookup, may, me, roleNames, tenantPermissions } from "../core/session.js";
-import { label, t } from "../core/words.js";
+import { actionName, kindName, label, t } from "../core/words.js";
 import { memberField, workspaceColumn, workspaceField } from "./calls.js";
 
 const under = (context) => (context.tenant ? `/tenants/${context.tenant}` : "");
@@ -209,21 +209,21 @@ async function verify(context) {
 export const actorName = (row, context) => {
     if (!row.actor) return t("audit.nobody");
     if (row.actor === me().id) return me().name;
-    if (row.actor.startsWith("user_")) return nameOf(row.actor, context.tenant ? `${under(context)}/members` : "/users", (one) => (one.user ?? one).name);
+    if (row.actor.startsWith("user_")) return nameOf(row.actor, context.tenant && !may("users:read") ? `${under(context)}/members` : "/users", (one) => (one.user ?? one).name);
     return nameOf(row.actor, `${under(context)}/service-accounts`, (one) => one.name);
 };
 
 const activity = {
     name: "activity", path: auditPath, permissions: { read: "audit:read" }, event: "audit",
-    title: (row) => label("auditAction", row.action),
+    title: (row) => actionName(row.action),
     columns: [
-        { name: "action", show: (row) => label("auditAction", row.action) }, { name: "actor", show: actorName },
-        { name: "target_kind", isWide: true, show: (row) => label("kind", row.target_kind) }, { name: "occurred_at", kind: "ago" },
+        { name: "action", show: (row) => actionName(row.action) }, { name: "actor", show: actorName },
+        { name: "target_kind", isWide: true, show: (row) => kindName(row.target_kind) }, { name: "occurred_at", kind: "ago" },
         { name: "address", kind: "code", isWide: true },
     ],
     details: [
         { name: "action", kind: "code" }, { name: "actor", show: actorName }, { name: "occurred_at", kind: "time" },
-        { name: "target_kind", show: (row) => label("kind", row.target_kind) }, { name: "target_id", kind: "code" },
+        { name: "target_kind", show: (row) => kindName(row.target_kind) }, { name: "target_id", kind: "code" },
         { name: "details", kind: "json" }, { name: "address", kind: "code" }, { name: "request_id", kind: "code" },
         { name: "sequence", kind: "number" }, { name: "hash", kind: "code" }, idColumn,
     ],

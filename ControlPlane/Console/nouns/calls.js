@@ -48,13 +48,15 @@ const endpoints = ["chat", "completions", "embeddings", "moderations", "images",
 const kinds = ["application", "personal", "playground"];
 
 const keyScope = (context) => [
-    { name: "endpoints", kind: "choices", values: endpoints, words: "endpoint", isNullable: true },
+    { name: "expires_at", kind: "time" },
+    { name: "endpoints", kind: "choices", values: endpoints, words: "endpoint", isNullable: true, isRare: true },
     {
-        name: "routes", kind: "references", things: () => lookup(`${under(context)}/routes`), title: (route) => route.name,
+        isRare: true, name: "routes", kind: "references", things: () => lookup(`${under(context)}/routes`), title: (route) => route.name,
     },
-    { name: "ip_ranges", kind: "lines", placeholder: "10.0.0.0/8" },
-    { name: "not_before", kind: "time" }, { name: "expires_at", kind: "time" },
-    { name: "tags", kind: "lines" }, { name: "metadata", kind: "pairs" }, { name: "strict", kind: "flag" },
+    { name: "ip_ranges", kind: "lines", placeholder: "10.0.0.0/8", isRare: true },
+    { name: "not_before", kind: "time", isRare: true },
+    { name: "tags", kind: "lines", isRare: true }, { name: "metadata", kind: "pairs", isRare: true },
+    { name: "strict", kind: "flag", isRare: true },
 ];
 
 function showKey(secret) {
@@ -343,7 +345,7 @@ const providers = {
         {
             name: "kind", kind: "choice", required: true, values: providerKinds.map((kind) => [kind, t(`providerKind.${kind}`)]), on: "create",
         },
-        { name: "name", required: true },
+        { name: "name", required: true, hint: "hint.providerName" },
         { name: "base_url", placeholder: "https://api.example.com/v1" },
         { name: "credential", kind: "secret", on: "create" },
         {
@@ -353,8 +355,8 @@ const providers = {
                 return control;
             },
         },
-        { name: "headers", kind: "pairs" }, { name: "timeouts", kind: "part", fields: timeouts },
         { name: "enabled", kind: "flag", default: true },
+        { name: "headers", kind: "pairs", isRare: true }, { name: "timeouts", kind: "part", fields: timeouts, isRare: true },
     ],
     actions: [{ name: "test", permission: "providers:test", run: testProvider }],
     sections: [healthCard, credentialList],

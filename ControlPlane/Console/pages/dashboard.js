@@ -9,8 +9,9 @@ import {
 } from "../core/parts.js";
 import { href } from "../core/router.js";
 import { may, myTenants } from "../core/session.js";
-import { compact, label, money, percent, t, whole } from "../core/words.js";
+import { actionName, compact, kindName, money, percent, t, whole } from "../core/words.js";
 import { actorName } from "../nouns/access.js";
+import { budgetsCard } from "../nouns/limits.js";
 
 const hour = 3_600_000;
 
@@ -81,20 +82,11 @@ async function tenantParts(tenant) {
         figure(t("figure.latency"), `${whole(total.average_latency_ms)} ms`, {
             before: { now: total.average_latency_ms, value: last.total.average_latency_ms }, isGoodUp: false,
         }));
-    const times = steps(from, end, hour);
-    const at = new Map(hours.data.map((line) => [Date.parse(line.starts_at), line]));
-    const values = (read) => times.map((time) => (at.has(time) ? read(at.get(time)) : 0));
-    const labels = times.map((time) => timeOfDay(time));
+    const { labels, values } = series(hours, from, end);
     return [
         figures,
         h("div", { class: "halves" },
-            card(t("dashboard.callsPerHour"), chart({
-                title: t("dashboard.callsPerHour"), labels, stacked: true, format: whole,
-                series: [
-                    { name: t("dashboard.answered"), values: values((line) => line.calls - line.failed_calls) },
-                    { name: t("figure.failedCalls"), values: values((line) => line.failed_calls), tone: "--series-2" },
-                ],
-            })),
+            callsChart(hours, from, end),
             card(t("dashboard.spendPerHour"), chart({
                 title: t("dashboard.spendPerHour"), labels, format: (value) => money(value), secondFormat: compact,
                 series: [
@@ -106,8 +98,30 @@ async function tenantParts(tenant) {
             top(t("dashboard.topRoutes"), byRoute, "route", `${base}/routes`),
             top(t("dashboard.topModels"), byModel, "model", `${base}/models`, (model) => model.display_name || model.name),
             top(t("dashboard.topKeys"), byKey, "key", `${base}/keys`)),
+        await budgetsCard(tenant),
         await activityCard(tenant),
     ];
+}
+
+/// The hours of a report as the values of a chart.
+function series(report, from, end) {
+    const times = steps(from, end, hour);
+    const at = new Map(report.data.map((line) => [Date.parse(line.starts_at), line]));
+    return {
+        labels: times.map((time) => timeOfDay(time)),
+        values: (read) => times.map((time) => (at.has(time) ? read(at.get(time)) : 0)),
+    };
+}
+
+function callsChart(report, from, end) {
+    const { labels, values } = series(report, from, end);
+    return card(t("dashboard.callsPerHour"), chart({
+        title: t("dashboard.callsPerHour"), labels, stacked: true, format: whole,
+        series: [
+            { name: t("dashboard.answered"), values: values((line) => line.calls - line.failed_calls) },
+            { name: t("figure.failedCalls"), values: values((line) => line.failed_calls), tone: "--series-2" },
+        ],
+    }));
 }
 
 function top(title, report, dimension, path, nameIt = (thing) => thing.name) {
@@ -140,8 +154,8 @@ async function activityCard(tenant) {
 }
 
 export const activityColumns = [
-    { name: "action", show: (row) => label("auditAction", row.action) },
-    { name: "target_kind", isWide: true, show: (row) => label("kind", row.target_kind) },
+    { name: "action", show: (row) => actionName(row.action) },
+    { name: "target_kind", isWide: true, show: (row) => kindName(row.target_kind) },
     { name: "actor", isWide: true, show: actorName },
     { name: "occurred_at", kind: "ago" },
 ];
@@ -170,8 +184,12 @@ export async function platformDashboard() {
 }
 
 async function platformParts() {
-    const [nodes, rollout] = await Promise.all([
+    const end = Math.ceil(Date.now() / hour) * hour;
+    const span = { from: new Date(end - 24 * hour).toISOString(), to: new Date(end).toISOString() };
+    const [nodes, rollout, hours, byTenant] = await Promise.all([
         may("nodes:read") ? all("/nodes") : [], may("snapshots:read") ? get("/rollout") : null,
+        may("usage:read") ? get("/usage", { ...span, step: "hour" }) : null,
+        may("usage:read") ? get("/usage", { ...span, group_by: "tenant" }) : null,
     ]);
     const serving = nodes.filter((node) => node.status !== "revoked");
     const connected = serving.filter((node) => node.connected);
@@ -183,7 +201,11 @@ async function platformParts() {
             figure(t("platformDashboard.nodes"), `${whole(connected.length)} / ${whole(serving.length)}`, { note: t("platformDashboard.connected") }),
             rollout && figure(t("platformDashboard.version"), rollout.version, { note: badge(rollout.stage) }),
             figure(t("platformDashboard.behind"), whole(behind.length), { note: t("platformDashboard.behindNote") }),
-            figure(t("platformDashboard.waiting"), whole(waiting), { note: t("platformDashboard.waitingNote") })),
+            figure(t("platformDashboard.waiting"), whole(waiting), { note: t("platformDashboard.waitingNote") }),
+            hours && figure(t("figure.calls"), whole(hours.total.calls), { note: t("platformDashboard.today") }),
+            hours && figure(t("figure.spend"), money(hours.total.cost), { note: t("platformDashboard.today") })),
+        hours && hours.total.calls > 0 && h("div", { class: "halves" },
+            callsChart(hours, end - 24 * hour, end), top(t("platformDashboard.topTenants"), byTenant, "tenant", "/tenants")),
         card(t("platformDashboard.fleet"), serving.length === 0 ? emptyState({
             title: t("noun.nodes.empty"), text: t("noun.nodes.teach"),
             button: linkButton("/platform/join-tokens/new", t("noun.join-tokens.create"), { kind: "primary" }),

@@ -6,9 +6,13 @@ import { isOfPlatform, may } from "../core/session.js";
 import { t } from "../core/words.js";
 import { accessNouns } from "../nouns/access.js";
 import { callNouns } from "../nouns/calls.js";
+import { limits } from "../nouns/limits.js";
+import { calls } from "../nouns/log.js";
 import { platformNouns } from "../nouns/platform.js";
 
-const nouns = { tenant: [...callNouns.tenant, ...accessNouns.tenant], platform: [...callNouns.platform, ...accessNouns.platform, ...platformNouns] };
+const nouns = {
+    tenant: [...callNouns.tenant, limits, calls, ...accessNouns.tenant], platform: [...callNouns.platform, ...accessNouns.platform, ...platformNouns],
+};
 
 /// Every noun's description, for tests.
 export const all = nouns;
@@ -21,8 +25,9 @@ export function menu(tenant) {
     const at = tenant ? `/tenants/${tenant}` : "/platform";
     const groups = tenant
         ? [
-            [null, [["dashboard", "usage:read"], ["usage", "usage:read"], ["playground", "keys:create"]]],
-            ["menu.calls", [["keys", "keys:read"], ["routes", "routes:read"], ["models", "models:read"], ["providers", "providers:read"]]],
+            [null, [["dashboard", "usage:read"], ["usage", "usage:read"], ["calls", "usage:read"], ["playground", "keys:create"]]],
+            ["menu.calls", [["keys", "keys:read"], ["routes", "routes:read"], ["models", "models:read"], ["providers", "providers:read"],
+                ["limits", "limits:read"]]],
             ["menu.people", [["members", "members:read"], ["invitations", "invitations:read"], ["groups", "groups:read"],
                 ["roles", "roles:read"], ["bindings", "bindings:read"], ["service-accounts", "service-accounts:read"]]],
             ["menu.tenant", [["workspaces", "workspaces:read"], ["activity", "audit:read"], ["settings", "tenants:read"]]],

@@ -26,7 +26,7 @@ async function settingsForm(path, fields, { mayChange, saved = async () => {} })
     const form = makeForm({
         fields, value: body, only: "changes",
         save: async (changes) => {
-            if (Object.keys(changes).length === 0) return;
+            if (Object.keys(changes).length === 0) return true;
             try {
                 tag = (await request("PATCH", path, { body: changes, etag: tag })).etag;
             } catch (problem) {
@@ -35,10 +35,11 @@ async function settingsForm(path, fields, { mayChange, saved = async () => {} })
                 tag = now.etag;
                 form.rebase(now.body);
                 notify(`${t("conflict.title")} ${t("conflict.text")}`, "bad");
-                return;
+                return false;
             }
             notify(t("common.saved"));
             await saved();
+            return true;
         },
     });
     return form;

@@ -1,6 +1,6 @@
 // Usage and cost: how much, of what, compared with the time before.
 
-import { get } from "../core/api.js";
+import { address, get } from "../core/api.js";
 import { chart } from "../core/chart.js";
 import { h, fill } from "../core/dom.js";
 import { card, emptyState, failure, figure, loading, nameOf, pageHead, table } from "../core/parts.js";
@@ -68,6 +68,11 @@ export async function usagePage({ tenant }) {
     return h("div", {}, pageHead({ title: t("usage.title"), about: t("usage.about") }), filters, place);
 }
 
+/// The lines of this report as files; with a step, as a series.
+const exports = (base, query) => h("div", { class: "buttons" }, ["csv", "ndjson"].map((format) => h("a", {
+    class: "button small", download: "", href: address(`${base}/usage/export`, { ...query, format }),
+}, t("common.export", { format: format.toUpperCase() }))));
+
 const paths = { route: "routes", model: "models", provider: "providers", key: "keys", workspace: "workspaces" };
 const nameIt = (thing) => thing.display_name || thing.name;
 
@@ -129,6 +134,6 @@ async function report(base, { span, by, measure, workspace, route, key }) {
                 { name: "input_tokens", kind: "number", isNumber: true, isWide: true }, { name: "output_tokens", kind: "number", isNumber: true, isWide: true },
                 { name: "average_latency_ms", isNumber: true, isWide: true, show: (row) => `${whole(row.average_latency_ms)} ms` },
             ],
-        }), grouped.truncated && h("p", { class: "hint" }, t("usage.truncated"))),
+        }), exports(base, { ...now, group_by: by }), grouped.truncated && h("p", { class: "hint" }, t("usage.truncated"))),
     ];
 }
