@@ -1,7 +1,8 @@
 // Nouns of who may do what: members, invitations, groups, roles, bindings, service accounts, and what they did.
 
 import { address, post, put, remove } from "../core/api.js";
-import { confirmDanger, notify, openDialog, showOnce } from "../core/dialog.js";
+import { controls } from "../core/controls.js";
+import { confirmDanger, copyable, notify, openDialog, showOnce } from "../core/dialog.js";
 import { h } from "../core/dom.js";
 import { innerList } from "../core/noun.js";
 import { badge, card, nameOf } from "../core/parts.js";
@@ -196,6 +197,39 @@ const serviceAccounts = {
     })],
 };
 
+// MARK: Identity providers
+
+/// Groups there and the role each gives here.
+function mappingsControl(context, value, id) {
+    const control = controls.pairs({ name: "role_mappings" }, Object.fromEntries((value ?? []).map(({ group, role }) => [group, role])), id);
+    return { ...control, read: () => Object.entries(control.read()).map(([group, role]) => ({ group, role })) };
+}
+
+const identityProviders = {
+    name: "identity-providers", kind: "identity_provider", path: (context) => `${under(context)}/identity-providers`, isDeleteTyped: true,
+    permissions: {
+        read: "identity-providers:read", create: "identity-providers:create", update: "identity-providers:update", delete: "identity-providers:delete",
+    },
+    title: (row) => row.name,
+    columns: [{ name: "name" }, { name: "issuer", kind: "code", isWide: true }, { name: "enabled", kind: "enabled" }],
+    details: [
+        { name: "issuer", kind: "code" }, { name: "client_id", kind: "code" }, { name: "has_client_secret", kind: "flag" }, { name: "enabled", kind: "enabled" },
+        { name: "scopes", kind: "list" }, { name: "group_claim", kind: "code" },
+        { name: "role_mappings", show: (row) => (row.role_mappings.length === 0 ? "—" : h("span", { class: "tags" }, row.role_mappings.map(({ group, role }) =>
+            h("span", { class: "tag" }, `${group} → ${label("role", role)}`)))) },
+        { name: "allowed_domains", kind: "list", none: "common.all" }, { name: "creates_users", kind: "flag" },
+        { name: "callback", show: (row) => copyable(`${location.origin}/sign-in/callback/${row.id}`) }, idColumn, ...timesOf,
+    ],
+    fields: (context) => [
+        { name: "name", required: true }, { name: "issuer", required: true, placeholder: "https://login.example.com" },
+        { name: "client_id", required: true }, { name: "client_secret", kind: "secret" },
+        { name: "enabled", kind: "flag", default: true }, { name: "creates_users", kind: "flag" }, { name: "allowed_domains", kind: "lines", placeholder: "example.com" },
+        { name: "role_mappings", kind: "custom", hint: "hint.roleMappings", make: (value, id) => mappingsControl(context, value, id) },
+        { name: "scopes", kind: "lines", isRare: true }, { name: "group_claim", isRare: true },
+    ],
+    toUpdate: (changes) => Object.fromEntries(Object.entries(changes).filter(([name, value]) => name !== "client_secret" || value !== "")),
+};
+
 // MARK: Activity
 
 const auditPath = (context) => `${under(context)}/audit-events`;
@@ -240,5 +274,6 @@ const activity = {
 };
 
 export const accessNouns = {
-    tenant: [members, invitations, groups, roles, bindings, serviceAccounts, activity], platform: [bindings, activity],
+    tenant: [members, invitations, groups, roles, bindings, serviceAccounts, identityProviders, activity],
+    platform: [bindings, identityProviders, activity],
 };

@@ -1,13 +1,14 @@
 // Nouns a call meets: workspaces, keys, routes, models, providers.
 
 import { get, post, request } from "../core/api.js";
-import { confirmDanger, notify, openDialog, showOnce } from "../core/dialog.js";
+import { confirmDanger, doing, notify, openDialog, showOnce } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
 import { makeForm } from "../core/form.js";
 import { innerList } from "../core/noun.js";
 import { badge, card, description, failure, loading, moment, nameOf, table } from "../core/parts.js";
+import { refresh } from "../core/router.js";
 import { forgetNames, lookup, may, settings } from "../core/session.js";
-import { money, t, whole } from "../core/words.js";
+import { label, money, t, whole } from "../core/words.js";
 import { targetsControl, targetsView } from "./targets.js";
 
 const under = (context) => (context.tenant ? `/tenants/${context.tenant}` : "");
@@ -157,20 +158,72 @@ const keys = {
 
 // MARK: Routes
 
+const strategies = ["weighted", "priority", "round_robin", "least_latency", "least_busy", "cheapest", "affinity"];
+
+const numbersOf = (...names) => names.map((name) => ({ name, kind: "number" }));
+
+/// The figures of an object that has only such.
+const figuresOf = (figures) => h("span", { class: "tags" }, Object.entries(figures).filter(([, value]) => value !== null).map(([name, value]) =>
+    h("span", { class: "tag" }, `${label("field", name)}: ${whole(value)}`)));
+
+/// What would happen to a call, and why: by the code that decides it at the nodes.
+function explain(context, model) {
+    const place = h("div", {});
+    return openDialog(t("action.explain"), (close) => h("div", {}, h("p", {}, t("explain.about")), makeForm({
+        fields: [
+            { name: "key", kind: "reference", required: true, things: () => lookup(`${under(context)}/keys`), title: (key) => key.name },
+            { name: "model", required: true }, { name: "input_tokens", kind: "number" }, { name: "maximum_output", kind: "number", label: "playground.limit" },
+        ],
+        value: { model }, submit: t("action.explain"), cancel: () => close(),
+        save: async (value) => {
+            fill(place, explanation(await post(`${under(context)}/explain`, value)));
+            return false;
+        },
+    }).element, place), { isWide: true });
+}
+
+function explanation(found) {
+    return h("div", {}, h("p", { class: `callout ${found.admitted ? "good" : "bad"}`, role: "status" },
+        found.admitted ? t("explain.admitted") : h("span", {}, found.message ?? "", " ", h("code", {}, found.code ?? ""))),
+    found.targets.length > 0 && table({
+        caption: t("field.targets"), rows: found.targets, columns: [
+            { name: "position", show: (row) => (row.position === null ? "—" : whole(row.position)) },
+            { name: "model", show: (row) => h("span", {}, row.upstream_model, " ", h("span", { class: "note" }, row.provider_name)) },
+            { name: "left_out", show: (row) => (row.left_out ? label("leftOut", row.left_out) : t(`route.use.${row.use}`)) },
+            { name: "estimated_cost", isNumber: true, isWide: true, show: (row) => (row.estimated_cost === null ? "—" : money(row.estimated_cost)) },
+        ],
+    }));
+}
+
 const routes = {
     name: "routes", kind: "route", path: (context) => `${under(context)}/routes`,
-    permissions: { read: "routes:read", create: "routes:create", update: "routes:update" },
+    permissions: { read: "routes:read", create: "routes:create", update: "routes:update", delete: "routes:delete" },
+    isDeleteTyped: true,
     title: (row) => row.name,
     columns: [
         { name: "name" }, { name: "enabled", kind: "enabled" },
+        { name: "strategy", isWide: true, show: (row) => t(`route.strategy.${row.strategy}`) },
         { name: "targets", isNumber: true, show: (row) => whole(row.targets.length) }, { name: "updated_at", kind: "ago", isWide: true },
     ],
-    details: [{ name: "enabled", kind: "enabled" }, idColumn, ...timesOf],
+    details: [
+        { name: "enabled", kind: "enabled" }, { name: "strategy", show: (row) => t(`route.strategy.${row.strategy}`) },
+        { name: "retries", show: (row) => figuresOf(row.retries) }, { name: "timeouts", show: (row) => figuresOf(row.timeouts) }, idColumn, ...timesOf,
+    ],
     fields: (context) => [
         { name: "name", required: true, placeholder: "chat", hint: "hint.routeName" },
         { name: "targets", kind: "custom", required: true, make: (value, id) => targetsControl(context, value, id) },
+        {
+            name: "strategy", kind: "choice", required: true, default: "weighted", values: strategies.map((one) => [one, t(`route.strategy.${one}`)]),
+        },
+        {
+            name: "affinity", kind: "choice", required: true, default: "session", when: (value) => value.strategy === "affinity",
+            values: ["session", "prompt_prefix"].map((one) => [one, t(`route.affinity.${one}`)]),
+        },
         { name: "enabled", kind: "flag", default: true },
+        { name: "retries", kind: "part", isRare: true, fields: numbersOf("attempts", "attempts_per_target", "backoff_ms", "hedge_after_ms") },
+        { name: "timeouts", kind: "part", isRare: true, fields: numbersOf("connect_ms", "first_byte_ms", "first_token_ms", "between_chunks_ms", "total_ms") },
     ],
+    actions: [{ name: "explain", permission: "routes:read", run: (context, row) => explain(context, row.name) }],
     sections: [(context, row) => card(t("route.plan"), targetsView(context, row.targets))],
 };
 
@@ -190,6 +243,25 @@ const priceList = (context) => innerList(context, {
         ...["input", "cached_input", "cache_write", "output", "reasoning"].map((name) => ({
             name, isNumber: true, isWide: name !== "input" && name !== "output", show: (row) => money(row[name], row.currency),
         })),
+        { name: "effective_until", kind: "time", isWide: true },
+    ],
+    actions: [
+        {
+            name: "endPrice", permission: "prices:update", when: (row) => row.effective_until === null && new Date(row.effective_from) <= new Date(),
+            run: async (row) => {
+                const isSure = await confirmDanger({ title: t("price.end"), text: t("price.endText"), action: t("action.endPrice") });
+                if (!isSure) return false;
+                await post(`${under(context)}/prices/${row.id}/end`, {});
+                return true;
+            },
+        },
+        {
+            name: "remove", isDanger: true, permission: "prices:delete", when: (row) => new Date(row.effective_from) > new Date(),
+            run: async (row) => {
+                await request("DELETE", `${under(context)}/prices/${row.id}`);
+                return true;
+            },
+        },
     ],
 });
 
@@ -197,9 +269,46 @@ const providerColumn = {
     name: "provider", show: (row, context) => nameOf(row.provider, `${under(context)}/providers`, (one) => one.name),
 };
 
+const capabilities = [
+    "chat", "embeddings", "moderation", "vision", "tools", "reasoning", "structured_output", "prompt_caching", "audio_input",
+    "audio_output", "document_input", "image_output", "web_search",
+];
+
+/// Takes models and prices from this release's catalogue, or from a file in the community's format: shows first what it
+/// would do.
+function importModels(context) {
+    const place = h("div", {});
+    return openDialog(t("model.import"), (close) => h("div", {}, h("p", {}, t("model.importAbout")), makeForm({
+        fields: [
+            { name: "provider", kind: "reference", required: true, things: () => lookup(`${under(context)}/providers`), title: (one) => one.name },
+            { name: "vendor", hint: "hint.vendor" }, { name: "document", kind: "longText", rows: 4, hint: "hint.document" },
+            { name: "effective_from", kind: "time" },
+        ],
+        submit: t("model.preview"), cancel: () => close(),
+        save: async (value) => {
+            const found = await post(`${under(context)}/model-imports`, { ...value, preview: true });
+            fill(place, h("p", {}, t("model.importSum", {
+                created: whole(found.created), updated: whole(found.updated), priced: whole(found.priced), skipped: whole(found.skipped),
+            })), table({
+                caption: t("noun.models.many"), rows: found.models.slice(0, 200),
+                columns: [{ name: "model", kind: "code" }, { name: "action", show: (row) => label("importAction", row.action) }, { name: "note" }],
+            }), h("div", { class: "buttons" }, h("button", {
+                type: "button", class: "primary", onclick: (event) => doing(event.currentTarget, async () => {
+                    await post(`${under(context)}/model-imports`, value);
+                    forgetNames();
+                    notify(t("common.saved"));
+                    close();
+                    await refresh();
+                }),
+            }, t("model.importNow"))));
+            return false;
+        },
+    }).element, place), { isWide: true });
+}
+
 const models = {
     name: "models", kind: "model", path: (context) => `${under(context)}/models`,
-    permissions: { read: "models:read", create: "models:create" },
+    permissions: { read: "models:read", create: "models:create", update: "models:update", delete: "models:delete" },
     title: (row) => row.display_name || row.name,
     columns: [
         { name: "name", show: (row) => row.display_name || row.name }, providerColumn,
@@ -207,14 +316,17 @@ const models = {
         { name: "maximum_output", kind: "number", isNumber: true, isWide: true }, ...created,
     ],
     details: [{ name: "name", kind: "code" }, { name: "display_name" }, providerColumn, { name: "context_window", kind: "number" },
-        { name: "maximum_output", kind: "number" }, idColumn, ...timesOf],
+        { name: "maximum_output", kind: "number" }, { name: "capabilities", kind: "list", words: "capability" }, { name: "source" }, idColumn, ...timesOf],
+    listButtons: (context) => (may("models:create", context.tenant)
+        ? [h("button", { type: "button", onclick: () => importModels(context) }, t("model.import"))] : []),
     fields: (context) => [
         {
             name: "provider", kind: "reference", required: true, things: () => lookup(`${under(context)}/providers`),
-            title: (one) => one.name,
+            title: (one) => one.name, on: "create",
         },
         { name: "name", required: true, hint: "hint.modelName" }, { name: "display_name" },
         { name: "context_window", kind: "number" }, { name: "maximum_output", kind: "number" },
+        { name: "capabilities", kind: "choices", isRare: true, values: capabilities, words: "capability" }, { name: "source", isRare: true },
     ],
     sections: [priceList],
 };

@@ -30,7 +30,6 @@ export const tenantFields = [
     { name: "currency", required: true, on: "update" },
     { name: "retention_days", kind: "number", on: "update" }, { name: "region", isNullable: true, on: "update" },
     { name: "node_group", required: true, on: "update" }, { name: "sign_up_domain", isNullable: true, on: "update" },
-    { name: "require_two_factor", kind: "flag", on: "update" },
 ];
 
 const tenants = {
@@ -44,7 +43,7 @@ const tenants = {
     details: [
         { name: "status", kind: "badge" }, { name: "slug", kind: "code" }, { name: "time_zone" }, { name: "currency" },
         { name: "retention_days", kind: "number" }, { name: "region" }, { name: "node_group" }, { name: "sign_up_domain" },
-        { name: "require_two_factor", kind: "flag" }, idColumn, ...timesOf,
+        idColumn, ...timesOf,
     ],
     fields: () => tenantFields,
     mayDelete: (row) => row.status !== "deleting",

@@ -7,13 +7,20 @@ import { percent, t } from "../core/words.js";
 
 const under = (context) => `/tenants/${context.tenant}`;
 
-/// The tenant's own models and those of the platform it may use, by ID.
-async function modelsOf(context) {
-    const [own, shared] = await Promise.all([lookup(`${under(context)}/models`), lookup("/models")]);
-    return new Map([...own, ...shared]);
+const uses = ["traffic", "context_window", "content_policy", "budget", "shadow"];
+
+/// What a target may be: the tenant's own models and those of the platform it may use, and other routes.
+async function choicesOf(context) {
+    const [own, shared, routes] = await Promise.all([
+        lookup(`${under(context)}/models`), lookup("/models"), lookup(`${under(context)}/routes`),
+    ]);
+    return { models: new Map([...own, ...shared]), routes };
 }
 
 const titleOf = (model) => model.display_name || model.name;
+
+/// Of a target without any; the API spells them out.
+const emptyConditions = JSON.stringify({ tags: [], minimum_input: 0, maximum_input: null, needs: [], hours: null });
 
 /// Rows one adds, takes away and moves: those of one priority share its calls by weight; the next priority is asked
 /// when all of this one fail.
@@ -21,8 +28,8 @@ export function targetsControl(context, value, id) {
     const list = h("ol", { class: "targets", id });
     const said = h("span", { class: "unseen", role: "status" });
     let targets = (value ?? []).map((target) => ({ ...target }));
-    let models = new Map();
-    if (targets.length === 0) targets = [{ model: "", weight: 100, priority: 0 }];
+    let known = { models: new Map(), routes: new Map() };
+    if (targets.length === 0) targets = [{ weight: 100, priority: 0 }];
 
     const changed = () => list.dispatchEvent(new Event("input", { bubbles: true }));
 
@@ -33,11 +40,40 @@ export function targetsControl(context, value, id) {
 
     function row(target, index) {
         const name = (part) => `${id}-${index}-${part}`;
+        const chosen = target.model ? `model ${target.model}` : target.route ? `route ${target.route}` : "";
+        const group = (text, kind, things) => things.length > 0 && h("optgroup", { label: text }, things.map((one) =>
+            h("option", { value: `${kind} ${one.id}` }, titleOf(one))));
         const select = h("select", {
-            id: name("model"), onchange: (event) => { target.model = event.target.value; },
-        }, h("option", { value: "" }, t("route.chooseModel")), [...models.values()].map((model) =>
-            h("option", { value: model.id, selected: model.id === target.model }, titleOf(model))));
-        if (target.model && !models.has(target.model)) select.append(h("option", { value: target.model, selected: true }, target.model));
+            id: name("model"), onchange: (event) => {
+                const [kind, one] = event.target.value.split(" ");
+                delete target.model;
+                delete target.route;
+                if (one) target[kind] = one;
+            },
+        }, h("option", { value: "" }, t("route.chooseModel")), group(t("noun.models.many"), "model", [...known.models.values()]),
+        group(t("noun.routes.many"), "route", [...known.routes.values()].filter((one) => one.id !== context.row?.id)));
+        if (chosen && ![...select.options].some((option) => option.value === chosen)) {
+            select.append(h("option", { value: chosen }, chosen.split(" ")[1]));
+        }
+        select.value = chosen;
+        const use = h("select", {
+            id: name("use"), onchange: (event) => { target.use = event.target.value; },
+        }, uses.map((one) => h("option", { value: one }, t(`route.use.${one}`))));
+        use.value = target.use ?? "traffic";
+        const json = (part) => {
+            const area = h("textarea", {
+                id: name(part), rows: 2, spellcheck: "false", oninput: (event) => {
+                    const text = event.target.value.trim();
+                    if (text === "") delete target[part];
+                    else {
+                        // Half-typed text is kept as it is: the API says what is wrong with it.
+                        try { target[part] = JSON.parse(text); } catch { target[part] = text; }
+                    }
+                },
+            });
+            area.value = target[part] && Object.keys(target[part]).length > 0 ? JSON.stringify(target[part]) : "";
+            return h("div", {}, h("label", { htmlFor: area.id }, t(`route.${part}`)), area);
+        };
         const number = (part) => h("input", {
             id: name(part), type: "number", min: "0", value: String(target[part] ?? ""),
             oninput: (event) => { target[part] = event.target.value === "" ? null : Number(event.target.value); },
@@ -52,7 +88,7 @@ export function targetsControl(context, value, id) {
             },
         }, icon(symbol));
         return h("li", { class: "target" },
-            h("div", {}, h("label", { htmlFor: name("model") }, t("field.model")), select, h("p", { class: "error", hidden: true })),
+            h("div", {}, h("label", { htmlFor: name("model") }, t("field.target")), select, h("p", { class: "error", hidden: true })),
             h("div", {}, h("label", { htmlFor: name("weight") }, t("field.weight")), number("weight")),
             h("div", {}, h("label", { htmlFor: name("priority") }, t("field.priority")), number("priority")),
             h("div", { class: "buttons" }, move(-1, "up", t("route.up")), move(1, "down", t("route.down")), h("button", {
@@ -63,15 +99,19 @@ export function targetsControl(context, value, id) {
                     draw(Math.max(0, index - 1));
                     changed();
                 },
-            }, icon("close"))));
+            }, icon("close"))), h("details", {
+                class: "rest", open: ["conditions", "parameters"].some((part) => target[part] && Object.keys(target[part]).length > 0
+                    && JSON.stringify(target[part]) !== emptyConditions) || (target.use ?? "traffic") !== "traffic",
+            }, h("summary", {}, t("common.more")),
+            h("div", {}, h("label", { htmlFor: name("use") }, t("route.useLabel")), use), json("conditions"), json("parameters")));
     }
 
-    modelsOf(context).then((found) => {
-        models = found;
+    choicesOf(context).then((found) => {
+        known = found;
         draw();
     });
     draw();
-    const read = () => targets.filter((target) => target.model).map((target) => {
+    const read = () => targets.filter((target) => target.model || target.route).map((target) => {
         const kept = { ...target };
         for (const [name, one] of Object.entries(kept)) if (one === null) delete kept[name];
         return kept;
@@ -81,7 +121,7 @@ export function targetsControl(context, value, id) {
         element: h("div", {}, h("p", { class: "hint" }, t("route.targetsHint")), list, said, h("button", {
             type: "button", onclick: () => {
                 const last = targets.at(-1);
-                targets.push({ model: "", weight: 100, priority: (last?.priority ?? -1) + 1 });
+                targets.push({ weight: 100, priority: (last?.priority ?? -1) + 1 });
                 draw(targets.length - 1);
                 changed();
             },
@@ -103,7 +143,8 @@ export function targetsControl(context, value, id) {
 /// The order in which targets are asked, and how they share.
 export function targetsView(context, targets) {
     const stages = new Map();
-    for (const target of targets) {
+    const others = targets.filter((target) => (target.use ?? "traffic") !== "traffic");
+    for (const target of targets.filter((one) => !others.includes(one))) {
         const priority = target.priority ?? 0;
         if (!stages.has(priority)) stages.set(priority, []);
         stages.get(priority).push(target);
@@ -115,8 +156,13 @@ export function targetsView(context, targets) {
             const share = sum > 0 ? (target.weight ?? 0) / sum : 1 / group.length;
             const bar = h("div", { class: "bar" });
             bar.style.width = `${Math.round(share * 100)}%`;
-            return h("div", { class: "stage" }, nameOf(target.model, `${under(context)}/models`, titleOf),
+            return h("div", { class: "stage" }, targetName(context, target),
                 h("div", { class: "share", "aria-hidden": "true" }, bar), h("span", { class: "note" }, percent(share)));
         }));
-    }));
+    }), others.length > 0 && h("li", {}, h("h3", {}, t("route.special")), others.map((target) => h("div", { class: "stage" },
+        targetName(context, target), h("span", { class: "badge" }, t(`route.use.${target.use}`))))));
 }
+
+const targetName = (context, target) => (target.route
+    ? h("span", {}, `${t("noun.routes.one")} `, nameOf(target.route, `${under(context)}/routes`, titleOf))
+    : nameOf(target.model, `${under(context)}/models`, titleOf));

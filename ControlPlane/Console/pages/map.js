@@ -29,12 +29,13 @@ export function menu(tenant) {
             ["menu.calls", [["keys", "keys:read"], ["routes", "routes:read"], ["models", "models:read"], ["providers", "providers:read"],
                 ["limits", "limits:read"]]],
             ["menu.people", [["members", "members:read"], ["invitations", "invitations:read"], ["groups", "groups:read"],
-                ["roles", "roles:read"], ["bindings", "bindings:read"], ["service-accounts", "service-accounts:read"]]],
+                ["roles", "roles:read"], ["bindings", "bindings:read"], ["service-accounts", "service-accounts:read"],
+                ["identity-providers", "identity-providers:read"]]],
             ["menu.tenant", [["workspaces", "workspaces:read"], ["activity", "audit:read"], ["settings", "tenants:read"]]],
         ]
         : [
             [null, [["dashboard", null], ["tenants", null]]],
-            ["menu.people", [["users", "users:read"], ["bindings", "bindings:read"]]],
+            ["menu.people", [["users", "users:read"], ["bindings", "bindings:read"], ["identity-providers", "identity-providers:read"]]],
             ["menu.shared", [["providers", "providers:read"], ["models", "models:read"]]],
             ["menu.fleet", [["nodes", "nodes:read"], ["join-tokens", "join-tokens:read"], ["rollouts", "snapshots:read"]]],
             ["menu.house", [["activity", "audit:read"], ["mails", "settings:read"], ["backups", "backups:read"], ["settings", "settings:read"]]],

@@ -17,7 +17,7 @@ function formsOf(list) {
 }
 
 /// A form on one resource that is always there. Somebody else's change is told, not overwritten.
-async function settingsForm(path, fields, { mayChange, saved = async () => {} }) {
+async function settingsForm(path, tenantFields, { mayChange, saved = async () => {} }) {
     const { body, etag } = await request("GET", path);
     let tag = etag;
     if (!mayChange) {
@@ -48,7 +48,6 @@ async function settingsForm(path, fields, { mayChange, saved = async () => {} })
 export async function tenantSettings({ tenant }) {
     const mayChange = may("tenants:update", tenant);
     const path = `/tenants/${tenant}`;
-    const fields = tenantFields.filter(({ name }) => name !== "require_two_factor");
     const [general, security] = await Promise.all([
         settingsForm(path, fields, { mayChange, saved: async () => { await reloadTenants(); guard(() => false); await refresh(); } }),
         settingsForm(`${path}/security`, [{ name: "require_second_factor", kind: "flag" }], { mayChange }),
@@ -62,10 +61,11 @@ export async function platformSettings() {
     const signUp = await settingsForm("/sign-up-settings", [
         { name: "open", kind: "flag", label: "settings.openSignUp", hint: "hint.openSignUp" }, { name: "allowed_domains", kind: "lines", placeholder: "example.com" },
     ], { mayChange: may("settings:update") });
-    const [form] = formsOf([signUp]);
+    const security = await settingsForm("/security", [{ name: "require_second_factor", kind: "flag" }], { mayChange: may("settings:update") });
+    const [form, securityForm] = formsOf([signUp, security]);
     const masterKey = may("master-key:read") ? await get("/master-key") : null;
     return h("div", {}, pageHead({ title: t("settings.title"), about: t("settings.platformAbout") }),
-        card(t("settings.signUp"), form),
+        card(t("settings.signUp"), form), card(t("settings.security"), securityForm),
         masterKey && card(t("settings.masterKey"), description([
             { name: "fingerprint", kind: "code" }, { name: "accepts_previous", kind: "flag" }, { name: "secrets", kind: "number" },
             { name: "sealed", kind: "number" }, { name: "complete", kind: "flag" },
