@@ -75,7 +75,7 @@ final class AdminService {
         operations = Operations(environment)
         let surroundings = Surroundings(
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,
-            crossOrigin: CrossOrigin(origins: shared.values[ControlSettings.corsOrigins]),
+            crossOrigin: .admin(shared.values[ControlSettings.corsOrigins]),
             webFiles: shared.webFiles, proxies: ControlSettings.proxies(shared.values),
             isSecure: shared.values[ControlSettings.publicURL].hasPrefix("https://"), tracer: shared.tracer
         ) { [database] in shared.departure.isUnderWay ? ["stopping"] : await Self.unreadyParts(database) }

@@ -95,6 +95,7 @@ extension ChatReply {
 
     private func beginHead(status: Int, _ exchange: Exchange) {
         head.beginResponse(status: status)
+        if !exchange.everyAnswer.isEmpty { head.fields(exchange.everyAnswer) }
         head.field("date", exchange.dateBytes)
         head.field("x-request-id", exchange.requestIDBytes)
         if let upstream { head.append(upstream.answerFields) }

@@ -49,6 +49,10 @@ enum GatewaySettings {
     static let loops = Setting<Int>.integer(
         "loops", default: 0, in: 0...256,
         help: "Event loops that serve calls, one thread each; 0 means one for each processor.")
+    static let corsOrigins = Setting<[String]>.list(
+        "cors-origins", as: "ORIGIN",
+        help: "Web origins whose pages may call, such as https://console.example.com for the console's "
+            + "playground; none: pages of no origin.")
     static let allowEgress = Setting<[String]>.list(
         "allow-egress", as: "DESTINATION",
         help: "Destinations providers may have although they are not https on port 443 of a public address: "
@@ -102,7 +106,7 @@ enum GatewaySettings {
                 "Listeners",
                 [
                     listenAddresses, tlsCertificate, tlsKey, trustedProxies, clientAddressHeader,
-                    operationsListenAddress,
+                    operationsListenAddress, corsOrigins,
                 ]),
             SettingGroup("The node", [dataDirectory, join, mirror, outboxSynchronous, outboxLimit]),
             SettingGroup("Providers", [allowEgress, upstreamTrust, upstreamIdle]),
@@ -110,9 +114,17 @@ enum GatewaySettings {
             TelemetrySettings.group,
         ],
         rules: [
-            listenersAreAddresses, proxiesAreAddresses, tlsIsWhole, joinIsABundle,
+            listenersAreAddresses, proxiesAreAddresses, tlsIsWhole, joinIsABundle, originsAreExact,
             TelemetrySettings.areAddresses,
         ])
+
+    @Sendable private static func originsAreExact(_ values: SettingsValues) -> SettingProblem? {
+        for origin in values[corsOrigins] {
+            guard let problem = CrossOrigin.problem(origin) else { continue }
+            return SettingProblem("--cors-origins", what: "has \(origin)", fix: "each \(problem)")
+        }
+        return nil
+    }
 
     @Sendable private static func listenersAreAddresses(_ values: SettingsValues) -> SettingProblem? {
         guard let wrong = values[listenAddresses].first(where: { SocketAddress($0) == nil }) else {

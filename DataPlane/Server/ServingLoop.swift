@@ -33,6 +33,8 @@ struct ListenPlan: Sendable {
     let tls: TLSContext?
     /// Several loops listen on the same address.
     let isShared: Bool
+    /// Web pages that may call.
+    let browsers: CrossOrigin
 }
 
 /// One loop that serves calls: a gateway and its listeners. Everything of it lives on that loop.
@@ -54,7 +56,7 @@ final class ServingLoop {
             calling: UpstreamCalling(client: client, tls: shared.upstreamTLS), clock: shared.clock,
             limits: shared.gatewayLimits, log: shared.log, metrics: shared.metrics, tracer: shared.tracer)
         self.gateway = gateway
-        let server = HTTPServer(loop: loop) { await gateway.handle($0) }
+        let server = HTTPServer(loop: loop) { await plan.browsers.serve($0, by: gateway) }
         self.server = server
         var addresses: [SocketAddress] = []
         for address in plan.addresses {
@@ -102,7 +104,8 @@ final class ServingLoops {
                     box.serving = serving
                     return serving.addresses
                 }
-                plan = ListenPlan(addresses: bound, tls: plan.tls, isShared: plan.isShared)
+                plan = ListenPlan(
+                    addresses: bound, tls: plan.tls, isShared: plan.isShared, browsers: plan.browsers)
             } catch {
                 threads.stop()
                 throw error

@@ -35,7 +35,8 @@ enum StartUp {
         }
         return ListenPlan(
             addresses: values[GatewaySettings.listenAddresses].compactMap { SocketAddress($0) }, tls: tls,
-            isShared: loopCount(values) > 1)
+            isShared: loopCount(values) > 1,
+            browsers: .gateway(values[GatewaySettings.corsOrigins]))
     }
 
     static func upstreamTLS(_ values: SettingsValues) throws(StartFailure) -> TLSContext {

@@ -125,6 +125,7 @@ extension Exchange {
         if !canKeepAlive { leavesOpen = false }
         writer.beginResponse(status: status)
         for field in fields.all where !Self.isOurs(field.name) { writer.field(name: field.name, field.value) }
+        if !everyAnswer.isEmpty { writer.fields(everyAnswer) }
         writer.field("date", server.dateBytes())
         writer.field("x-request-id", requestIDBytes)
         if !leavesOpen {

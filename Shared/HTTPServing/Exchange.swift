@@ -28,6 +28,8 @@ package final class Exchange {
     var failure: RequestError?
 
     // Answer
+    /// Fields of the answer however it is sent; for senders of raw heads to add. Set before it begins.
+    package var everyAnswer: HeaderFields = [:]
     var answer = Answer.none
     var writer = HeadWriter(capacity: 512)
     var chunks = ChunkEncoder()
@@ -122,6 +124,7 @@ package final class Exchange {
         gathered.removeAll(keeping: 0)
         failure = nil
         answer = .none
+        if !everyAnswer.isEmpty { everyAnswer = [:] }
         isChunked = false
         leavesOpen = true
         cachedPath = nil

@@ -87,7 +87,7 @@ final class AdminServer {
             version: "0.0.0", metrics: metrics,
             limits: RequestLimits(
                 perAddress: options.addressRate, perUser: options.userRate, clock: clock.clock),
-            crossOrigin: CrossOrigin(origins: options.corsOrigins), webFiles: options.webFiles,
+            crossOrigin: .admin(options.corsOrigins), webFiles: options.webFiles,
             eventStreams: EventStreams(
                 maximum: options.eventStreams, lookNanoseconds: 50_000_000, looksPerHeartbeat: 4),
             proxies: options.proxies, isSecure: options.isSecure

@@ -174,7 +174,8 @@ class Eclusa:
         self.gateway = self.part(
             "gateway", "eclusa-gateway",
             ["--listen-address", self.address("gateway"), "--operations-listen-address", self.address("operations"),
-             "--data-directory", self.folder / "node", "--allow-egress", self.address("stand_in"), "--loops", "2"],
+             "--data-directory", self.folder / "node", "--allow-egress", self.address("stand_in"), "--loops", "2",
+             "--cors-origins", self.url("admin")],
             {"ECLUSA_JOIN": join})
         self.wait_ready("operations", self.gateway)
         self.wait_key(self.key)

@@ -109,6 +109,26 @@ def test_from_a_tenant_to_a_call_and_its_cost(eclusa, browser):
     assert browser.complaints() == []
 
 
+def test_the_playground_streams_from_a_real_gateway(eclusa, browser):
+    before = eclusa.usage()["calls"]
+    browser.enter(f"/tenants/{eclusa.tenant}/playground")
+    browser.choose("route", "stand-in-chunks-50")
+    browser.find("#try-question").send_keys("Say something", Keys.ENTER)
+    browser.wait(lambda: browser.driver.find_elements("css selector", ".turn.assistant:not([aria-busy])"), "an answer")
+    assert browser.driver.find_elements("css selector", ".turn.assistant.failed") == [], browser.text()
+    assert len(browser.find(".turn.assistant").text) > 20
+    browser.sees("First token after")
+    assert browser.findings() == []
+    browser.shoot("flow-playground")
+    wait_until(lambda: eclusa.usage()["calls"] > before, 15, "the call to be counted")
+    keys = eclusa.admin.get(f"/tenants/{eclusa.tenant}/keys", kind="playground")["data"]
+    assert keys and all(key["expires_at"] for key in keys)
+    browser.choose("route", "stand-in-error-500")
+    browser.find("#try-question").send_keys("Fail", Keys.ENTER)
+    browser.find(".turn.assistant.failed")
+    assert browser.find("#try-question").get_attribute("value") == "Fail", "what was typed is still there"
+
+
 def test_a_key_is_changed_rotated_and_revoked(eclusa, browser):
     key, key_id = eclusa.new_key("to be revoked")
     browser.enter(f"/tenants/{eclusa.tenant}/keys/{key_id}/edit")

@@ -30,6 +30,17 @@ struct AnswerTests {
         }
     }
 
+    @Test("fields of every answer are those of one request alone")
+    func everyAnswer() async throws {
+        try await withServer { server, address in
+            let client = try await RawClient(server.loop, address)
+            for (path, expected) in [("/every", "here"), ("/id", nil), ("/every", "here"), ("/none", nil)] {
+                try await client.send("GET \(path) HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try await client.answer().fields["x-every"] == expected, "\(path)")
+            }
+        }
+    }
+
     @Test("pipelined requests are answered in order, far beyond one turn of the loop")
     func pipelining() async throws {
         try await withServer { server, address in

@@ -159,6 +159,9 @@ enum Routes {
         case "/framing": try await framing(exchange)
         case "/empty": try await exchange.respond(status: 204)
         case "/raw": try await raw(exchange)
+        case "/every":
+            exchange.everyAnswer = ["x-every": "here"]
+            try await exchange.respond(status: 200, text: exchange.path)
         case "/id": try await exchange.respond(status: 200, text: exchange.requestID.description)
         default: try await exchange.respond(status: 404, text: exchange.path)
         }

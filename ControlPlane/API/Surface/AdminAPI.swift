@@ -45,7 +45,7 @@ package final class AdminAPI {
         // Before the body is read, which may move the fields.
         let origin = surroundings.crossOrigin.allowed(exchange)
         var (operation, reply) = await answer(exchange, mayPreflight: origin != nil)
-        if let origin { CrossOrigin.addFields(for: origin, to: &reply.fields) }
+        if let origin { exchange.everyAnswer = surroundings.crossOrigin.fields(for: origin) }
         reply.fields.append("cache-control", "no-store")
         reply.fields.append("content-security-policy", "default-src 'none'; frame-ancestors 'none'")
         addSafety(to: &reply.fields)
@@ -126,7 +126,9 @@ package final class AdminAPI {
         do throws(OperationError) {
             let client = surroundings.proxies.client(of: exchange)
             try surroundings.limits.check(address: client.subscriber.description)
-            if mayPreflight, CrossOrigin.isPreflight(exchange) { return (operation, .preflight) }
+            if mayPreflight, CrossOrigin.isPreflight(exchange) {
+                return (operation, .preflight(surroundings.crossOrigin))
+            }
             switch matcher.match(exchange.method, exchange.path) {
             case .notFound: throw .notFound
             case .methodNotAllowed(let allowed):
@@ -321,8 +323,8 @@ private struct Reply {
         self.body = body
     }
 
-    static var preflight: Reply {
-        Reply(status: 204, fields: CrossOrigin.preflightFields(), body: [])
+    static func preflight(_ origins: CrossOrigin) -> Reply {
+        Reply(status: 204, fields: origins.preflightFields, body: [])
     }
 
     static func failure(

@@ -21,7 +21,7 @@ package struct Surroundings {
 
     package init(
         version: String, metrics: MetricsRegistry, limits: RequestLimits,
-        crossOrigin: CrossOrigin = CrossOrigin(origins: []), webFiles: WebFiles = WebFiles(),
+        crossOrigin: CrossOrigin = .admin([]), webFiles: WebFiles = WebFiles(),
         eventStreams: EventStreams = EventStreams(), proxies: TrustedProxies = .none,
         isSecure: Bool = false, tracer: Tracer? = nil,
         unreadyParts: @escaping () async -> [String]

@@ -86,6 +86,7 @@ final class Stack {
             "--listen-address", "127.0.0.1:\(ports.gateway)",
             "--operations-listen-address", "127.0.0.1:\(ports.operations)",
             "--data-directory", try state.folder("node"),
+            "--cors-origins", "http://127.0.0.1:\(ports.admin),http://localhost:\(ports.admin)",
         ]
         if let loops { arguments += ["--loops", "\(loops)"] }
         if !allowedEgress.isEmpty { arguments += ["--allow-egress", allowedEgress.joined(separator: ",")] }

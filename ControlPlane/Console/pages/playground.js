@@ -4,10 +4,10 @@ import { post } from "../core/api.js";
 import { confirmDanger, notify } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
 import { controls } from "../core/controls.js";
-import { card, description, emptyState, linkButton, pageHead } from "../core/parts.js";
+import { card, description, emptyState, linkButton, nameOf, pageHead } from "../core/parts.js";
 import { href } from "../core/router.js";
 import { lookup, settings } from "../core/session.js";
-import { label, t, whole } from "../core/words.js";
+import { label, money, t, whole } from "../core/words.js";
 
 const lifeMilliseconds = 300_000;
 
@@ -120,6 +120,9 @@ export async function playgroundPage({ tenant }) {
         if (temperature.read() !== null) body.temperature = temperature.read();
         const began = performance.now();
         const answer = await call(secret, JSON.stringify(body));
+        for (const name of ["route", "model", "provider", "attempts", "cost"]) {
+            known[`eclusa_${name}`] = answer.headers.get(`x-eclusa-${name}`);
+        }
         known.request_id = answer.headers.get("x-request-id");
         if (!answer.ok) {
             const problem = await answer.json().catch(() => null);
@@ -153,7 +156,10 @@ export async function playgroundPage({ tenant }) {
     function tell(known) {
         const usage = known.usage;
         fill(facts, description([
-            { name: "route" }, { name: "model" },
+            { name: "route" }, { name: "model", show: () => known.eclusa_model ?? known.model ?? "—" },
+            ...(known.eclusa_provider ? [{ name: "provider", show: () => nameOf(known.eclusa_provider, `${base}/providers`, (one) => one.name) }] : []),
+            ...(known.eclusa_attempts ? [{ name: "attempts", show: () => known.eclusa_attempts }] : []),
+            ...(known.eclusa_cost ? [{ name: "cost", show: () => money(known.eclusa_cost) }] : []),
             { name: "first", label: "playground.first", show: () => (known.first ? `${whole(known.first)} ms` : "—") },
             { name: "total", label: "playground.total", show: () => `${whole(known.total)} ms` },
             { name: "input_tokens", show: () => (usage ? whole(usage.prompt_tokens) : "—") },

@@ -1,13 +1,21 @@
-import HTTPServing
-import HTTPWire
+package import HTTPWire
 
-/// Which web pages of other origins may use the API: none, but for those the operator names. They use
+/// Which web pages of other origins may use a server: none, but for those the operator names. They use
 /// bearer tokens; cookies are never allowed along.
 package struct CrossOrigin: Sendable {
     /// Exact origins, such as `https://console.example.com`.
     private let origins: Set<String>
+    private let methods: String
+    private let requestFields: String
+    private let answerFields: String
 
-    package init(origins: [String]) { self.origins = Set(origins) }
+    /// `methods`, and fields apart by commas: what such pages may send and may read.
+    package init(origins: [String], methods: String, requestFields: String, answerFields: String) {
+        self.origins = Set(origins)
+        self.methods = methods
+        self.requestFields = requestFields
+        self.answerFields = answerFields
+    }
 
     /// What is wrong with a text as an origin; nil: nothing.
     package static func problem(_ origin: String) -> String? {
@@ -20,7 +28,7 @@ package struct CrossOrigin: Sendable {
     }
 
     /// The origin of a request from a page that may ask; nil for every other request.
-    func allowed(_ exchange: Exchange) -> String? {
+    package func allowed(_ exchange: Exchange) -> String? {
         guard !origins.isEmpty, let origin = exchange.fieldText(.origin), origins.contains(origin) else {
             return nil
         }
@@ -28,24 +36,22 @@ package struct CrossOrigin: Sendable {
     }
 
     /// Whether a browser asks if it may ask.
-    static func isPreflight(_ exchange: Exchange) -> Bool {
+    package static func isPreflight(_ exchange: Exchange) -> Bool {
         exchange.method == .options && exchange.field("access-control-request-method") != nil
     }
 
     /// What every answer to such a page says.
-    static func addFields(for origin: String, to fields: inout HeaderFields) {
-        fields.append("access-control-allow-origin", origin)
-        fields.append("vary", "origin")
-        fields.append(
-            "access-control-expose-headers",
-            "etag, eclusa-change, eclusa-dry-run, idempotency-replayed, retry-after, x-request-id")
+    package func fields(for origin: String) -> HeaderFields {
+        [
+            "access-control-allow-origin": origin, "vary": "origin",
+            "access-control-expose-headers": answerFields,
+        ]
     }
 
-    static func preflightFields() -> HeaderFields {
+    /// What the answer to a preflight says besides.
+    package var preflightFields: HeaderFields {
         [
-            "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-            "access-control-allow-headers":
-                "authorization, content-type, if-match, idempotency-key, last-event-id",
+            "access-control-allow-methods": methods, "access-control-allow-headers": requestFields,
             "access-control-max-age": "600",
         ]
     }
