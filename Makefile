@@ -82,6 +82,12 @@ test-slow: release install-test ## the tests that take minutes: the long fuzz of
 chaos: release install-test ## kill, cut off, fill up and restore real processes, a minute each (ECLUSA_CHAOS_SECONDS)
 	@ECLUSA_CHAOS_SECONDS=$${ECLUSA_CHAOS_SECONDS:-60} Tests/Chaos/run
 
+rolling-upgrade: release install-test install-check ## replace 2 control planes and 3 gateways behind HAProxy under load, twice; nothing may break
+	@Tests/Chaos/run -s Tests/Chaos/test_rolling_upgrade.py
+
+soak: release install-test ## a long run with mixed load and faults, and its table of drift (ECLUSA_SOAK_MINUTES=30)
+	@ECLUSA_SOAK_MINUTES=$${ECLUSA_SOAK_MINUTES:-30} Tests/Chaos/run -s Tests/Chaos/test_soak.py
+
 fuzz: install ## each fuzz target for SECONDS (60)
 	@Tests/Fuzz/run
 
@@ -110,4 +116,4 @@ clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv .venv-check .venv-previous
 
 .PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format unit coverage \
-	end-to-end test-slow chaos fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean
+	end-to-end test-slow chaos rolling-upgrade soak fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean
