@@ -37,6 +37,7 @@ final class NodeService {
     private let ingestDatabase, lendingDatabase: PostgresPool
     private let registry: NodeRegistry
     private let changes, nodeChanges: PostgresListener
+    private let census: NodeCensus
     private var server: HTTPServer?
     private var sweeping: Timer?
 
@@ -94,6 +95,9 @@ final class NodeService {
         ) {
             keys.snapshotKeyExpires.map { Double($0.microseconds(since: clock.now())) / 1_000_000 } ?? .nan
         }
+        census = NodeCensus(
+            loop: loop, database: database, clock: shared.clock, metrics: shared.metrics
+        ) { publisher.version }
         changes = PostgresListener(
             loop: loop, url: url, role: DatabaseRole.publisher.name, channel: "eclusa_changed"
         ) { publisher.wake() }
@@ -141,6 +145,7 @@ final class NodeService {
         publisher.start()
         changes.start()
         nodeChanges.start()
+        census.start()
     }
 
     private func sweepLater(_ lender: GrantLender) {
@@ -156,6 +161,7 @@ final class NodeService {
     func stop(withinNanoseconds nanoseconds: Int64) async {
         sweeping?.cancel()
         sweeping = nil
+        census.stop()
         await changes.close()
         await nodeChanges.close()
         await publisher.stop()

@@ -107,6 +107,45 @@ package enum NodeStore {
         return page.listing(listed, \.node.id)
     }
 
+    /// What all nodes together are like.
+    package struct Census: Sendable, Equatable {
+        /// Heard of lately, and not revoked.
+        package var connected: Int64
+        package var away: Int64
+        package var revoked: Int64
+        /// Connected, and running an older version than the newest.
+        package var behind: Int64
+        /// Usage events that nodes, by their own last words, have not handed in yet.
+        package var undelivered: Int64
+    }
+
+    /// Counts nodes as they are at this moment. `newest`: the newest published version.
+    package static func census(
+        at now: Timestamp, newest: SnapshotVersion?, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Census {
+        let heard = now.advanced(bySeconds: -Node.silenceLimitSeconds)
+        let (epoch, counter) = parts(newest)
+        let rows = try await connection.query(
+            """
+            select count(*) filter (where live and seen_at >= \(heard)),
+                   count(*) filter (where live and coalesce(seen_at < \(heard), true)),
+                   count(*) filter (where not live),
+                   count(*) filter (where live and seen_at >= \(heard)
+                                      and (running_epoch, running_counter) < (\(epoch), \(counter))),
+                   coalesce(sum(outbox_events) filter (where live), 0)::bigint
+              from nodes
+              left join node_reports on node_id = nodes.id
+             cross join lateral (select status <> 'revoked') as standing (live)
+            """)
+        guard let row = rows.first else {
+            return Census(connected: 0, away: 0, revoked: 0, behind: 0, undelivered: 0)
+        }
+        return Census(
+            connected: try row.int64(0), away: try row.int64(1), revoked: try row.int64(2),
+            behind: try row.int64(3),
+            undelivered: try row.int64(4))
+    }
+
     /// Drains or resumes a node, or revokes it for ever. nil: no such node, or revoked already.
     package static func setStatus(
         _ status: Node.Status, of id: NodeID, _ connection: PostgresConnection

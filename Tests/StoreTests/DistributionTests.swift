@@ -3,12 +3,12 @@ import Testing
 
 @testable import Store
 
-/// The rules of engines that distribute Postgres by a column: the schema meets them, so that it can grow past one
-/// server without being written anew (docs/operating/scale-out.md).
+/// The rules of engines that distribute Postgres by a column: the schema meets them, so that it can grow past
+/// one server without being written anew (docs/operating/scale-out.md).
 @Suite("distribution by tenant")
 struct DistributionTests {
-    /// Unique things without the tenant, each with why it may stay: a distributed engine cannot keep them over
-    /// all its servers.
+    /// Unique things without the tenant, each with why it may stay: a distributed engine cannot keep them
+    /// over all its servers.
     private static let uniqueBeyondTenants: Set<String> = [
         // Looked up before the tenant is known, and random: two equal ones do not happen.
         "email_tokens", "invitations", "keys", "management_tokens",

@@ -160,6 +160,38 @@ struct NodeStoreTests {
         }
     }
 
+    @Test("the census tells connected, silent, revoked and lagging nodes apart, and adds up what they hold")
+    func census() async throws {
+        try await withTestDatabase { database in
+            try await database.pool.withConnection { connection in
+                let fixture = Fixture()
+                let newest = SnapshotVersion(epoch: 1, counter: 42)
+                var status = NodeStatus(
+                    softwareVersion: "2.0", processNonce: "n", startedAt: fixture.now, running: newest,
+                    runningIssuedAt: fixture.now, rejected: nil, callsInFlight: 0, outboxEvents: 4,
+                    outboxBytes: 500, isDraining: false)
+                _ = try await fixture.joined("silent", connection)
+                let current = try await fixture.joined("current", connection)
+                let late = try await fixture.joined("late", connection)
+                let gone = try await fixture.joined("gone", connection)
+                let seen = fixture.now
+                for node in [current, gone] {
+                    _ = try await NodeStore.report(status, of: node.id, at: seen, connection)
+                }
+                status.running = SnapshotVersion(epoch: 1, counter: 41)
+                _ = try await NodeStore.report(status, of: late.id, at: seen, connection)
+                _ = try await NodeStore.setStatus(.revoked, of: gone.id, connection)
+                let now = try await NodeStore.census(at: seen, newest: newest, connection)
+                #expect(
+                    now == NodeStore.Census(connected: 2, away: 1, revoked: 1, behind: 1, undelivered: 8))
+                let later = seen.advanced(bySeconds: Node.silenceLimitSeconds + 1)
+                let then = try await NodeStore.census(at: later, newest: nil, connection)
+                #expect(
+                    then == NodeStore.Census(connected: 0, away: 3, revoked: 1, behind: 0, undelivered: 8))
+            }
+        }
+    }
+
     private func secret(_ keyID: String, _ fixture: Fixture) -> PlatformSecret {
         let now = fixture.now
         return PlatformSecret(
