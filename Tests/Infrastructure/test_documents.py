@@ -75,7 +75,7 @@ def test_every_metric_exists(page):
 
 # Options of others' programs that the pages name.
 FOREIGN = {
-    "--createdb", "--pwprompt", "--owner", "--system", "--group", "--no-create-home", "--now", "--build-arg", "--target", "--tool",
+    "--createdb", "--pwprompt", "--owner", "--build", "--system", "--group", "--no-create-home", "--now", "--build-arg", "--target", "--tool",
     "--from-literal", "--from-file", "--secret-id", "--secret-string", "--previous", "--explicit-target-dependency-import-check", "--filter",
     "--tests", "--port-offset", "--scratch-path", "--version"}
 

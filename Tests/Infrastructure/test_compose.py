@@ -1,0 +1,111 @@
+"""The compose files: what they set, mount and wait for exists. No container engine is needed, and none ran them here."""
+
+import os
+import re
+import shutil
+import stat
+
+import pytest
+import yaml
+from repository import INFRASTRUCTURE, ROOT, run, seconds, settings, variables
+
+COMPOSE = INFRASTRUCTURE / "compose"
+STAGING = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
+DEVELOPMENT = yaml.safe_load((COMPOSE / "compose.development.yaml").read_text())
+OURS = {"control": "eclusa-control", "gateway": "eclusa-gateway", "stand-in": "eclusa-stand-in", "tools": None}
+
+
+def services(file=STAGING):
+    return file["services"].items()
+
+
+def program(service):
+    return OURS[service["build"]["target"]] if "build" in service else None
+
+
+def test_targets_of_the_dockerfile_exist():
+    targets = set(re.findall(r"^FROM \S+ AS ([\w-]+)", (INFRASTRUCTURE / "containers/Dockerfile").read_text(), re.M))
+    built = {service["build"]["target"] for file in (STAGING, DEVELOPMENT) for _, service in services(file) if "build" in service}
+    assert built <= targets and {"control", "gateway", "tools", "stand-in"} <= built
+
+
+@pytest.mark.parametrize("file", [STAGING, DEVELOPMENT], ids=["staging", "development"])
+def test_every_setting_and_flag_exists(file):
+    for name, service in services(file):
+        known = program(service) or program(STAGING["services"].get(name, {}))
+        if known:
+            for variable in service.get("environment", {}):
+                assert variable in variables(known), f"{name}: {variable}"
+            for word in service.get("command", []):
+                assert not word.startswith("--") or word in settings()[known], f"{name}: {word}"
+
+
+def test_services_wait_for_what_is_there_and_use_what_is_declared():
+    for name, service in services():
+        assert set(service.get("depends_on", {})) <= set(STAGING["services"]), name
+        assert set(service.get("secrets", [])) <= set(STAGING["secrets"]), name
+        assert set(service["networks"]) <= set(STAGING["networks"]), name
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in STAGING["volumes"] or (COMPOSE / source).exists(), f"{name}: {source}"
+        for variable, value in service.get("environment", {}).items():
+            for secret in re.findall(r"/run/secrets/([\w-]+)", str(value)):
+                assert secret in service["secrets"], f"{name}: {variable}"
+
+
+def test_what_runs_is_hardened_and_only_the_balancer_is_reached():
+    for name, service in services():
+        assert "no-new-privileges:true" in service["security_opt"] and service["mem_limit"] and service["pids_limit"], name
+        if "build" in service:
+            assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and service["user"] == "65532:65532", name
+        assert name == "balancer" or "ports" not in service, f"{name} is open"
+        assert not any("PASSWORD" in variable and not re.search(r"/run/secrets/", str(value))
+                       for variable, value in service.get("environment", {}).items()), name
+    for port in STAGING["services"]["balancer"]["ports"]:
+        assert port.startswith("127.0.0.1:")
+    assert STAGING["services"]["postgres"]["networks"] == ["inside"] and STAGING["networks"]["inside"]["internal"]
+
+
+def test_programs_have_time_to_drain():
+    for name, service in services():
+        if program(service) and service.get("command") is None:
+            values = service["environment"]
+            needed = seconds(values["ECLUSA_DRAIN_DELAY"]) + seconds(values["ECLUSA_DRAIN_TIME"])
+            assert seconds(service["stop_grace_period"]) >= needed + 5, name
+
+
+def test_the_balancer_gets_every_name_its_configuration_asks_for():
+    asked = set(re.findall(r"\$\{(\w+)\}", (INFRASTRUCTURE / "haproxy/eclusa.cfg").read_text().split("defaults")[1]))
+    assert asked == set(STAGING["services"]["balancer"]["environment"])
+
+
+def test_the_balancers_configuration_is_valid(tmp_path):
+    haproxy = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if haproxy is None:
+        pytest.skip("SKIPPED LOUDLY: no haproxy on this machine (Debian's package haproxy)")
+    environment = {name: str(value) for name, value in STAGING["services"]["balancer"]["environment"].items()}
+    # Names of the compose network mean nothing here.
+    environment = {name: re.sub(r"^[a-z][\w-]*:", "127.0.0.1:", value) for name, value in environment.items()}
+    done = run(haproxy, "-c", "-f", INFRASTRUCTURE / "haproxy/eclusa.cfg", env={**os.environ, **environment})
+    assert done.returncode == 0, done.stderr
+
+
+def test_prepare_makes_secrets_once_and_for_nobody_else(tmp_path):
+    folder = tmp_path / "compose"
+    shutil.copytree(COMPOSE, folder, ignore=shutil.ignore_patterns("secrets", ".env"))
+    for _ in range(2):
+        done = run(folder / "prepare")
+        assert done.returncode == 0, done.stderr
+        made = {path.name: path.read_text() for path in (folder / "secrets").iterdir()}
+        assert set(made) == set(STAGING["secrets"]) and len(made["master-key"]) == 44
+    assert stat.S_IMODE((folder / "secrets").stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / ".env").stat().st_mode) == 0o600
+    before = made
+    assert run(folder / "prepare").returncode == 0
+    assert {path.name: path.read_text() for path in (folder / "secrets").iterdir()} == before
+
+
+def test_the_guide_names_the_steps():
+    guide = (ROOT / "docs/operating/containers.md").read_text()
+    for step in ("./prepare", "docker compose up", "enrollment-token", "compose.development.yaml"):
+        assert step in guide
