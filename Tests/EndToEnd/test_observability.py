@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from harness import ADMIN_EMAIL, PASSWORD, PROGRAMS, ROOT, Eclusa, Process, command, free_port, wait_until
+from harness import PROGRAMS, ROOT, Eclusa, Process, command, free_port, wait_until
 
 PAGE = ROOT / "docs/operating/metrics.md"
 # Only there once something has overflowed.

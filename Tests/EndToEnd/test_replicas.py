@@ -7,7 +7,7 @@ import uuid
 
 import httpx
 import pytest
-from harness import ADMIN_EMAIL, PASSWORD, PROGRAMS, Admin, Postgres, Process, free_port, wait_until
+from harness import ADMIN_EMAIL, PASSWORD, PROGRAMS, Postgres, Process, free_port, wait_until
 
 
 class Pair:
