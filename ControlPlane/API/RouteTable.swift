@@ -10,7 +10,8 @@ package enum RouteTable {
         + UsageRoutes.all + UsageEventRoutes.all
         + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
-        + DeclarationRoutes.all + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
+        + DeclarationRoutes.all + ClientErrorRoutes.all
+        + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
         + IdentityProviderRoutes.all + SCIMRoutes.all
 
     /// The version of the API, not of the program.

@@ -275,6 +275,7 @@ struct RouteProbe {
         case "NewMember": return ["user": .string(try await world.takeUser().description)]
         case "NewGroup", "NewServiceAccount": return ["name": .string(world.fresh("name"))]
         case "GroupChange", "ServiceAccountChange", "RoleChange": return ["description": "Changed"]
+        case "NewClientError": return ["message": "x is undefined"]
         case "NewRole": return ["name": .string(world.fresh("role")), "permissions": ["usage:read"]]
         case "NewRoleBinding": return ["user": .string(try await world.takeMember()), "role": "viewer"]
         case "NewManagementToken": return ["name": "terraform"]

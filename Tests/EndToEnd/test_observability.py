@@ -180,6 +180,20 @@ def test_an_error_line_of_the_log_reaches_the_tracker(observed):
         observed.postgres.start()
 
 
+def test_a_page_that_failed_reaches_the_tracker(observed):
+    wait_until(lambda: httpx.get(observed.url("admin") + "/health/ready", timeout=5).status_code == 200, 30, "the database to be back")
+    answer = observed.admin.http.post(
+        "/api/v1/client-errors", json={"message": "x is undefined", "page": "/console/keys", "trace": "keys.js:12"})
+    assert answer.status_code == 204
+
+    def reported():
+        events = [json.loads(request["body"].splitlines()[2]) for request in observed.received() if request["path"] == "/api/7/envelope/"]
+        return [event for event in events if event["logentry"]["formatted"] == "a page failed"]
+
+    event = wait_until(reported, 20, "the report")[0]
+    assert event["extra"]["page"] == "/console/keys" and event["extra"]["reason"] == "x is undefined"
+
+
 def test_a_receiver_that_is_away_costs_no_call(observed):
     observed.receiver.kill()
     for _ in range(20):
