@@ -3,10 +3,12 @@ package import JSONText
 /// A generation call as a client sent it, checked and understood as far as the gateway must. Borrows the
 /// body; no heap, except where the model's name comes from the path.
 package struct ClientCall {
-    package let form: CallForm
+    package let work: CallWork
     package let body: UnsafeRawBufferPointer
-    /// The call in OpenAI's format, ready to be spliced; nil for other forms.
+    /// The call as OpenAI's chat and its like have it, ready to be spliced; nil for other forms.
     package let openAI: OpenAIChatRequest?
+    /// The form that names the model, for works with files.
+    package let multipart: MultipartModel?
     /// The model's name in the body; nil for forms that say it in the path.
     package let model: JSONFragment?
     /// The model's name from the path.
@@ -17,12 +19,16 @@ package struct ClientCall {
     /// What the model reads, for estimates. Unit: bytes of JSON text.
     package let promptBytes: Int
 
-    package init(_ request: OpenAIChatRequest) {
-        form = .openAIChat
+    /// - Parameter routeName: the route's name where the path says it, whatever the body says.
+    package init(
+        _ request: OpenAIChatRequest, for work: CallWork = .generation(.openAIChat), routeName: String = ""
+    ) {
+        self.work = work
         body = request.body
         openAI = request
+        multipart = nil
         model = request.model
-        pathModel = ""
+        pathModel = routeName
         isStream = request.isStream
         asksForUsage = request.asksForUsage
         promptBytes = request.promptBytes
@@ -34,7 +40,7 @@ package struct ClientCall {
     ///   - model: the model's name where the path says it.
     ///   - isStream: whether the path asks for a stream; the body decides in forms that say it there.
     package init(
-        parsing body: UnsafeRawBufferPointer, as form: CallForm, model pathModel: String? = nil,
+        parsing body: UnsafeRawBufferPointer, for work: CallWork, model pathModel: String? = nil,
         isStream pathIsStream: Bool = false
     ) throws(RequestProblem) {
         var model: JSONFragment?
@@ -52,10 +58,11 @@ package struct ClientCall {
                 }
             }
         } catch { throw .notJSON(error) }
-        self.form = form
+        self.work = work
         self.body = body
         self.promptBytes = promptBytes
         openAI = nil
+        multipart = nil
         asksForUsage = true
         if let pathModel {
             self.model = nil
@@ -71,31 +78,48 @@ package struct ClientCall {
             guard let flag = stream.boolean else { throw .wrongType("stream", "true or false") }
             isStream = flag
         } else {
-            isStream = form.dialect == .ollama
+            isStream = work == .generation(.ollama(.chat)) || work == .generation(.ollama(.generate))
         }
+    }
+
+    /// A form with files in it.
+    package init(_ form: MultipartModel, for operation: OpenAIOperation) {
+        work = .plain(operation)
+        body = form.body
+        openAI = nil
+        multipart = form
+        model = nil
+        pathModel = form.name
+        isStream = false
+        asksForUsage = false
+        promptBytes = 0
     }
 
     private static func isPrompt(_ member: JSONMember) -> Bool {
         member.isNamed("messages") || member.isNamed("system") || member.isNamed("contents")
             || member.isNamed("systemInstruction") || member.isNamed("system_instruction")
-            || member.isNamed("prompt") || member.isNamed("tools")
+            || member.isNamed("prompt") || member.isNamed("tools") || member.isNamed("input")
+            || member.isNamed("instructions") || member.isNamed("content") || member.isNamed("requests")
     }
 
     /// The model's name as the caller wrote it, escapes resolved.
-    package var modelName: String { model?.string ?? pathModel }
+    package var modelName: String { pathModel.isEmpty ? model?.string ?? "" : pathModel }
 
-    /// The call free of its dialect.
-    package func canonical() throws(RequestProblem) -> CanonicalCall {
-        let value: JSONValue
+    /// The body as a tree.
+    package func value() throws(RequestProblem) -> JSONValue {
         do throws(JSONError) {
-            value = try JSONValue.parse(body, limits: JSONLimits(maximumBytes: body.count))
+            return try JSONValue.parse(
+                body, limits: JSONLimits(maximumBytes: body.count, maximumValues: 1_000_000))
         } catch { throw .notJSON(error) }
-        return try form.canonical(value, model: pathModel, isStream: isStream)
     }
 
     /// The body with the provider's own name of the model (quoted JSON), for a provider of the same dialect.
     package func spliced(model name: UnsafeRawBufferPointer) -> SplicedBody {
         if let openAI { return openAI.spliced(model: name) }
+        if let multipart {
+            // Without the quotes of JSON.
+            return multipart.spliced(model: UnsafeRawBufferPointer(rebasing: name.dropFirst().dropLast()))
+        }
         var result = SplicedBody()
         guard let model else {
             result.add(body)

@@ -31,6 +31,7 @@ package enum ClientDialect: Sendable, Equatable, CaseIterable {
 /// What kind of generation a client asks for: its dialect, and which of the dialect's shapes its answer has.
 package enum CallForm: Sendable, Equatable {
     case openAIChat
+    case openAIResponses
     case anthropic
     /// Streams travel as server-sent events, or as one JSON array in pieces.
     case gemini(GeminiEventWriter.Framing)
@@ -38,7 +39,7 @@ package enum CallForm: Sendable, Equatable {
 
     package var dialect: ClientDialect {
         switch self {
-        case .openAIChat: .openAI
+        case .openAIChat, .openAIResponses: .openAI
         case .anthropic: .anthropic
         case .gemini: .gemini
         case .ollama: .ollama
@@ -48,7 +49,7 @@ package enum CallForm: Sendable, Equatable {
     /// The media type of a stream.
     package var streamType: StaticString {
         switch self {
-        case .openAIChat, .anthropic, .gemini(.events): "text/event-stream; charset=utf-8"
+        case .openAIChat, .openAIResponses, .anthropic, .gemini(.events): "text/event-stream; charset=utf-8"
         case .gemini(.array): "application/json; charset=utf-8"
         case .ollama: "application/x-ndjson"
         }
@@ -61,6 +62,7 @@ package enum CallForm: Sendable, Equatable {
     ) throws(RequestProblem) -> CanonicalCall {
         switch self {
         case .openAIChat: try CanonicalCall(openAIChat: body)
+        case .openAIResponses: try CanonicalCall(openAIResponses: body)
         case .anthropic: try CanonicalCall(anthropic: body)
         case .gemini: try CanonicalCall(gemini: body, model: model, isStream: isStream)
         case .ollama(.chat): try CanonicalCall(ollamaChat: body)
@@ -74,6 +76,7 @@ package enum CallForm: Sendable, Equatable {
     ) -> JSONValue {
         switch self {
         case .openAIChat: answer.openAIChat(context)
+        case .openAIResponses: answer.openAIResponses(context)
         case .anthropic: answer.anthropic(context)
         case .gemini: answer.gemini(context)
         case .ollama(let form): answer.ollama(context, form, nanoseconds: nanoseconds)
@@ -83,6 +86,7 @@ package enum CallForm: Sendable, Equatable {
     package func eventWriter(_ context: AnswerContext) -> EventWriter {
         switch self {
         case .openAIChat: .openAIChat(OpenAIChatEventWriter(context))
+        case .openAIResponses: .openAIResponses(ResponsesEventWriter(context))
         case .anthropic: .anthropic(AnthropicEventWriter(context))
         case .gemini(let framing): .gemini(GeminiEventWriter(context, framing))
         case .ollama(let form): .ollama(OllamaLineWriter(context, form))
@@ -93,6 +97,7 @@ package enum CallForm: Sendable, Equatable {
 /// Writes a streamed answer in any form.
 package enum EventWriter: Sendable {
     case openAIChat(OpenAIChatEventWriter)
+    case openAIResponses(ResponsesEventWriter)
     case anthropic(AnthropicEventWriter)
     case gemini(GeminiEventWriter)
     case ollama(OllamaLineWriter)
@@ -103,6 +108,9 @@ package enum EventWriter: Sendable {
         case .openAIChat(var writer):
             writer.write(event, to: &output)
             self = .openAIChat(writer)
+        case .openAIResponses(var writer):
+            writer.write(event, to: &output)
+            self = .openAIResponses(writer)
         case .anthropic(var writer):
             writer.write(event, to: &output)
             self = .anthropic(writer)

@@ -33,8 +33,16 @@ package struct OutputBound: Sendable, Hashable {
 extension ClientCall {
     /// How long its answers may be, as far as it says so.
     package var outputBound: OutputBound {
-        if openAI != nil { return OutputBound(openAIChat: body) }
-        return OutputBound(maximumTokens: (try? canonical())?.maximumOutput)
+        switch work {
+        case .generation(.openAIChat), .plain(.completions): return OutputBound(openAIChat: body)
+        case .generation(let form):
+            guard let value = try? value() else { return OutputBound(maximumTokens: nil) }
+            let canonical = try? form.canonical(value, model: pathModel, isStream: isStream)
+            return OutputBound(maximumTokens: canonical?.maximumOutput)
+        case .embeddings, .plain(.moderations): return OutputBound(maximumTokens: 0)
+        // Pictures and sounds cannot be told a bound; few take more.
+        case .plain: return OutputBound(maximumTokens: 16_384)
+        }
     }
 }
 

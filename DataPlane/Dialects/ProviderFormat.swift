@@ -6,11 +6,24 @@ package enum ProviderFormat: Sendable, Equatable {
     case anthropic(AnthropicStyle)
     case gemini
     case ollama
+    /// OpenAI's own servers, asked in the Responses format: only ever for callers who ask in it.
+    case openAIResponses
+
+    /// Whether the client's bytes can be passed on as they are, but for the model's name.
+    package func isNative(to work: CallWork) -> Bool {
+        switch work {
+        case .generation(let form): isNative(to: form)
+        case .embeddings(let form): isNative(to: form)
+        case .plain: if case .openAIChat = self { true } else { false }
+        }
+    }
 
     /// Whether a call of the form can be passed on with its bytes as they are, but for the model's name.
     package func isNative(to form: CallForm) -> Bool {
         switch (self, form) {
-        case (.openAIChat, .openAIChat), (.anthropic, .anthropic), (.ollama, .ollama(.chat)): true
+        case (.openAIChat, .openAIChat), (.anthropic, .anthropic), (.ollama, .ollama(.chat)),
+            (.openAIResponses, .openAIResponses):
+            true
         // An array of answers is asked for as events and put together here.
         case (.gemini, .gemini(let framing)): framing == .events
         default: false
@@ -24,6 +37,7 @@ package enum ProviderFormat: Sendable, Equatable {
         case .anthropic(let style): call.anthropic(model: model, style: style)
         case .gemini: try call.gemini()
         case .ollama: try call.ollamaChat(model: model)
+        case .openAIResponses: throw .unsupported("input", "it is passed on as it is, or not at all")
         }
     }
 
@@ -34,6 +48,7 @@ package enum ProviderFormat: Sendable, Equatable {
         case .anthropic: try CanonicalAnswer(anthropic: body)
         case .gemini: try CanonicalAnswer(gemini: body)
         case .ollama: try CanonicalAnswer(ollamaChat: body)
+        case .openAIResponses: try CanonicalAnswer(openAIResponses: body)
         }
     }
 
@@ -43,6 +58,7 @@ package enum ProviderFormat: Sendable, Equatable {
         case .anthropic: .anthropic(AnthropicEventReader())
         case .gemini: .gemini(GeminiEventReader())
         case .ollama: .ollama(OllamaLineReader())
+        case .openAIResponses: .openAIResponses(ResponsesEventReader())
         }
     }
 
@@ -56,6 +72,7 @@ enum EventReader: Sendable {
     case anthropic(AnthropicEventReader)
     case gemini(GeminiEventReader)
     case ollama(OllamaLineReader)
+    case openAIResponses(ResponsesEventReader)
 
     mutating func read(_ data: UnsafeRawBufferPointer) -> [CanonicalEvent] {
         switch self {
@@ -71,6 +88,9 @@ enum EventReader: Sendable {
         case .ollama(var reader):
             defer { self = .ollama(reader) }
             return reader.read(data)
+        case .openAIResponses(var reader):
+            defer { self = .openAIResponses(reader) }
+            return reader.read(data)
         }
     }
 
@@ -79,7 +99,7 @@ enum EventReader: Sendable {
         switch self {
         case .openAIChat(let reader): reader.hasFinished
         case .gemini(let reader): reader.hasFinished
-        case .anthropic, .ollama: false
+        case .anthropic, .ollama, .openAIResponses: false
         }
     }
 

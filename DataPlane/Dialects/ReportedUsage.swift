@@ -20,6 +20,11 @@ package struct ReportedUsage: Sendable, Equatable {
     /// Every figure was there and usable: the bill can be settled with them.
     package var isComplete: Bool { hasInput && hasOutput && !isDoubtful }
 
+    /// The report of a work that writes nothing, so that no figure is missed.
+    package var withoutOutput: ReportedUsage {
+        ReportedUsage(usage: usage, hasInput: hasInput, hasOutput: true, isDoubtful: isDoubtful)
+    }
+
     /// The claimed figures, with estimates where none was usable. A doubtful claim never lowers a bill below
     /// the estimate.
     package func completed(estimatedInput: Int64, estimatedOutput: Int64) -> TokenUsage {

@@ -29,7 +29,7 @@ extension ChatReply {
         _ call: ClientCall, _ plan: RoutePlan, of route: CompiledRoute, in serving: ServingSnapshot
     ) async -> CallOutcome {
         isStream = call.isStream
-        form = call.form
+        work = call.work
         var failure: CallFailure?
         var position = 0
         while let target = plan[position] {
@@ -37,7 +37,7 @@ extension ChatReply {
             guard let upstream = gateway.upstreams.upstream(target, of: route, in: serving) else { continue }
             self.upstream = upstream
             let attempt: Attempt
-            if let request = call.openAI, case .openAIChat = upstream.format(for: .openAIChat) {
+            if work == .generation(.openAIChat), let request = call.openAI, upstream.speaksChat {
                 attempt = await attemptChat(request, upstream)
             } else {
                 attempt = await attemptTranslated(call, upstream)
@@ -133,7 +133,7 @@ extension ChatReply {
     }
 
     /// Decides by the head what the answer is, and passes it on.
-    private func passOn(
+    func passOn(
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
     ) async -> CallOutcome {
         if let failure = await refusal(connection, upstream) { return fail(failure, upstream.target) }
@@ -159,7 +159,7 @@ extension ChatReply {
         return nil
     }
 
-    private static func isEventStream(_ type: UnsafeRawBufferPointer) -> Bool {
+    static func isEventStream(_ type: UnsafeRawBufferPointer) -> Bool {
         let expected: StaticString = "text/event-stream"
         let count = expected.utf8CodeUnitCount
         guard type.count >= count,

@@ -27,7 +27,7 @@ extension ChatReply {
 
     private func finish(_ exchange: Exchange, with failure: CallFailure) async {
         if !hasBegun {
-            await RefusalEdge.answer(exchange, with: failure, in: form.dialect)
+            await RefusalEdge.answer(exchange, with: failure, in: work.dialect)
         } else if translation != nil {
             await sendBreak(exchange, with: failure)
         } else {
@@ -40,7 +40,11 @@ extension ChatReply {
     ) async throws(TransportError) {
         let keepsAlive = exchange.canKeepAlive
         beginHead(status: Int(event.status), exchange)
-        head.field("content-type", "application/json")
+        if let answerType {
+            head.field("content-type", answerType)
+        } else {
+            head.field("content-type", "application/json")
+        }
         head.field("x-eclusa-attempts", number: Int(event.attempts))
         CostText.with(event.cost) { head.field("x-eclusa-cost", $0) }
         head.field("x-eclusa-cost-state", event.costState.headerText)
@@ -84,7 +88,7 @@ extension ChatReply {
     func streamHead(_ exchange: Exchange) -> UnsafeRawBufferPointer? {
         keepsStreamAlive = exchange.canKeepAlive && isChunked
         beginHead(status: 200, exchange)
-        head.field("content-type", translation == nil ? "text/event-stream" : form.streamType)
+        head.field("content-type", streamType)
         head.field("cache-control", "no-cache")
         head.field("x-eclusa-attempts", number: Int(attempts))
         head.field("x-eclusa-cost-state", "unknown")
@@ -93,13 +97,18 @@ extension ChatReply {
         return head.finish()
     }
 
+    private var streamType: StaticString {
+        guard translation != nil, case .generation(let form) = work else { return "text/event-stream" }
+        return form.streamType
+    }
+
     private func beginHead(status: Int, _ exchange: Exchange) {
         head.beginResponse(status: status)
         if !exchange.everyAnswer.isEmpty { head.fields(exchange.everyAnswer) }
         head.field("date", exchange.dateBytes)
         head.field("x-request-id", exchange.requestIDBytes)
         if let upstream { head.append(upstream.answerFields) }
-        if form.dialect != .openAI { head.fieldsOf(form.dialect, exchange) }
+        if work.dialect != .openAI { head.fieldsOf(work.dialect, exchange) }
         if let dropped { head.field("x-eclusa-dropped", dropped) }
         if !limitFields.isEmpty { head.fields(limitFields) }
     }

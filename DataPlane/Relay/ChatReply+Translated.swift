@@ -14,7 +14,7 @@ import Transport
 struct OutgoingCall {
     let format: ProviderFormat
     let target: String
-    let fields: [(name: StaticString, value: String)]
+    var fields: [(name: StaticString, value: String)]
     /// Borrows the client's body, or the reply's `payload`.
     let body: SplicedBody
     /// The answer goes to the client as it comes.
@@ -37,44 +37,89 @@ extension ChatReply {
         do throws(CallError) {
             let connection = try await reach(upstream, with: .other(outgoing))
             if let failure = await refusal(connection, upstream) { return .failed(failure) }
-            return .ended(
-                call.isStream
-                    ? await translateStream(connection, from: upstream, call, outgoing)
-                    : await translateWhole(connection, from: upstream, call, outgoing))
+            return .ended(await passOn(connection, from: upstream, call, outgoing))
         } catch { return failed(error, upstream) }
     }
 
+    private func passOn(
+        _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ outgoing: OutgoingCall
+    ) async -> CallOutcome {
+        switch call.work {
+        case .generation(let form) where call.isStream:
+            return await translateStream(connection, from: upstream, call, form, outgoing)
+        case .plain, .embeddings(.openAI):
+            guard outgoing.isNative else { break }
+            let type = connection.head.fields.value(.contentType, in: connection.headBytes)
+            let isJSON = type.map { $0.starts(with: "application/json".utf8) } ?? false
+            if let request = call.openAI, isJSON || (call.isStream && type.map(Self.isEventStream) ?? false) {
+                return await passOn(connection, from: upstream, request)
+            }
+            answerType = isJSON ? nil : type.map { String(decoding: $0, as: UTF8.self) }
+            return await passOnBytes(connection, from: upstream, call, isJSON: isJSON)
+        default: break
+        }
+        return await translateWhole(connection, from: upstream, call, outgoing)
+    }
+
     private func prepare(_ call: ClientCall, for upstream: Upstream) throws(RequestProblem) -> OutgoingCall {
-        let format = upstream.format(for: call.form)
-        // A body that lacks the bound it must have is written anew.
-        let isNative = format.isNative(to: call.form) && !imposesBound
+        var format = upstream.format(for: call.work)
+        let target = upstream.target
+        var isNative = format.isNative(to: call.work)
+        if imposesBound, case .generation = call.work {
+            // A body that lacks the bound it must have is written anew.
+            isNative = false
+            if format == .openAIResponses { format = upstream.format }
+        }
         var body = SplicedBody()
-        if isNative {
+        if isNative, imposesBound, let request = call.openAI {
+            body = request.spliced(model: upstream.modelJSON, imposing: .tokens)
+        } else if isNative {
             body = call.spliced(model: upstream.modelJSON)
         } else {
-            var canonical: CanonicalCall
-            if let known = self.canonical { canonical = known } else { canonical = try call.canonical() }
-            if imposesBound { canonical.maximumOutput = CallClaims.imposedOutputTokens }
-            self.canonical = canonical
-            let request = try format.request(canonical, model: upstream.target.entry.upstreamModel)
+            let request = try translated(call, into: format, for: target)
             payload.removeAll()
             payload.append(request.bytes)
             body.add(payload.view)
-            dropped = canonical.untranslated.isEmpty ? nil : Self.list(canonical.untranslated)
         }
         return OutgoingCall(
-            format: format, target: format.generationPath(of: upstream.target, isStream: call.isStream),
-            fields: fields(for: format, isNative: isNative), body: body, isNative: isNative)
+            format: format, target: format.path(of: target, for: call.work, isStream: call.isStream),
+            fields: fields(for: format, call, isNative: isNative), body: body, isNative: isNative)
+    }
+
+    /// The request in the provider's words.
+    private func translated(
+        _ call: ClientCall, into format: ProviderFormat, for target: CompiledTarget
+    ) throws(RequestProblem) -> JSONValue {
+        let model = target.entry.upstreamModel
+        switch call.work {
+        case .plain:
+            throw .unsupported("model", "this model's provider has no such endpoint")
+        case .embeddings(let form):
+            let wish = try form.read(try call.value())
+            embedding = wish
+            return try format.request(wish, model: model, path: ProviderFormat.geminiName(target))
+        case .generation(let form):
+            if canonical == nil {
+                canonical = try form.canonical(
+                    try call.value(), model: call.pathModel, isStream: call.isStream)
+            }
+            guard var canonical else { throw .missing("model") }
+            if imposesBound { canonical.maximumOutput = CallClaims.imposedOutputTokens }
+            dropped = canonical.untranslated.isEmpty ? nil : Self.list(canonical.untranslated)
+            return try format.request(canonical, model: model)
+        }
     }
 
     /// Fields of the provider's dialect; the client's own wishes in it go along to a provider that shares
     /// it.
     private func fields(
-        for format: ProviderFormat, isNative: Bool
+        for format: ProviderFormat, _ call: ClientCall, isNative: Bool
     ) -> [(name: StaticString, value: String)] {
-        guard case .anthropic = format else { return [] }
+        let type = call.multipart == nil ? nil : exchange?.fieldText(.contentType)
+        var fields: [(name: StaticString, value: String)] = [("content-type", type ?? "application/json")]
+        guard case .anthropic = format else { return fields }
         let version = isNative ? exchange?.fieldText(.anthropicVersion) : nil
-        var fields: [(name: StaticString, value: String)] = [("anthropic-version", version ?? "2023-06-01")]
+        fields.append(("anthropic-version", version ?? "2023-06-01"))
         if isNative, let beta = exchange?.joinedFieldText("anthropic-beta") {
             fields.append(("anthropic-beta", beta))
         }
@@ -100,41 +145,91 @@ extension ChatReply {
         let status = connection.head.status
         let whole: UnsafeRawBufferPointer
         do throws(CallError) {
-            if let bytes = try connection.wholeBodyAtHand(limit: gateway.limits.answerBodyBytes) {
-                whole = bytes
-            } else {
-                whole = try await receiveWhole(connection)
-            }
+            whole = try await receiveAll(connection)
         } catch { return fail(CallFailure(upstream: error), upstream.target) }
-        let limits = JSONLimits(maximumBytes: whole.count, maximumValues: 1_000_000)
+        let limits = JSONLimits(maximumBytes: whole.count, maximumValues: 16_000_000)
         guard let value = try? JSONValue.parse(whole, limits: limits) else {
             let code: ErrorCode = connection.framing == .untilClose ? .upstreamCut : .upstreamInvalid
             let message = "The provider's answer was not valid JSON."
             return fail(CallFailure(code, message: message), upstream.target)
         }
-        let answer: CanonicalAnswer
+        let answer: TranslatedAnswer
         do throws(ProviderComplaint) {
-            answer = try outgoing.format.answer(value)
+            answer = try translate(value, of: call, outgoing)
         } catch {
             return fail(CallFailure(error.scrubbed(upstream.secrets)), upstream.target)
         }
         noteFirstByte()
-        if outgoing.isNative {
-            rest = .plain(whole)
-        } else {
-            let text = call.form.answer(answer, context(of: call), nanoseconds: age)
+        if let text = answer.text {
             // The provider's bytes are of no more use.
             body.removeAll()
             body.append(text.bytes)
             rest = .plain(body.view)
+        } else {
+            rest = .plain(whole)
         }
         let usage = answer.usage ?? ReportedUsage(usage: .zero, hasInput: false, hasOutput: false)
         return outcome(
             .completed, upstream.target,
             usage: usage.completed(
-                estimatedInput: Self.tokens(call.promptBytes),
-                estimatedOutput: Self.tokens(answer.contentBytes)),
+                estimatedInput: Self.tokens(call.promptBytes), estimatedOutput: answer.estimatedOutput),
             isEstimated: !usage.isComplete, status: status)
+    }
+
+    /// An answer in the client's words, and what it is billed by.
+    private struct TranslatedAnswer {
+        /// nil: the provider's own bytes.
+        var text: JSONValue?
+        var usage: ReportedUsage?
+        var estimatedOutput: Int64
+    }
+
+    private func translate(
+        _ value: JSONValue, of call: ClientCall, _ outgoing: OutgoingCall
+    ) throws(ProviderComplaint) -> TranslatedAnswer {
+        switch call.work {
+        case .embeddings(let form):
+            let answer = try outgoing.format.embeddings(value)
+            let text = embedding.map { form.answer(answer, to: $0, context(of: call)) }
+            let none = ReportedUsage(usage: .zero, hasInput: false, hasOutput: true)
+            return TranslatedAnswer(text: text, usage: answer.usage ?? none, estimatedOutput: 0)
+        case .generation(let form):
+            let answer = try outgoing.format.answer(value)
+            // Not `nil`: that would be JSON's null.
+            let text: JSONValue? =
+                outgoing.isNative ? .none : .some(form.answer(answer, context(of: call), nanoseconds: age))
+            return TranslatedAnswer(
+                text: text, usage: answer.usage, estimatedOutput: Self.tokens(answer.contentBytes))
+        case .plain:
+            return TranslatedAnswer(usage: nil, estimatedOutput: 0)
+        }
+    }
+
+    /// An answer that nobody here needs to understand: a sound, a text, a picture. What it says about usage
+    /// is billed if it says it in JSON.
+    private func passOnBytes(
+        _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, isJSON: Bool
+    ) async -> CallOutcome {
+        let status = connection.head.status
+        let whole: UnsafeRawBufferPointer
+        do throws(CallError) {
+            whole = try await receiveAll(connection)
+        } catch { return fail(CallFailure(upstream: error), upstream.target) }
+        noteFirstByte()
+        rest = .plain(whole)
+        let value = isJSON ? try? JSONValue.parse(whole, limits: JSONLimits(maximumBytes: whole.count)) : nil
+        let reported = ReportedUsage(openAIResponses: value?["usage"])
+        let usage = reported ?? ReportedUsage(usage: .zero, hasInput: false, hasOutput: false)
+        return outcome(
+            .completed, upstream.target,
+            usage: usage.completed(estimatedInput: Self.tokens(call.promptBytes), estimatedOutput: 0),
+            isEstimated: !usage.isComplete, status: status)
+    }
+
+    private func receiveAll(_ connection: ClientConnection) async throws(CallError) -> UnsafeRawBufferPointer
+    {
+        if let bytes = try connection.wholeBodyAtHand(limit: gateway.limits.answerBodyBytes) { return bytes }
+        return try await receiveWhole(connection)
     }
 
     /// What the answer says about itself, in the client's terms.
@@ -151,9 +246,10 @@ extension ChatReply {
     // MARK: Streams
 
     private func translateStream(
-        _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ outgoing: OutgoingCall
+        _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ form: CallForm,
+        _ outgoing: OutgoingCall
     ) async -> CallOutcome {
-        var stream = StreamTranslation(from: outgoing.format, to: call.form, context(of: call))
+        var stream = StreamTranslation(from: outgoing.format, to: form, context(of: call))
         translation = stream
         // Nobody reads the request any more, and the stream may last.
         exchange?.releaseContent()
@@ -243,7 +339,7 @@ extension ChatReply {
     func sendBreak(_ exchange: Exchange, with failure: CallFailure) async {
         var words: [UInt8] = []
         translation?.fail(
-            ProviderComplaint(failure.error, status: failure.status, for: form.dialect), to: &words)
+            ProviderComplaint(failure.error, status: failure.status, for: work.dialect), to: &words)
         try? await send(words, isLast: false, exchange)
     }
 

@@ -33,7 +33,8 @@ extension ChatReply {
         }
         noteFirstByte()
         rest = .plain(whole)
-        let usage = answer.usage ?? ReportedUsage(usage: .zero, hasInput: false, hasOutput: false)
+        var usage = answer.usage ?? ReportedUsage(usage: .zero, hasInput: false, hasOutput: false)
+        if case .embeddings = work { usage = usage.withoutOutput }
         return outcome(
             .completed, upstream.target,
             usage: usage.completed(

@@ -37,14 +37,18 @@ final class ChatReply {
     var rest = Rest.nothing
     var attempts: UInt8 = 0
     var isStream = false
-    /// What the client speaks, and in which shape it wants its answer.
-    var form = CallForm.openAIChat
+    /// What the client wants, and in which dialect.
+    var work = CallWork.generation(.openAIChat)
     /// The call free of its dialect, once a provider needs it so.
     var canonical: CanonicalCall?
+    /// The wish for embeddings, once a provider needs it so.
+    var embedding: CanonicalEmbedding?
     /// The stream under way, unless both sides speak OpenAI's chat format.
     var translation: StreamTranslation?
     /// The body of a translated request.
     var payload = GrowableBytes()
+    /// The media type of a whole answer that is no JSON.
+    var answerType: String?
     /// Members of the request that no provider was told, for a header.
     var dropped: String?
     var stream = OpenAIChatStream(wantsUsage: false)
@@ -81,7 +85,7 @@ final class ChatReply {
         rest = .nothing
         attempts = 0
         isStream = false
-        form = .openAIChat
+        work = .generation(.openAIChat)
         hasBegun = false
         isCutShort = false
         startedAt = gateway.loop.now
@@ -102,8 +106,10 @@ final class ChatReply {
         upstream = nil
         exchange = nil
         canonical = nil
+        embedding = nil
         translation = nil
         dropped = nil
+        answerType = nil
         window.keep(0)
         payload.removeAll(keeping: 0)
         unsent = nil

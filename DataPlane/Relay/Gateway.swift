@@ -75,7 +75,7 @@ package final class Gateway {
         let path = exchange.pathBytes
         if Self.isEqual(path, "/v1/chat/completions") {
             guard exchange.method == .post else { return await refuse(exchange, .notAllowed("POST")) }
-            return await complete(exchange, as: .openAIChat)
+            return await complete(.generation(.openAIChat), exchange)
         }
         let place = CallPlace(exchange)
         let dialect = place.dialect ?? CallPlace.speaker(exchange)
@@ -87,8 +87,8 @@ package final class Gateway {
             return await refuse(exchange, .notAllowed(place.methods), in: dialect)
         }
         switch place {
-        case .generation(let form, let model, let isStream):
-            await complete(exchange, as: form, model: model, isStream: isStream)
+        case .work(let work, let model, let isStream):
+            await complete(work, exchange, model: model, isStream: isStream)
         case .tokenCount(_, let model): await countTokens(exchange, in: dialect, of: model)
         case .models(_, let name): await listModels(exchange, in: dialect, named: name)
         case .modelDescription: await describeModel(exchange)

@@ -12,18 +12,18 @@ import Policy
 import Routing
 
 extension Gateway {
-    /// A generation in any dialect, streamed or not: the stages of a call. The model and whether to stream
+    /// Any work in any dialect, streamed or not: the stages of a call. The model and whether to stream
     /// are given where the path says them.
     func complete(
-        _ exchange: Exchange, as form: CallForm, model: String? = nil, isStream: Bool = false
+        _ work: CallWork, _ exchange: Exchange, model: String? = nil, isStream: Bool = false
     ) async {
         do throws(CallFailure) {
             let serving = try world()  // one immutable world per call
-            try refuseStranger(exchange, in: serving)  // before a large body is asked for
+            try refuseStranger(exchange, work.endpoint, in: serving)  // before a large body is asked for
             var body = exchange.bodyAtHand(limit: limits.requestBodyBytes)
             if body == nil { body = try await read(exchange) }
             guard let body else { return }
-            let call = try parse(body, as: form, model, isStream)  // what the gateway must know of it
+            let call = try parse(body, of: exchange, for: work, model, isStream)  // what it must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
             let plan = routing.plan(  // targets, in order
                 for: permit.route, of: permit.admitted.key, in: serving.compiled)
@@ -47,16 +47,18 @@ extension Gateway {
             meters.note(event)
             await reply.finish(event, isDurable: isDurable)  // a clean end, or one error in the dialect
             trace(event, reply)
-        } catch { await refuse(exchange, error, in: form.dialect) }
+        } catch { await refuse(exchange, error, in: work.dialect) }
     }
 
     /// Strangers must not make us take in large bodies; small ones are checked once, with the route.
-    private func refuseStranger(_ exchange: Exchange, in serving: ServingSnapshot) throws(CallFailure) {
+    private func refuseStranger(
+        _ exchange: Exchange, _ endpoint: Endpoint, in serving: ServingSnapshot
+    ) throws(CallFailure) {
         if case .length(let length) = exchange.head.framing, length <= limits.strangerBodyBytes { return }
         let now = clock.now()
         do throws(Refusal) {
             _ = try admission.authenticate(
-                bearer(exchange), for: .chat, from: origin(of: exchange, at: now), at: now,
+                bearer(exchange), for: endpoint, from: origin(of: exchange, at: now), at: now,
                 in: serving.compiled)
         } catch { throw CallFailure(error) }
     }
@@ -72,16 +74,26 @@ extension Gateway {
     }
 
     private func parse(
-        _ body: UnsafeRawBufferPointer, as form: CallForm, _ model: String?, _ isStream: Bool
+        _ body: UnsafeRawBufferPointer, of exchange: Exchange, for work: CallWork, _ model: String?,
+        _ isStream: Bool
     ) throws(CallFailure) -> ClientCall {
-        guard case .openAIChat = form else {
+        switch work {
+        case .plain(let operation) where operation.isForm:
+            let type = exchange.fieldText(.contentType) ?? ""
+            guard let form = MultipartModel(body, contentType: type) else {
+                throw CallFailure(
+                    .modelRequired, message: "Send a form with the part 'model' before the files.")
+            }
+            return ClientCall(form, for: operation)
+        case .generation(.openAIChat), .embeddings(.openAI), .plain:
+            do throws(OpenAIRequestProblem) {
+                return ClientCall(try OpenAIChatRequest(parsing: body), for: work, routeName: model ?? "")
+            } catch { throw CallFailure(error) }
+        default:
             do throws(RequestProblem) {
-                return try ClientCall(parsing: body, as: form, model: model, isStream: isStream)
+                return try ClientCall(parsing: body, for: work, model: model, isStream: isStream)
             } catch { throw CallFailure(error) }
         }
-        do throws(OpenAIRequestProblem) {
-            return ClientCall(try OpenAIChatRequest(parsing: body))
-        } catch { throw CallFailure(error) }
     }
 
     private func admit(
@@ -92,14 +104,17 @@ extension Gateway {
         let now = clock.now()
         let origin = origin(of: exchange, at: now)
         do throws(Refusal) {
-            if let model = call.model, !model.hasEscapes, let name = model.stringBytes {
+            if call.pathModel.isEmpty, let model = call.model, !model.hasEscapes, let name = model.stringBytes
+            {
                 return try admission.admit(
-                    bearer, route: name, endpoint: .chat, from: origin, at: now, in: serving.compiled)
+                    bearer, route: name, endpoint: call.work.endpoint, from: origin, at: now,
+                    in: serving.compiled)
             }
             let name = Array(call.modelName.utf8)
             return try name.span.withUnsafeBytes { name throws(Refusal) in
                 try admission.admit(
-                    bearer, route: name, endpoint: .chat, from: origin, at: now, in: serving.compiled)
+                    bearer, route: name, endpoint: call.work.endpoint, from: origin, at: now,
+                    in: serving.compiled)
             }
         } catch { throw CallFailure(error) }
     }

@@ -18,42 +18,62 @@ extension ProviderFormat {
     }
 
     /// Where the provider of a target takes chat completions in OpenAI's format; nil when it does not.
-    func chatPath(of target: CompiledTarget) -> String? {
+    func chatPath(of target: CompiledTarget) -> String? { Self.openAIPath(of: target, "chat/completions") }
+
+    /// Where the provider of a target has one of OpenAI's endpoints; nil when it does not speak that format.
+    static func openAIPath(of target: CompiledTarget, _ endpoint: String) -> String? {
         let provider = target.provider.entry
         let base = provider.baseURL.path
         switch provider.kind {
-        case .openAI, .openAICompatible: return base + "/chat/completions"
-        case .ollama: return base + "/v1/chat/completions"
+        case .openAI, .openAICompatible: return "\(base)/\(endpoint)"
+        case .ollama: return "\(base)/v1/\(endpoint)"
         case .azureOpenAI:
             guard let version = provider.options["api_version"] else {
-                return base + "/openai/v1/chat/completions"
+                return "\(base)/openai/v1/\(endpoint)"
             }
+            let query = "?api-version=" + QueryItems.escape(version)
+            // Only this one is not below a deployment.
+            if endpoint == "responses" { return base + "/openai/responses" + query }
             let deployment = QueryItems.escape(target.entry.upstreamModel)
-            return base + "/openai/deployments/\(deployment)/chat/completions?api-version="
-                + QueryItems.escape(version)
+            return base + "/openai/deployments/\(deployment)/\(endpoint)" + query
         case .anthropic, .gemini, .bedrock, .vertex: return nil
         }
     }
 
-    /// The request target of a generation.
-    func generationPath(of target: CompiledTarget, isStream: Bool) -> String {
+    /// The request target of a work.
+    func path(of target: CompiledTarget, for work: CallWork, isStream: Bool) -> String {
         let base = target.provider.entry.baseURL.path
-        switch self {
-        case .openAIChat: return chatPath(of: target) ?? base + "/chat/completions"
-        case .anthropic: return base.withoutVersion + "/v1/messages"
-        case .ollama: return base + "/api/chat"
-        case .gemini:
+        switch (self, work) {
+        case (.openAIChat, .generation): return openAI(target, "chat/completions")
+        case (.openAIChat, .embeddings): return openAI(target, "embeddings")
+        case (.openAIChat, .plain(let operation)): return openAI(target, operation.rawValue)
+        case (.openAIResponses, _): return openAI(target, "responses")
+        case (.anthropic, _): return base.withoutVersion + "/v1/messages"
+        case (.ollama, .embeddings): return base + "/api/embed"
+        case (.ollama, _): return base + "/api/chat"
+        case (.gemini, .embeddings): return Self.geminiModel(target) + ":batchEmbedContents"
+        case (.gemini, _):
             let verb = isStream ? ":streamGenerateContent?alt=sse" : ":generateContent"
             return Self.geminiModel(target) + verb
         }
     }
 
-    /// The path of a Gemini model; its name may say its collection itself.
+    private func openAI(_ target: CompiledTarget, _ endpoint: String) -> String {
+        // Chosen only for providers that speak it.
+        Self.openAIPath(of: target, endpoint) ?? target.provider.entry.baseURL.path + "/" + endpoint
+    }
+
+    /// A Gemini model with its collection, which its name may say itself.
+    static func geminiName(_ target: CompiledTarget) -> String {
+        let name = target.entry.upstreamModel
+        return name.hasPrefix("models/") || name.hasPrefix("tunedModels/") ? name : "models/" + name
+    }
+
+    /// The path of a Gemini model.
     static func geminiModel(_ target: CompiledTarget) -> String {
         let base = target.provider.entry.baseURL.path
-        let name = target.entry.upstreamModel
-        let full = name.hasPrefix("models/") || name.hasPrefix("tunedModels/") ? name : "models/" + name
-        let path = full.split(separator: "/").map { QueryItems.escape(String($0)) }.joined(separator: "/")
+        let path = geminiName(target).split(separator: "/").map { QueryItems.escape(String($0)) }.joined(
+            separator: "/")
         let hasVersion = base.hasSuffix("/v1") || base.hasSuffix("/v1beta")
         return base + (hasVersion ? "/" : "/v1beta/") + path
     }

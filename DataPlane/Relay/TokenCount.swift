@@ -37,7 +37,7 @@ extension Gateway {
     ) throws(CallFailure) -> (model: String, bytes: Int) {
         do throws(RequestProblem) {
             let form: CallForm = dialect == .gemini ? .gemini(.events) : .anthropic
-            let call = try ClientCall(parsing: body, as: form, model: model)
+            let call = try ClientCall(parsing: body, for: .generation(form), model: model)
             // Gemini's callers may wrap the whole request they ask about.
             return (call.modelName, call.promptBytes > 0 ? call.promptBytes : body.count)
         } catch { throw CallFailure(error) }

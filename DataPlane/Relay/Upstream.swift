@@ -76,10 +76,19 @@ final class Upstream {
 
     deinit { modelJSON.deallocate() }
 
-    /// The format for a call of this form: the caller's own if the provider knows it.
-    func format(for form: CallForm) -> ProviderFormat {
-        if case .openAIChat = form, !chatHeads.isEmpty { return .openAIChat(.compatible) }
-        return format
+    /// Whether it takes chat completions in OpenAI's format.
+    var speaksChat: Bool { !chatHeads.isEmpty }
+
+    /// The format for this work: the caller's own if the provider knows it.
+    func format(for work: CallWork) -> ProviderFormat {
+        switch work {
+        case .generation(.openAIResponses) where entry.kind == .openAI || entry.kind == .azureOpenAI:
+            .openAIResponses
+        case .generation(.openAIChat) where speaksChat, .embeddings(.openAI) where speaksChat,
+            .plain where speaksChat:
+            .openAIChat(.compatible)
+        default: format
+        }
     }
 
     /// Appends the head of a chat completion in OpenAI's format whose body has this many bytes.
@@ -161,7 +170,7 @@ final class Upstream {
             default: writer.field("authorization", "Bearer ", secret)
             }
         }
-        writer.field("content-type", "application/json")
+        if upToLength { writer.field("content-type", "application/json") }
         writer.field("accept-encoding", "identity")
         writer.field("user-agent", "eclusa")
         for header in provider.headers { writer.field(name: header.name, header.value) }

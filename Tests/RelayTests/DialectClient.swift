@@ -7,13 +7,15 @@ import Testing
 /// A client of one dialect, as far as tests need it: written from the vendors' documents, not from the
 /// gateway's code.
 enum DialectClient: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case openAI, anthropic, gemini, geminiArray, ollama, ollamaGenerate
+    case openAI, responses, azure, anthropic, gemini, geminiArray, ollama, ollamaGenerate
 
     var testDescription: String { rawValue }
 
     func path(stream: Bool) -> String {
         switch self {
         case .openAI: "/v1/chat/completions"
+        case .responses: "/v1/responses"
+        case .azure: "/openai/deployments/gpt-test/chat/completions?api-version=2024-10-21"
         case .anthropic: "/v1/messages"
         case .gemini:
             "/v1/models/gpt-test:" + (stream ? "streamGenerateContent?alt=sse" : "generateContent")
@@ -26,7 +28,8 @@ enum DialectClient: String, CaseIterable, Sendable, CustomTestStringConvertible 
 
     func fields(_ key: String) -> HeaderFields {
         switch self {
-        case .openAI, .ollama, .ollamaGenerate: ["authorization": "Bearer \(key)"]
+        case .azure: ["api-key": key]
+        case .openAI, .responses, .ollama, .ollamaGenerate: ["authorization": "Bearer \(key)"]
         case .anthropic: ["x-api-key": key, "anthropic-version": "2023-06-01"]
         case .gemini, .geminiArray: ["x-goog-api-key": key]
         }
@@ -36,12 +39,16 @@ enum DialectClient: String, CaseIterable, Sendable, CustomTestStringConvertible 
     func body(_ text: String, stream: Bool = false, more: JSONObject = JSONObject()) -> String {
         var body = JSONObject()
         switch self {
-        case .openAI, .anthropic, .ollama:
+        case .responses:
+            body["model"] = "gpt-test"
+            body["input"] = .string(text)
+            body["stream"] = .boolean(stream)
+        case .openAI, .azure, .anthropic, .ollama:
             body["model"] = "gpt-test"
             body["messages"] = [["role": "user", "content": .string(text)]]
             if self == .anthropic { body["max_tokens"] = 500 }
             body["stream"] = .boolean(stream)
-            if self == .openAI, stream { body["stream_options"] = ["include_usage": true] }
+            if self == .openAI || self == .azure, stream { body["stream_options"] = ["include_usage": true] }
         case .gemini, .geminiArray:
             body["contents"] = [["role": "user", "parts": [["text": .string(text)]]]]
         case .ollamaGenerate:
@@ -85,7 +92,8 @@ struct Said {
             return
         }
         switch client {
-        case .openAI: try readOpenAI(stream)
+        case .openAI, .azure: try readOpenAI(stream)
+        case .responses: try readResponses(stream)
         case .anthropic: try readAnthropic(stream)
         case .gemini, .geminiArray: try readGemini(isEvents: stream && client == .gemini, stream)
         case .ollama, .ollamaGenerate: try readOllama()
@@ -93,8 +101,9 @@ struct Said {
     }
 
     private static func values(_ response: Response) throws -> [JSONValue] {
-        try response.text.split(whereSeparator: { $0 == "\n" || $0 == "\r\n" }).compactMap { line in
-            line.hasPrefix("data: {") ? try JSONValue.parse(Array(line.dropFirst(6).utf8)) : nil
+        let lines = response.text.split(whereSeparator: { $0 == "\n" || $0 == "\r\n" })
+        return try lines.filter { $0.hasPrefix("data: {") }.map {
+            try JSONValue.parse(Array($0.dropFirst(6).utf8))
         }
     }
 
@@ -122,6 +131,34 @@ struct Said {
         calls = try names.keys.sorted().map {
             (names[$0] ?? "", try JSONValue.parse(Array((arguments[$0] ?? "").utf8)))
         }
+    }
+
+    private mutating func readResponses(_ stream: Bool) throws {
+        var whole: JSONValue? = stream ? .none : .some(try response.json)
+        var heard = ""
+        var last: Int64 = -1
+        for event in stream ? try Self.values(response) : [] {
+            let number = event["sequence_number"]?.exactInt64 ?? -1
+            #expect(number == last + 1, "\(event.text)")
+            last = number
+            switch event["type"]?.string {
+            case "response.output_text.delta": heard += event["delta"]?.string ?? ""
+            case "response.completed": whole = event["response"]
+            case "error": error = event["message"]?.string
+            default: break
+            }
+        }
+        for item in whole?["output"]?.array ?? [] {
+            for part in item["content"]?.array ?? [] { text += part["text"]?.string ?? "" }
+            for part in item["summary"]?.array ?? [] { thought += part["text"]?.string ?? "" }
+            if let name = item["name"]?.string {
+                calls.append((name, try JSONValue.parse(Array((item["arguments"]?.string ?? "").utf8))))
+            }
+        }
+        if stream { #expect(heard == text) }
+        stop = whole?["status"]?.string
+        input = whole?["usage"]?["input_tokens"]?.exactInt64
+        output = whole?["usage"]?["output_tokens"]?.exactInt64
     }
 
     private mutating func readAnthropic(_ stream: Bool) throws {

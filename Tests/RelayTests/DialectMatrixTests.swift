@@ -70,7 +70,10 @@ struct DialectMatrixTests {
         let schema = #"{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}}}"#
         let text =
             switch client {
-            case .openAI, .ollama, .ollamaGenerate:
+            case .responses:
+                #"{"tools":[{"type":"function","name":"forecast","parameters":\#(schema)},"#
+                    + #"{"type":"function","name":"alarm","parameters":\#(schema)}]}"#
+            case .openAI, .azure, .ollama, .ollamaGenerate:
                 #"{"tools":[{"type":"function","function":{"name":"forecast","parameters":\#(schema)}},"#
                     + #"{"type":"function","function":{"name":"alarm","parameters":\#(schema)}}]}"#
             case .anthropic:
@@ -117,7 +120,7 @@ struct DialectMatrixTests {
                 if status == 429 { #expect(said.response.fields["retry-after"] != nil) }
                 let value = try said.response.json
                 switch client {
-                case .openAI: #expect(value["error"]?["type"] != nil)
+                case .openAI, .azure, .responses: #expect(value["error"]?["type"] != nil)
                 case .anthropic: #expect(value["type"] == "error" && value["error"]?["type"] != nil)
                 case .gemini, .geminiArray:
                     #expect(said.response.text.hasPrefix(#"{"error":"#))
@@ -148,7 +151,8 @@ struct DialectMatrixTests {
                 #expect(text.hasPrefix("HTTP/1.1 200 OK\r\n"), "\(model): \(text)")
                 #expect(text.contains("error") && !text.hasSuffix("0\r\n\r\n"), "\(model): \(text)")
                 for word in [
-                    "[DONE]", "message_stop", "\"finishReason\"", "\"done\":true", "finish_reason\":\"stop",
+                    "[DONE]", "message_stop", "response.completed", "\"finishReason\"", "\"done\":true",
+                    "finish_reason\":\"stop",
                 ] {
                     #expect(!text.contains(word), "\(model): \(text)")
                 }

@@ -61,6 +61,8 @@ package final class StandIn {
                     standIn: self, exchange: exchange, dialect: scripted.dialect, model: scripted.model,
                     isStream: scripted.isStream
                 ).answer()
+            } else if exchange.method == .post, Self.isSmall(exchange.path) {
+                try await ScriptedEmbeddings(standIn: self, exchange: exchange, path: exchange.path).answer()
             } else if exchange.method == .get {
                 try await answerRead(exchange)
             } else {
@@ -79,6 +81,7 @@ package final class StandIn {
         let path = exchange.path
         if path == "/v1/messages" { return (.anthropic, "", false) }
         if path == "/api/chat" { return (.ollama, "", false) }
+        if path == "/v1/responses" { return (.responses, "", false) }
         guard path.hasPrefix("/v1beta/models/"), let colon = path.lastIndex(of: ":") else { return nil }
         let model = String(path[..<colon].dropFirst("/v1beta/models/".count))
         switch path[path.index(after: colon)...] {
@@ -86,6 +89,14 @@ package final class StandIn {
         case "streamGenerateContent": return (.gemini, model, true)
         default: return nil
         }
+    }
+
+    private static func isSmall(_ path: String) -> Bool {
+        let paths = [
+            "/v1/embeddings", "/api/embed", "/v1/completions", "/v1/moderations", "/v1/images/generations",
+            "/v1/audio/speech", "/v1/audio/transcriptions",
+        ]
+        return paths.contains(path) || path.hasSuffix(":batchEmbedContents")
     }
 
     private func answerRead(_ exchange: Exchange) async throws(TransportError) {

@@ -44,9 +44,9 @@ extension ReportedUsage {
         var written: Int64 = 0
         var reasoning: Int64 = 0
         while let member = try? members.next() {
-            if member.isNamed("prompt_tokens") {
+            if member.isNamed("prompt_tokens") || member.isNamed("input_tokens") {
                 input = reader.figure(member.value)
-            } else if member.isNamed("completion_tokens") {
+            } else if member.isNamed("completion_tokens") || member.isNamed("output_tokens") {
                 output = reader.figure(member.value)
             } else if member.isNamed("prompt_tokens_details") {
                 cached = reader.figure("cached_tokens", in: member.value) ?? cached

@@ -1,7 +1,7 @@
 package import JSONText
 
-/// A chat completion call in OpenAI's format, checked and understood as far as the gateway needs it: the fast
-/// path splices its bytes and decodes nothing else. Borrows the body; no heap.
+/// A chat completion call in OpenAI's format, checked and understood as far as the gateway needs it: the
+/// fast path splices its bytes and decodes nothing else. Borrows the body; no heap.
 package struct OpenAIChatRequest {
     package let body: UnsafeRawBufferPointer
     /// The model the caller asks for, as sent.
@@ -39,6 +39,8 @@ package struct OpenAIChatRequest {
                 stream = member.value
             } else if member.isNamed("stream_options") {
                 options = member.value
+            } else if member.isNamed("prompt") || member.isNamed("input") {
+                promptBytes = member.value.range.count
             }
         }
         guard let model, !model.isNull else { throw .modelMissing }

@@ -3,7 +3,7 @@ import JSONText
 
 /// The dialects the stand-in speaks besides OpenAI's fast path, each as strict as the real service.
 enum ScriptedDialect {
-    case openAI, anthropic, gemini, ollama
+    case openAI, responses, anthropic, gemini, ollama
 
     /// A stream's pieces, and how many of the last ones say that it is whole.
     typealias Stream = (frames: [[UInt8]], closing: Int)
@@ -12,6 +12,7 @@ enum ScriptedDialect {
     func parse(_ body: JSONValue, model: String, isStream: Bool) throws(ScriptedFailure) -> ScriptedCall {
         switch self {
         case .openAI: try ScriptedOpenAI.parse(body)
+        case .responses: try ScriptedResponses.parse(body)
         case .anthropic: try ScriptedAnthropic.parse(body)
         case .gemini: try ScriptedGemini.parse(body, model: model, isStream: isStream)
         case .ollama: try ScriptedOllama.parse(body)
@@ -21,6 +22,7 @@ enum ScriptedDialect {
     func plain(_ answer: ScriptedAnswer, _ call: ScriptedCall, _ usage: Behaviour.Usage) -> JSONValue {
         switch self {
         case .openAI: ScriptedOpenAI.plain(answer, call, usage)
+        case .responses: ScriptedResponses.plain(answer, call)
         case .anthropic: ScriptedAnthropic.plain(answer, call, usage)
         case .gemini: ScriptedGemini.plain(answer, call, usage)
         case .ollama: ScriptedOllama.plain(answer, call, usage)
@@ -30,6 +32,7 @@ enum ScriptedDialect {
     func stream(_ answer: ScriptedAnswer, _ call: ScriptedCall, _ usage: Behaviour.Usage) -> Stream {
         switch self {
         case .openAI: ScriptedOpenAI.stream(answer, call, usage)
+        case .responses: ScriptedResponses.stream(answer, call)
         case .anthropic: ScriptedAnthropic.stream(answer, call, usage)
         case .gemini: ScriptedGemini.stream(answer, call, usage)
         case .ollama: ScriptedOllama.stream(answer, call, usage)
@@ -43,6 +46,10 @@ enum ScriptedDialect {
         let error = errorBody(ScriptedFailure(500, message))
         switch self {
         case .openAI, .gemini: return Self.event(error)
+        case .responses:
+            return Self.event(
+                ["type": "error", "code": "server_error", "message": .string(message), "param": nil],
+                named: "error")
         case .anthropic: return Self.event(error, named: "error")
         case .ollama: return error.bytes + [10]
         }
@@ -55,7 +62,7 @@ enum ScriptedDialect {
     func errorBody(_ failure: ScriptedFailure) -> JSONValue {
         let message = JSONValue.string(failure.message)
         switch self {
-        case .openAI: return ["error": ["message": message, "type": "server_error", "code": nil]]
+        case .openAI, .responses: return ["error": ["message": message, "type": "server_error", "code": nil]]
         case .anthropic:
             return [
                 "type": "error",
@@ -84,7 +91,7 @@ enum ScriptedDialect {
 
     func errorFields(_ failure: ScriptedFailure) -> HeaderFields {
         var fields: HeaderFields = ["content-type": "application/json"]
-        if failure.status == 429 || failure.status == 503, self == .anthropic || self == .openAI {
+        if failure.status == 429 || failure.status == 503, self != .gemini && self != .ollama {
             fields.append("retry-after", "7")
         }
         return fields

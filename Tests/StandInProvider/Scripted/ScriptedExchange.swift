@@ -60,7 +60,7 @@ struct ScriptedExchange {
             if let expected, key != expected {
                 return ScriptedFailure(400, "API key not valid. Please pass a valid API key.")
             }
-        case .ollama, .openAI:
+        case .ollama, .openAI, .responses:
             if let expected, bearer != expected { return ScriptedFailure(401, "unauthorized") }
         }
         return nil
