@@ -8,65 +8,104 @@ import HTTPCalling
 import HTTPServing
 import HTTPWire
 import Policy
+import Routing
 import Telemetry
 
 extension ChatReply {
     /// Larger pieces of a body are sent from where they are, smaller ones are put together first.
     private static let copiedPieceBytes = 32 * 1024
 
-    /// What became of one target.
+    /// What became of one attempt.
     enum Attempt {
-        /// It answered, or the call is over for another reason.
+        /// The target answered, or its answer broke; `rest` says what that means for the client.
         case ended(CallOutcome)
-        /// Another target may be asked: this one cannot have begun.
-        case passed(CallFailure)
         case failed(CallFailure)
+        /// The target cannot be asked this: nothing was sent.
+        case unfit(CallFailure)
     }
 
-    /// Dials the targets of the plan until one answers, and passes its answer on up to what must wait for
-    /// the bill. Never throws: the outcome says how it went, `rest` what is still to be sent.
+    /// Asks the targets of the plan until one answers, and passes its answer on up to what must wait for the
+    /// bill. Never throws: the outcome says how it went, `rest` what is still to be sent.
+    ///
+    /// Only before the first byte went to the client is another attempt made, and only as many as the route
+    /// and the targets' budgets allow.
     func relay(
         _ call: ClientCall, _ plan: RoutePlan, of route: CompiledRoute, in serving: ServingSnapshot
     ) async -> CallOutcome {
         isStream = call.isStream
         work = call.work
-        var failure: CallFailure?
-        var position = 0
-        while let target = plan[position] {
-            position += 1
-            guard let upstream = gateway.upstreams.upstream(target, of: route, in: serving) else { continue }
+        var turn = TargetTurn(plan, of: route, limits: gateway.limits.retries)
+        var last: (failure: CallFailure, target: CompiledTarget)?
+        while let upstream = turn.next(in: serving, gateway) {
             self.upstream = upstream
-            let attempt: Attempt
-            if work == .generation(.openAIChat), let request = call.openAI, upstream.speaksChat {
-                attempt = await attemptChat(request, upstream)
-            } else {
-                attempt = await attemptTranslated(call, upstream)
+            let result = await attempt(call, upstream)
+            switch result {
+            case .ended(let outcome):
+                guard case .failure(let failure) = rest, !hasBegun, outcome.ending != .clientGone, !isCutShort
+                else {
+                    note(outcome, at: upstream)
+                    return outcome
+                }
+                last = (failure, upstream.target)
+            case .failed(let failure): last = (failure, upstream.target)
+            case .unfit(let failure):
+                last = last ?? (failure, upstream.target)
+                turn.leave()
+                continue
             }
-            switch attempt {
-            case .ended(let outcome): return outcome
-            case .failed(let problem): return fail(problem, upstream.target)
-            case .passed(let problem):
-                failure = problem
-                if isClientGone || isCutShort { return fail(problem, upstream.target) }
-            }
+            guard let failure = last?.failure else { break }
+            upstream.note(failure, credential: credential, at: gateway.loop.now)
+            if isClientGone || isCutShort { break }
+            guard let pause = turn.plan(after: failure, at: upstream, gateway.loop.now) else { break }
+            dropAttempt()
+            if pause > 0 { await gateway.loop.sleep(nanoseconds: pause) }
+            if isClientGone || isCutShort { break }
         }
-        return fail(failure ?? CallFailure(.noTarget), upstream?.target ?? route.targets[0])
+        return fail(last?.failure ?? CallFailure(.noTarget), last?.target ?? route.targets[0])
     }
 
-    /// The fast path: OpenAI's chat format on both sides.
-    private func attemptChat(_ request: OpenAIChatRequest, _ upstream: Upstream) async -> Attempt {
+    private func attempt(_ call: ClientCall, _ upstream: Upstream) async -> Attempt {
+        upstream.begin(at: gateway.loop.now)
+        defer { upstream.end() }
+        guard work == .generation(.openAIChat), let request = call.openAI, upstream.speaksChat else {
+            return await attemptTranslated(call, upstream)
+        }
+        // The fast path: OpenAI's chat format on both sides.
         do throws(CallError) {
             let connection = try await reach(upstream, with: .chat(request))
             return .ended(await passOn(connection, from: upstream, request))
         } catch { return failed(error, upstream) }
     }
 
-    /// What a failure to reach a target means for the next one.
     func failed(_ error: CallError, _ upstream: Upstream) -> Attempt {
         noteFailure(error, upstream)
-        let failure = CallFailure(upstream: error)
-        // Another target only if this one cannot have begun: a call is not paid for twice.
-        return error.nothingWasSent ? .passed(failure) : .failed(failure)
+        return .failed(CallFailure(upstream: error))
+    }
+
+    /// Tells the target's state how the call went that reached the client.
+    private func note(_ outcome: CallOutcome, at upstream: Upstream) {
+        let now = gateway.loop.now
+        switch outcome.ending {
+        case .completed: upstream.noteSuccess(firstByteNanoseconds: waited, credential: credential, at: now)
+        case .clientGone, .nodeKilled: upstream.state.breaker.abandon(at: now)
+        case .providerError, .upstreamCut, .timedOut:
+            if case .failure(let failure) = rest, !failure.blamesTarget {
+                upstream.state.breaker.succeed(at: now)
+            } else {
+                upstream.state.breaker.fail(at: now)
+            }
+        }
+    }
+
+    /// Forgets what an attempt left that failed.
+    private func dropAttempt() {
+        connection?.finish()
+        connection = nil
+        translation = nil
+        answerType = nil
+        rest = .nothing
+        body.removeAll()
+        forgetFirstByte()
     }
 
     /// What is sent to a provider.
@@ -111,14 +150,15 @@ extension ChatReply {
             let bound: ImposedBound? =
                 imposesBound ? upstream.target.provider.entry.kind.imposedBound : nil
             spliced = request.spliced(model: upstream.modelJSON, imposing: bound)
-            upstream.writeHead(bodyBytes: spliced.byteCount, traceparent: trace, to: &body)
+            credential = upstream.writeHead(bodyBytes: spliced.byteCount, traceparent: trace, to: &body)
         case .other(let call):
             spliced = call.body
             var fields = call.fields
             if let trace { fields.append(("traceparent", trace)) }
-            let isWritten = upstream.writeHead(
+            let used = upstream.writeHead(
                 call.target, fields: fields, bodyBytes: spliced.byteCount, to: &body)
-            guard isWritten else { throw .invalidRequest("the provider's configuration cannot be sent") }
+            guard let used else { throw .invalidRequest("the provider's configuration cannot be sent") }
+            credential = used
         }
         for index in 0..<spliced.count {
             let piece = spliced[index]

@@ -31,7 +31,7 @@ extension ChatReply {
         } catch {
             let failure = CallFailure(error)
             // What one provider has no words for another may have.
-            if case .unsupported = error { return .passed(failure) }
+            if case .unsupported = error { return .unfit(failure) }
             return .failed(failure)
         }
         do throws(CallError) {

@@ -36,6 +36,8 @@ final class ChatReply {
     var upstream: Upstream?
     var rest = Rest.nothing
     var attempts: UInt8 = 0
+    /// The credential of the attempt under way, by its place among the upstream's.
+    var credential = 0
     var isStream = false
     /// What the client wants, and in which dialect.
     var work = CallWork.generation(.openAIChat)
@@ -128,6 +130,12 @@ final class ChatReply {
     func noteFirstByte() {
         if firstByteAt == 0 { firstByteAt = gateway.loop.now }
     }
+
+    /// From the request to the first byte. Unit: nanoseconds.
+    var waited: Int64 { max(0, firstByteAt - startedAt) }
+
+    /// An attempt failed; the next one begins to wait anew.
+    func forgetFirstByte() { firstByteAt = 0 }
 
     func outcome(
         _ ending: UsageEvent.Ending, _ target: CompiledTarget, usage: TokenUsage = .zero,

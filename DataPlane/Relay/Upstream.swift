@@ -2,10 +2,12 @@ import Contract
 import Cryptography
 import Dialects
 import Domain
+import EventLoops
 import Feed
 package import HTTPCalling
 import HTTPWire
 import Policy
+import Routing
 package import Transport
 
 /// A target as one loop uses it: its connections, and everything of a request and an answer that does not
@@ -30,13 +32,17 @@ final class Upstream {
     let modelJSON: UnsafeRawBufferPointer
     private let credentials: [OpenedCredential]
     private let authority: String
+    /// How the target does, whatever snapshot it stands in.
+    let state: TargetState
+    /// How the credentials do, in their order.
+    private let rests: [CredentialState]
 
     private var entry: ProviderEntry { target.provider.entry }
 
     /// nil when the provider does not speak a wire format of this node, or its configuration cannot be sent.
     init?(
         _ target: CompiledTarget, of route: CompiledRoute, in serving: ServingSnapshot,
-        _ calling: UpstreamCalling
+        _ calling: UpstreamCalling, _ states: UpstreamStates
     ) {
         let provider = target.provider.entry
         guard let format = ProviderFormat(provider.kind, model: target.entry.upstreamModel) else {
@@ -52,6 +58,8 @@ final class Upstream {
         self.format = format
         authority = address.authority
         credentials = serving.credentials(of: provider.id)
+        rests = credentials.map { states.credential($0.id) }
+        state = states.target(target)
         if let path = format.chatPath(of: target) {
             let heads = Self.heads(path, provider, authority, credentials, upToLength: true)
             guard !heads.isEmpty else { return nil }
@@ -91,15 +99,18 @@ final class Upstream {
         }
     }
 
-    /// Appends the head of a chat completion in OpenAI's format whose body has this many bytes.
-    func writeHead(bodyBytes: Int, traceparent: String? = nil, to output: inout GrowableBytes) {
-        chatHeads[nextCredential()].withBytes { output.append($0) }
+    /// Appends the head of a chat completion in OpenAI's format whose body has this many bytes; gives the
+    /// place of the credential in it.
+    func writeHead(bodyBytes: Int, traceparent: String? = nil, to output: inout GrowableBytes) -> Int {
+        let credential = nextCredential()
+        chatHeads[credential].withBytes { output.append($0) }
         output.append(decimal: bodyBytes)
         if var traceparent {
             output.append("\r\ntraceparent: ")
             traceparent.withUTF8 { output.append(UnsafeRawBufferPointer($0)) }
         }
         output.append("\r\n\r\n")
+        return credential
     }
 
     /// Appends the head of a request to any target of the provider, with fields that are fit to be sent;
@@ -107,7 +118,7 @@ final class Upstream {
     func writeHead(
         _ requestTarget: String, fields: [(name: StaticString, value: String)], bodyBytes: Int,
         to output: inout GrowableBytes
-    ) -> Bool {
+    ) -> Int? {
         let templates: [Secret]
         if let known = heads[requestTarget] {
             templates = known
@@ -115,18 +126,19 @@ final class Upstream {
             templates = Self.heads(requestTarget, entry, authority, credentials, upToLength: false)
             heads[requestTarget] = templates
         }
-        guard !templates.isEmpty else { return false }
-        templates[nextCredential()].withBytes { output.append($0) }
+        guard !templates.isEmpty else { return nil }
+        let credential = nextCredential()
+        templates[credential].withBytes { output.append($0) }
         for field in fields {
             guard let line = PreparedFields([String(describing: field.name): field.value]) else {
-                return false
+                return nil
             }
             line.withBytes { output.append($0) }
         }
         output.append("content-length: ")
         output.append(decimal: bodyBytes)
         output.append("\r\n\r\n")
-        return true
+        return credential
     }
 
     /// Credentials take turns by their weights: the golden ratio's multiples spread evenly over the shares,
@@ -135,7 +147,56 @@ final class Upstream {
         guard let total = shareEnds.last, shareEnds.count > 1 else { return 0 }
         calls &+= 1
         let ticket = (calls &* 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: total).high
-        return shareEnds.firstIndex { ticket < $0 } ?? 0
+        let drawn = shareEnds.firstIndex { ticket < $0 } ?? 0
+        let now = pool.loop.now
+        // One that rests is skipped; when all do, it makes no difference.
+        for step in 0..<rests.count {
+            let place = (drawn + step) % rests.count
+            if !rests[place].rest.isResting(at: now) { return place }
+        }
+        return drawn
+    }
+
+    // MARK: How it does
+
+    /// Whether a call to it has a chance: its breaker lets it through, and a credential does not rest.
+    func isAvailable(at now: Int64) -> Bool {
+        state.breaker.isAvailable(at: now)
+            && (rests.isEmpty || rests.contains { !$0.rest.isResting(at: now) })
+    }
+
+    var hasOtherCredential: Bool {
+        let now = pool.loop.now
+        return rests.count > 1 && rests.contains { !$0.rest.isResting(at: now) }
+    }
+
+    func begin(at now: Int64) {
+        state.breaker.begin(at: now)
+        state.inFlight += 1
+    }
+
+    func end() { state.inFlight -= 1 }
+
+    func noteSuccess(firstByteNanoseconds: Int64, credential: Int, at now: Int64) {
+        state.breaker.succeed(at: now)
+        state.latency.observe(nanoseconds: firstByteNanoseconds, at: now)
+        if rests.count > 1 { rests[credential].rest.accept() }
+    }
+
+    func note(_ failure: CallFailure, credential: Int, at now: Int64) {
+        if rests.indices.contains(credential) {
+            if failure.code == .providerCredentialsRejected { rests[credential].rest.refuse(at: now) }
+            if failure.code == .providerRateLimited {
+                rests[credential].rest.cool(for: failure.restNanoseconds ?? 1_000_000_000, at: now)
+            }
+        }
+        if failure.blamesTarget {
+            state.breaker.fail(at: now)
+        } else if failure.origin == .provider {
+            state.breaker.succeed(at: now)
+        } else {
+            state.breaker.abandon(at: now)
+        }
     }
 
     /// What must not appear in any text that goes to a client.
@@ -216,6 +277,7 @@ package struct UpstreamCalling {
 /// The upstreams of the running snapshot, made when a call first wants them. Loop thread.
 final class UpstreamTable {
     private let calling: UpstreamCalling
+    private let states = UpstreamStates()
     private var serving: ServingSnapshot?
     // A target belongs to one route of one snapshot, and the upstream keeps it alive: its address names it.
     private var upstreams: [ObjectIdentifier: Upstream] = [:]
@@ -231,7 +293,7 @@ final class UpstreamTable {
             self.serving = serving
         }
         if let upstream = upstreams[ObjectIdentifier(target)] { return upstream }
-        guard let upstream = Upstream(target, of: route, in: serving, calling) else { return nil }
+        guard let upstream = Upstream(target, of: route, in: serving, calling, states) else { return nil }
         upstreams[ObjectIdentifier(target)] = upstream
         return upstream
     }

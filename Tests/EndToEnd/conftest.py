@@ -18,7 +18,7 @@ def pytest_runtest_makereport(item, call):
     """Enters what became of a cell of the matrix: it is good when all its tests are."""
     report = (yield).get_result()
     row = item.get_closest_marker("row")
-    if row is None or (report.passed and report.when != "call"):
+    if row is None or report.skipped or (report.passed and report.when != "call"):
         return
     cell = (row.args[0], item.callspec.params["client"].name, item.callspec.params["provider"])
     item.module.results[cell] = item.module.results.get(cell, True) and report.passed

@@ -107,6 +107,56 @@ class OpenAI:
     def list_models(self):
         return {model.id for model in self.sdk.models.list()}
 
+    def embed(self, model, texts):
+        # Asks for base64 by itself and decodes it.
+        return [each.embedding for each in self.sdk.embeddings.create(model=model, input=texts, dimensions=3).data]
+
+
+class Responses(OpenAI):
+    """The same SDK with OpenAI's newer API."""
+
+    name = "openai responses"
+
+    def send(self, model, items, stream=False, **more):
+        if stream:
+            kinds = []
+            for event in self.sdk.responses.create(model=model, input=items, stream=True, **more):
+                kinds.append(event.type)
+                if event.type == "error":
+                    raise openai.APIError(event.message, request=None, body=None)
+                if event.type in ("response.completed", "response.incomplete"):
+                    answer = event.response
+            assert kinds[0] == "response.created" and kinds[-1] in ("response.completed", "response.incomplete"), kinds
+        else:
+            answer = self.sdk.responses.create(model=model, input=items, **more)
+        calls = [(item.call_id, item.name, json.loads(item.arguments))
+                 for item in answer.output if item.type == "function_call"]
+        return Said(answer.output_text, calls, answer.usage.input_tokens, answer.usage.output_tokens,
+                    "calls" if calls else {"completed": "stop", "incomplete": "length"}[answer.status])
+
+    def begin(self, model, text):
+        parts = self.sdk.responses.create(model=model, input=text, stream=True)
+        next(iter(parts))
+        return parts.close
+
+    tools = [{"type": "function", "name": name, "parameters": FORECAST, "strict": False} for name in ("forecast", "alarm")]
+
+    def use_tool(self, model, text, stream):
+        items = [{"role": "user", "content": text}]
+        said = self.send(model, items, stream, tools=self.tools)
+        for id, name, arguments in said.calls:
+            items.append({"type": "function_call", "call_id": id, "name": name, "arguments": json.dumps(arguments)})
+        items += [{"type": "function_call_output", "call_id": id, "output": f"sunny by {name}"} for id, name, _ in said.calls]
+        return said, self.send(model, items, stream, tools=self.tools)
+
+    def see(self, model, text):
+        url = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
+        return self.send(model, [{"role": "user", "content": [
+            {"type": "input_text", "text": text}, {"type": "input_image", "image_url": url, "detail": "auto"}]}])
+
+    def fill_in(self, model, text):
+        return self.ask(model, text, text={"format": {"type": "json_schema", "name": "person", "schema": PERSON}})
+
 
 class Anthropic:
     name = "anthropic"
@@ -230,6 +280,11 @@ class Gemini:
     def list_models(self):
         return {model.name.removeprefix("models/") for model in self.sdk.models.list()}
 
+    def embed(self, model, texts):
+        answer = self.sdk.models.embed_content(
+            model=model, contents=texts, config=types.EmbedContentConfig(output_dimensionality=3))
+        return [each.values for each in answer.embeddings]
+
     def count(self, model, text):
         return self.sdk.models.count_tokens(model=model, contents=text).total_tokens
 
@@ -284,5 +339,8 @@ class Ollama:
     def list_models(self):
         return {model.model for model in self.sdk.list().models}
 
+    def embed(self, model, texts):
+        return [list(each) for each in self.sdk.embed(model=model, input=texts, dimensions=3).embeddings]
 
-DIALECTS = [OpenAI, Anthropic, Gemini, Ollama]
+
+DIALECTS = [OpenAI, Responses, Anthropic, Gemini, Ollama]

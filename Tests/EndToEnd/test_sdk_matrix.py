@@ -11,7 +11,7 @@ from harness import ROOT, wait_until
 PROVIDERS = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": ""}
 BEHAVIOURS = ["", "-error-400", "-error-404", "-error-429", "-error-500", "-error-503", "-chunks-10-cut",
               "-chunks-10-error-event", "-chunks-1000-gap-20ms", "-cached"]
-ROWS = ["chat", "stream", "unicode", "tools", "vision", "schema", "errors", "broken streams", "leaving", "usage"]
+ROWS = ["chat", "stream", "unicode", "tools", "vision", "schema", "errors", "broken streams", "leaving", "usage", "embeddings"]
 results = {}
 
 
@@ -131,6 +131,13 @@ def test_the_bill_is_what_the_provider_said(client, provider, stream, world):
     billed = world.usage()
     assert billed["input_tokens"] - books["input_tokens"] == said.input
     assert billed["output_tokens"] - books["output_tokens"] == said.output
+
+
+@pytest.mark.row("embeddings")
+def test_embeddings_arrive_in_order(client, provider):
+    if not hasattr(client, "embed") or provider == "anthropic":
+        pytest.skip("the dialect or the provider has no embeddings")
+    assert client.embed(route(provider), ["one", "three"]) == [[3, 3.25, 3.5], [5, 5.25, 5.5]]
 
 
 def settle(world):

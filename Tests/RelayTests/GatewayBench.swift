@@ -77,10 +77,13 @@ final class GatewayBench {
         self.fixture = fixture
         self.parts = parts
         let compiled = try CompiledSnapshot(fixture.built())
-        var credentials: [ProviderID: Secret] = [:]
+        var credentials: [ProviderID: [OpenedCredential]] = [:]
         for provider in compiled.providers {
-            credentials[provider.id] = try provider.entry.credentials.first?.sealed.open(
-                of: provider.id, with: fixture.fleetKey)
+            credentials[provider.id] = try provider.entry.credentials.map { entry in
+                OpenedCredential(
+                    id: entry.id, weight: entry.weight,
+                    secret: try entry.sealed.open(of: provider.id, with: fixture.fleetKey))
+            }
         }
         let serving = ServingSnapshot(compiled, credentials: credentials)
         client = HTTPClient(

@@ -23,6 +23,7 @@ struct UpstreamFailureTests {
         /// What the message has to say.
         var says = ""
         var fields: [String: String] = [:]
+        var attempts: UInt8 = 1
         var testDescription: String { model }
     }
 
@@ -50,7 +51,7 @@ struct UpstreamFailureTests {
         Case(
             model: "stand-in-error-503", status: 503, code: "provider_error", says: "overloaded",
             fields: ["retry-after": "3"]),
-        Case(model: "stand-in-error-529", status: 529, code: "provider_error"),
+        Case(model: "stand-in-error-529", status: 529, code: "provider_error", attempts: 2),
         Case(model: "no-such-model", status: 404, code: "provider_error", says: "no-such-model"),
         Case(model: "stand-in-malformed", status: 502, code: "upstream_invalid"),
         Case(model: "stand-in-cut", status: 502, code: "upstream_cut", ending: .upstreamCut),
@@ -79,7 +80,7 @@ struct UpstreamFailureTests {
             #expect(answer.fields.contains("retry-after") == [429, 503].contains(answer.status))
             let event = try await bench.event()
             #expect(event.ending == example.ending && event.errorCode == example.code)
-            #expect(Int(event.status) == example.status && event.attempts == 1)
+            #expect(Int(event.status) == example.status && event.attempts == example.attempts)
             #expect(event.usage.total == 0 && event.cost == .zero)
         }
     }
