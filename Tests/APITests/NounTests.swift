@@ -295,7 +295,7 @@ struct NounTests {
     }
 
     @Test("lists of providers, models and routes are filtered")
-    func filters() async throws {
+    func nounFilters() async throws {
         try await withAdminServer { server in
             let world = try await World(server)
             let base = "/api/v1/tenants/\(world.acme.tenant)"
