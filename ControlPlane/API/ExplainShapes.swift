@@ -79,6 +79,11 @@ extension Representation<ExplainedRequest> {
                 "How the route chooses among targets of the same priority; null: there is no route."
             ) { .optional($0.explanation.rules?.strategy.rawValue) },
             .init(
+                "limits", .list(limit, maximumCount: 1000),
+                "The limits and budgets the call counts in: the tenant's, the workspace's, those of the owner's "
+                    + "groups, the owner's, the key's own. What is left of them, their state says."
+            ) { .array($0.explanation.limits.map(json)) },
+            .init(
                 "targets", .list(target, maximumCount: Domain.Route.maximumTargets),
                 "By use; those of each in the order they are tried, those of routes inside the route in "
                     + "their places, then those left out. What is drawn by weight at each call stands by "
@@ -101,6 +106,30 @@ extension Representation<ExplainedRequest> {
             "output_rate": rate(target.rates?.output), "estimated_cost": .optional(target.cost),
         ]
     }
+
+    private static func json(_ limit: LimitEntry) -> JSONValue {
+        let amount =
+            limit.metric == .cost ? NanoUSD(nanos: limit.amount).description : "\(limit.amount)"
+        return [
+            "limit": .text(limit.id), "name": .string(limit.name),
+            "subject": .string(limit.subject.kind.rawValue), "metric": .string(limit.metric.name),
+            "amount": .string(amount), "period": .string(limit.period.name),
+            "mode": .string(limit.mode.name),
+        ]
+    }
+
+    private static let limit = Schema.object(
+        ObjectSchema(
+            name: "ExplainedLimit",
+            members: [
+                member("limit", .id(Limit.self), "The limit."),
+                member("name", .text(1...200), "What refused callers are told."),
+                member("subject", .words(LimitSubject.Kind.allCases.map(\.rawValue)), "Whom it binds."),
+                member("metric", .words(LimitMetric.allCases.map(\.name)), "What is counted."),
+                member("amount", .text(1...40), "Dollars for the metric 'cost', else a count."),
+                member("period", .words(LimitPeriod.allCases.map(\.name)), "Of what time."),
+                member("mode", .words(LimitMode.allCases.map(\.name)), "Whether it refuses."),
+            ]))
 
     private static let target = Schema.object(
         ObjectSchema(

@@ -99,6 +99,8 @@ package struct ExplainOperations {
         content.tenants = try await SnapshotExport.tenants(of: own, connection)
         content.workspaces = try await SnapshotExport.workspaces(of: own, connection)
         content.routes = try await SnapshotExport.routes(of: own, connection)
+        content.limits = try await SnapshotExport.limits(of: own, connection)
+        content.groups = try await SnapshotExport.groups(of: own, connection)
         content.prices = try await SnapshotExport.prices(of: usable, at: now, connection)
         content.keys = try await SnapshotExport.keys(named: [key.publicID], at: now, connection)
         var names: [ProviderID: String] = [:]

@@ -42,6 +42,9 @@ package struct Explanation: Sendable {
     /// The route of this name, if there is one; also when the key may not use it.
     package let route: RouteID?
     package let rules: RouteRules?
+    /// The limits the call counts in, as nodes know them: those of the tenant first, then of the workspace,
+    /// the owner's groups, the owner, the key's own.
+    package let limits: [LimitEntry]
     /// By use; those of each in the order they are tried, then those left out.
     package let targets: [Target]
 }
@@ -78,5 +81,15 @@ package func explain(_ call: ExplainedCall, in snapshot: CompiledSnapshot) -> Ex
     }
     return Explanation(
         standing: found.record?.standing(at: now), refusal: refusal, route: route?.id, rules: route?.rules,
-        targets: targets)
+        limits: limits(of: found.key, route), targets: targets)
+}
+
+private func limits(of key: AdmittedKey?, _ route: CompiledRoute?) -> [LimitEntry] {
+    guard let key, let route else { return [] }
+    var found: [LimitEntry] = []
+    key.forEachLimit(of: route) { limit, _ in
+        // A limit that is parted by tag counts a call in each of its tags.
+        if found.last?.id != limit.id { found.append(limit.entry) }
+    }
+    return found
 }
