@@ -52,7 +52,9 @@ final class Upstream {
         let host = url.host.contains(":") ? "[\(url.host)]" : url.host
         let scheme = url.isSecure ? "https" : "http"
         guard let address = WebAddress("\(scheme)://\(host):\(url.port)/"),
-            let origin = Origin(address, tls: calling.tls),
+            let origin = Origin(
+                address, tls: calling.tls,
+                proxy: provider.proxy.map { ProxyAddress(host: $0.host, port: $0.port) }),
             let fields = Self.answerFields(target, of: route, in: serving)
         else { return nil }
         self.format = format
