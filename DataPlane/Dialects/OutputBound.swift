@@ -28,6 +28,22 @@ package struct OutputBound: Sendable, Hashable {
     }
 
     init(maximumTokens: Int64?) { self.maximumTokens = maximumTokens }
+
+    /// Counts the answers a call in Gemini's format asks for.
+    mutating func countCandidates(in body: UnsafeRawBufferPointer) {
+        guard var members = try? JSONMembers(body) else { return }
+        while let member = try? members.next() {
+            guard member.isNamed("generationConfig") || member.isNamed("generation_config"),
+                member.value.kind == .object, var inner = try? member.value.members()
+            else { continue }
+            while let option = try? inner.next() {
+                guard option.isNamed("candidateCount") || option.isNamed("candidate_count"),
+                    let count = option.value.exactInt64
+                else { continue }
+                choices = max(choices, count)
+            }
+        }
+    }
 }
 
 extension ClientCall {
@@ -38,7 +54,9 @@ extension ClientCall {
         case .generation(let form):
             guard let value = try? value() else { return OutputBound(maximumTokens: nil) }
             let canonical = try? form.canonical(value, model: pathModel, isStream: isStream)
-            return OutputBound(maximumTokens: canonical?.maximumOutput)
+            var bound = OutputBound(maximumTokens: canonical?.maximumOutput)
+            bound.countCandidates(in: body)
+            return bound
         case .embeddings, .plain(.moderations): return OutputBound(maximumTokens: 0)
         // Pictures and sounds cannot be told a bound; few take more.
         case .plain: return OutputBound(maximumTokens: 16_384)

@@ -15,14 +15,15 @@ private final class LimitedNode {
     let id: NodeID
     let grants: NodeGrants
     let port: GrantPort
+    /// The same, for calls that are not to wait.
+    let impatient: GrantPort
     let outbox: Outbox
     let disk: OutboxPort
     let exchanger: GrantExchanger
 
     init(
         _ loop: EventLoop, _ lender: TestLender, id: UInt64 = 1,
-        folder: TemporaryDirectory = TemporaryDirectory(),
-        patience: Int64 = 60_000_000_000
+        folder: TemporaryDirectory = TemporaryDirectory()
     ) async throws {
         let node = NodeID(high: 9, low: id)
         self.id = node
@@ -36,7 +37,9 @@ private final class LimitedNode {
         grants = NodeGrants(at: loop.now)
         disk = outbox.port(for: loop)
         port = GrantPort(
-            grants, outbox: outbox, loop: loop, clock: .fixed(now), patienceNanoseconds: patience)
+            grants, outbox: outbox, loop: loop, clock: .fixed(now), patienceNanoseconds: 60_000_000_000)
+        impatient = GrantPort(
+            grants, outbox: outbox, loop: loop, clock: .fixed(now), patienceNanoseconds: 1)
         exchanger = GrantExchanger(
             loop: loop, grants: grants, outbox: outbox, clock: .fixed(now), log: .silent,
             metrics: MetricsRegistry(), verify: { lender.verified($0, of: node) },
@@ -46,8 +49,10 @@ private final class LimitedNode {
     }
 
     /// One call: held, answered, on disk, settled.
-    func call(_ claims: [LimitClaim], cost: Int64) async throws(GrantPort.Failure) {
-        let held = try await port.reserve(claims) { false }
+    func call(
+        _ claims: [LimitClaim], cost: Int64, waiting: Bool = true
+    ) async throws(GrantPort.Failure) {
+        let held = try await (waiting ? port : impatient).reserve(claims) { false }
         let event = LendingTests.event(cost: cost)
         let charges = held.charges(for: event.usage, cost: event.cost)
         _ = await disk.append(cost: cost, charges: charges) { $0.append(1) }
@@ -158,14 +163,14 @@ struct LendingTests {
         try await withLoop { loop in
             let lender = TestLender(now: Self.now)
             let claim = Self.claim(lender, .cost, .day, 1000, of: 10)
-            let node = try await LimitedNode(loop, lender, patience: 50_000_000)
+            let node = try await LimitedNode(loop, lender)
             try await node.call([claim], cost: 10)
             lender.isAway = true
             let lent = try #require(lender.account(claim.account.limit)?.loans.first?.lent)
             var answered: Int64 = 1
             do throws(GrantPort.Failure) {
                 while true {
-                    try await node.call([claim], cost: 10)
+                    try await node.call([claim], cost: 10, waiting: false)
                     answered += 1
                 }
             } catch .refused(let refusal) {
@@ -184,11 +189,11 @@ struct LendingTests {
         try await withLoop { loop in
             let lender = TestLender(now: Self.now)
             let claim = Self.claim(lender, .concurrency, .open, 1)
-            let node = try await LimitedNode(loop, lender, patience: 20_000_000)
+            let node = try await LimitedNode(loop, lender)
             do {
                 let first = try await node.port.reserve([claim]) { false }
                 let error = await #expect(throws: GrantPort.Failure.self) {
-                    _ = try await node.port.reserve([claim]) { false }
+                    _ = try await node.impatient.reserve([claim]) { false }
                 }
                 if case .refused(let refusal)? = error { #expect(refusal.reason == .concurrency) }
                 _ = consume first
@@ -272,9 +277,9 @@ struct LendingTests {
             held.settle(Self.event(cost: 10))
             first.end()
             let folderNow = isKill ? remains : folder
-            let second = try await LimitedNode(loop, lender, folder: folderNow, patience: 1_000_000)
+            let second = try await LimitedNode(loop, lender, folder: folderNow)
             var answered: Int64 = 0
-            while (try? await second.call([claim], cost: 10)) != nil { answered += 1 }
+            while (try? await second.call([claim], cost: 10, waiting: false)) != nil { answered += 1 }
             // Two calls of before the kill; of it, two were held at once. An orderly end keeps nothing back.
             #expect(answered == lent / 10 - 2 - (isKill ? 2 : 0))
             second.end()
@@ -286,13 +291,13 @@ struct LendingTests {
         try await withLoop { loop in
             let lender = TestLender(now: Self.now)
             let claim = Self.claim(lender, .cost, .day, 1000, of: 10)
-            let node = try await LimitedNode(loop, lender, patience: 20_000_000)
+            let node = try await LimitedNode(loop, lender)
             try await node.call([claim], cost: 10)
             #expect(try #require(await node.outbox.heldGrants()).count == 1)
             lender.isAway = true
             #expect(await node.outbox.retireEpoch(node.outbox.status.epoch, reason: "conflict"))
             let error = await #expect(throws: GrantPort.Failure.self) {
-                try await node.call([claim], cost: 10)
+                try await node.call([claim], cost: 10, waiting: false)
             }
             let refusal = try #require(error?.refusal)
             #expect(refusal.reason == .contended)

@@ -173,9 +173,14 @@ package struct GrantHolder: Sendable {
                 isPassing: passing)
         }
         let second: Int64 = 1_000_000_000
-        // A budget that is spent elsewhere is refused though nothing was ever lent here.
-        guard let grant = account.current, grant.serial > 0 || account.terms.kind == .budget,
-            !grant.isClosing, let amount = account.amount
+        // Also for a node that was never lent anything, because others have spent it all.
+        let spent = account.usedElsewhere + (account.current?.spent ?? 0)
+        if claim.terms.kind == .budget, let amount = account.amount, spent > amount - claim.amount,
+            account.current.map({ $0.slack < claim.amount || $0.serial == 0 }) ?? true
+        {
+            return problem(.exhausted, after: second, passing: false)
+        }
+        guard let grant = account.current, grant.serial > 0, !grant.isClosing, let amount = account.amount
         else {
             let reason: LimitRefusal.Reason =
                 switch claim.terms.kind {
@@ -197,8 +202,6 @@ package struct GrantHolder: Sendable {
                 .concurrency, after: second, passing: account.usedElsewhere + grant.held < amount)
         case .budget:
             if grant.slack >= claim.amount { return nil }
-            let used = account.usedElsewhere + grant.spent
-            if used > amount - claim.amount { return problem(.exhausted, after: second, passing: false) }
             return problem(.contended, after: second, passing: true)
         }
     }
