@@ -1,10 +1,11 @@
 // Nouns of the platform: tenants, users, nodes, join tokens, mails, backups.
 
-import { post, request } from "../core/api.js";
+import { get, post, put, request } from "../core/api.js";
 import { confirmDanger, notify, showOnce } from "../core/dialog.js";
-import { h } from "../core/dom.js";
+import { h, fill } from "../core/dom.js";
+import { makeForm } from "../core/form.js";
 import { innerList } from "../core/noun.js";
-import { badge, card, linkButton } from "../core/parts.js";
+import { badge, card, failure, linkButton, loading } from "../core/parts.js";
 import { go } from "../core/router.js";
 import { isPlatformRole, may, reloadTenants, roleNames } from "../core/session.js";
 import { label, t } from "../core/words.js";
@@ -32,6 +33,20 @@ export const tenantFields = [
     { name: "node_group", required: true, on: "update" }, { name: "sign_up_domain", isNullable: true, on: "update" },
 ];
 
+/// What is added to providers' prices when this tenant's calls are counted.
+function markupCard(tenant) {
+    const place = h("div", {}, loading("4rem"));
+    const path = `/tenants/${tenant.id}/markup`;
+    get(path).then((markup) => fill(place, may("markups:update") ? makeForm({
+        fields: [{ name: "percent", kind: "decimal", required: true, hint: "hint.markup" }], value: markup,
+        save: async (value) => {
+            await put(path, value);
+            notify(t("common.saved"));
+        },
+    }).element : h("p", {}, `${markup.percent} %`)), (problem) => fill(place, failure(problem)));
+    return card(t("markup.title"), place);
+}
+
 const tenants = {
     name: "tenants", kind: "tenant", path: () => "/tenants", isDeleteTyped: true,
     permissions: { read: null, create: "tenants:create", update: "tenants:update", delete: "tenants:delete" },
@@ -56,6 +71,7 @@ const tenants = {
         },
         { name: "resume", permission: "tenants:suspend", when: (row) => row.status === "suspended", run: act("resume") },
     ],
+    sections: [(context, row) => may("prices:read") && markupCard(row)],
     created: reloadTenants, updated: reloadTenants, deleted: reloadTenants,
 };
 

@@ -17,7 +17,7 @@ function formsOf(list) {
 }
 
 /// A form on one resource that is always there. Somebody else's change is told, not overwritten.
-async function settingsForm(path, tenantFields, { mayChange, saved = async () => {} }) {
+async function settingsForm(path, fields, { mayChange, saved = async () => {} }) {
     const { body, etag } = await request("GET", path);
     let tag = etag;
     if (!mayChange) {
@@ -45,11 +45,14 @@ async function settingsForm(path, tenantFields, { mayChange, saved = async () =>
     return form;
 }
 
+/// What those who run the platform decide for a tenant.
+const onlyPlatform = ["region", "node_group", "sign_up_domain"];
+
 export async function tenantSettings({ tenant }) {
     const mayChange = may("tenants:update", tenant);
     const path = `/tenants/${tenant}`;
     const [general, security] = await Promise.all([
-        settingsForm(path, fields, { mayChange, saved: async () => { await reloadTenants(); guard(() => false); await refresh(); } }),
+        settingsForm(path, tenantFields.filter(({ name }) => !onlyPlatform.includes(name) || may("tenants:create")), { mayChange, saved: async () => { await reloadTenants(); guard(() => false); await refresh(); } }),
         settingsForm(`${path}/security`, [{ name: "require_second_factor", kind: "flag" }], { mayChange }),
     ]);
     const [generalForm, securityForm] = formsOf([general, security]);
