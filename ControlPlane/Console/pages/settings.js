@@ -64,11 +64,17 @@ export async function platformSettings() {
     const signUp = await settingsForm("/sign-up-settings", [
         { name: "open", kind: "flag", label: "settings.openSignUp", hint: "hint.openSignUp" }, { name: "allowed_domains", kind: "lines", placeholder: "example.com" },
     ], { mayChange: may("settings:update") });
-    const security = await settingsForm("/security", [{ name: "require_second_factor", kind: "flag" }], { mayChange: may("settings:update") });
-    const [form, securityForm] = formsOf([signUp, security]);
+    const security = await settingsForm("/security", [{ name: "require_second_factor", kind: "flag" }], {
+        mayChange: may("settings:update"),
+    }).catch((problem) => {
+        // A control plane before it had this answers that there is none.
+        if (problem.status !== 404) throw problem;
+        return null;
+    });
+    const [form, securityForm] = formsOf([signUp, security].filter(Boolean));
     const masterKey = may("master-key:read") ? await get("/master-key") : null;
     return h("div", {}, pageHead({ title: t("settings.title"), about: t("settings.platformAbout") }),
-        card(t("settings.signUp"), form), card(t("settings.security"), securityForm),
+        card(t("settings.signUp"), form), securityForm && card(t("settings.security"), securityForm),
         masterKey && card(t("settings.masterKey"), description([
             { name: "fingerprint", kind: "code" }, { name: "accepts_previous", kind: "flag" }, { name: "secrets", kind: "number" },
             { name: "sealed", kind: "number" }, { name: "complete", kind: "flag" },
