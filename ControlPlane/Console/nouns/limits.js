@@ -162,7 +162,7 @@ export const limits = {
     ],
     fields: (context) => [
         { name: "name", required: true, hint: "hint.limitName" },
-        { name: "subject", kind: "custom", required: true, on: "create", make: (value, id) => subjectControl(context, value, id) },
+        { name: "subject", kind: "custom", on: "create", make: (value, id) => subjectControl(context, value, id) },
         { name: "metric", kind: "choice", required: true, on: "create", values: metrics.map((one) => [one, t(`limit.metric.${one}`)]) },
         { name: "amount", kind: "decimal", required: true, hint: "hint.limitAmount" },
         { name: "period", kind: "choice", required: true, on: "create", default: "month", hint: "hint.limitPeriod", values: periods.map((one) => [one, t(`limit.period.${one}`)]) },
