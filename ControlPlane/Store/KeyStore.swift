@@ -63,9 +63,10 @@ package enum KeyStore {
     ) async throws(PostgresError) -> Listing<Listed, Key> {
         let rows = try await connection.query(
             """
-            select \(fragment: columns), last_used_at
+            select \(fragment: columns),
+                   (select last_used_at from key_uses as used
+                     where used.tenant_id = keys.tenant_id and used.key_id = keys.id)
               from keys
-              left join key_uses on key_uses.tenant_id = keys.tenant_id and key_id = id
              where keys.tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
              order by id desc
              limit \(page.fetchLimit)
