@@ -92,7 +92,7 @@ enum IdentityProviderRoutes {
                 flow: try call.body[ProviderSignInBody.flow], state: try call.body[ProviderSignInBody.state],
                 code: try call.body[ProviderSignInBody.code],
                 at: try call.body[ProviderSignInBody.provider], from: call.origin)
-        },
+        }.openingSession(),
     ]
 }
 

@@ -61,13 +61,13 @@ enum SecondFactorRoutes {
             try await call.operations.secondFactors.reset(of: try call.user, by: try call.caller)
         },
         .one(
-            .get, "/api/v1/security", .needs(.settingsRead, in: .platform), "platform-security.get",
+            .get, "/api/v1/security", .needs(.settingsRead, in: .platform), "security.get",
             "What the platform asks of all users", answers: .tenantSecurity
         ) { call throws(OperationError) in
             try await call.operations.secondFactors.security(of: nil, by: try call.caller)
         },
         .one(
-            .patch, "/api/v1/security", .needs(.settingsUpdate, in: .platform), "platform-security.update",
+            .patch, "/api/v1/security", .needs(.settingsUpdate, in: .platform), "security.update",
             "Change what the platform asks of all users", body: TenantSecurityBody.shape,
             answers: .tenantSecurity
         ) { call throws(OperationError) in

@@ -136,7 +136,7 @@ package struct SecondFactorOperations {
             throw OperationError(.conflict, detail: "Enrol a second factor of your own first.")
         }
         return try await environment.write(
-            tenant == nil ? "platform-security.update" : "tenant-security.update", permission,
+            tenant == nil ? "security.update" : "tenant-security.update", permission,
             in: .owner(tenant), by: caller
         ) { connection in
             var security = try await TenantSecurityStore.find(of: tenant, connection)

@@ -1,6 +1,7 @@
 """Signing in at a real OpenID Connect provider, and with an authenticator app."""
 
 import json
+import subprocess
 import sys
 import time
 from urllib.parse import parse_qs, urlparse
@@ -8,7 +9,7 @@ from urllib.parse import parse_qs, urlparse
 import httpx
 import pytest
 
-from harness import ADMIN_EMAIL, PASSWORD, Process, free_port, wait_until
+from harness import ADMIN_EMAIL, PASSWORD, PROGRAMS, Process, free_port, wait_until
 from identity import ControlPlane, totp
 
 PEOPLE = [
@@ -74,6 +75,18 @@ def test_somebody_new_becomes_a_user_with_the_roles_of_their_groups(world):
     assert again["user"]["id"] == signed_in["user"]["id"]
 
 
+def test_a_browser_gets_its_session_in_cookies(world):
+    control, _, provider = world
+    begun = control.post("/sessions/providers", {"provider": provider}).json()
+    answer = httpx.post(
+        control.url + "/api/v1/sessions/providers/complete", json=at_provider(begun, "ana"), timeout=20,
+        headers={"eclusa-session": "cookie", "sec-fetch-site": "same-origin"})
+    assert answer.status_code == 201 and answer.json()["access_token"] is None, answer.text
+    cookies = answer.headers.get_list("set-cookie")
+    assert len(cookies) == 3 and sum("HttpOnly" in cookie for cookie in cookies) == 2
+    assert all("SameSite=Strict" in cookie and "Secure" in cookie for cookie in cookies)
+
+
 def test_the_request_carries_pkce_state_and_nonce(world):
     control, _, provider = world
     urls = [control.post("/sessions/providers", {"provider": provider}).json()["authorization_url"] for _ in range(2)]
@@ -131,11 +144,12 @@ def test_a_provider_at_a_private_address_is_never_called(world):
     assert refused.status_code == 400 and refused.json()["errors"][0]["pointer"] == "/issuer"
 
 
-def test_an_authenticator_app_is_asked_for(world):
+def test_an_authenticator_app_is_asked_for(world, tmp_path):
     control, _, _ = world
     token = control.admin.http.headers["authorization"].split()[1]
     begun = control.post("/me/second-factor", {"current_password": PASSWORD}, token).json()
-    assert control.post("/me/second-factor/confirm", {"code": totp(begun["secret"])}, token).status_code == 200
+    confirmed = control.post("/me/second-factor/confirm", {"code": totp(begun["secret"])}, token)
+    assert confirmed.status_code == 200, confirmed.text
     first = control.post("/sessions", {"email": ADMIN_EMAIL, "password": PASSWORD}).json()
     assert first["access_token"] is None
     used = control.post("/sessions/second-step", {"challenge": first["challenge"], "code": totp(begun["secret"])})
@@ -143,3 +157,20 @@ def test_an_authenticator_app_is_asked_for(world):
     done = control.post(
         "/sessions/second-step", {"challenge": first["challenge"], "code": totp(begun["secret"], time.time() + 30)})
     assert done.status_code == 201 and control.get("/me", done.json()["access_token"]).status_code == 200
+
+    # The command line asks too; a recovery code counts once.
+    password = tmp_path / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+
+    def log_in(*code):
+        return subprocess.run(
+            [PROGRAMS / "eclusa", "login", "--url", control.url, "--email", ADMIN_EMAIL, "--password-file", password, *code],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            env={"HOME": str(tmp_path), "ECLUSA_STATE_DIRECTORY": str(tmp_path), "PATH": "/usr/bin:/bin"})
+
+    recovery = confirmed.json()["codes"][0]
+    assert log_in().returncode != 0 and log_in("--code", "000000").returncode != 0
+    done = log_in("--code", recovery)
+    assert done.returncode == 0, done.stderr
+    assert log_in("--code", recovery).returncode != 0
