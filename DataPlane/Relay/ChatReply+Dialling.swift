@@ -28,13 +28,14 @@ extension ChatReply {
     /// bill. Never throws: the outcome says how it went, `rest` what is still to be sent.
     ///
     /// Only before the first byte went to the client is another attempt made, and only as many as the route
-    /// and the targets' budgets allow.
+    /// and the targets' budgets allow. `again`: the targets kept for a use, for failures that have such.
     func relay(
-        _ call: ClientCall, _ plan: RoutePlan, of route: CompiledRoute, in serving: ServingSnapshot
+        _ call: ClientCall, _ plan: RoutePlan, in serving: ServingSnapshot,
+        again replan: (TargetUse) -> RoutePlan
     ) async -> CallOutcome {
         isStream = call.isStream
         work = call.work
-        var turn = TargetTurn(plan, of: route, limits: gateway.limits.retries)
+        var turn = TargetTurn(plan)
         var last: (failure: CallFailure, target: CompiledTarget)?
         while let upstream = turn.next(in: serving, gateway) {
             self.upstream = upstream
@@ -56,18 +57,24 @@ extension ChatReply {
             guard let failure = last?.failure else { break }
             upstream.note(failure, credential: credential, at: gateway.loop.now)
             if isClientGone || isCutShort { break }
+            if let use = failure.fallback, turn.turn(to: use, replan) {
+                dropAttempt()
+                continue
+            }
             guard let pause = turn.plan(after: failure, at: upstream, gateway.loop.now) else { break }
             dropAttempt()
             if pause > 0 { await gateway.loop.sleep(nanoseconds: pause) }
             if isClientGone || isCutShort { break }
         }
-        return fail(last?.failure ?? CallFailure(.noTarget), last?.target ?? route.targets[0])
+        return fail(last?.failure ?? CallFailure(.noTarget), last?.target ?? plan.route.targets[0])
     }
 
     private func attempt(_ call: ClientCall, _ upstream: Upstream) async -> Attempt {
         upstream.begin(at: gateway.loop.now)
         defer { upstream.end() }
-        guard work == .generation(.openAIChat), let request = call.openAI, upstream.speaksChat else {
+        guard work == .generation(.openAIChat), let request = call.openAI, upstream.speaksChat,
+            upstream.target.parameters.isEmpty
+        else {
             return await attemptTranslated(call, upstream)
         }
         // The fast path: OpenAI's chat format on both sides.

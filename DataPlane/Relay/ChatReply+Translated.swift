@@ -45,6 +45,8 @@ extension ChatReply {
         _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ outgoing: OutgoingCall
     ) async -> CallOutcome {
         switch call.work {
+        case .generation(.openAIChat) where outgoing.isNative:
+            if let request = call.openAI { return await passOn(connection, from: upstream, request) }
         case .generation(let form) where call.isStream:
             return await translateStream(connection, from: upstream, call, form, outgoing)
         case .plain, .embeddings(.openAI):
@@ -81,9 +83,30 @@ extension ChatReply {
             payload.append(request.bytes)
             body.add(payload.view)
         }
+        if !target.parameters.isEmpty { body = try setting(target.parameters, in: body) }
         return OutgoingCall(
             format: format, target: format.path(of: target, for: call.work, isStream: call.isStream),
             fields: fields(for: format, call, isNative: isNative), body: body, isNative: isNative)
+    }
+
+    /// A body with the members the target sets, whatever the caller said; null takes one away.
+    private func setting(
+        _ parameters: [TargetParameter], in body: SplicedBody
+    ) throws(RequestProblem) -> SplicedBody {
+        var whole: [UInt8] = []
+        for index in 0..<body.count { whole += body[index] }
+        let limits = JSONLimits(maximumBytes: whole.count, maximumValues: 1_000_000)
+        // A form with files has no members.
+        guard var object = (try? JSONValue.parse(whole, limits: limits))?.object else { return body }
+        for parameter in parameters {
+            let value = try? JSONValue.parse(parameter.json)
+            object[parameter.name] = value.flatMap { $0.isNull ? .none : .some($0) }
+        }
+        payload.removeAll()
+        payload.append(JSONValue.object(object).bytes)
+        var result = SplicedBody()
+        result.add(payload.view)
+        return result
     }
 
     /// The request in the provider's words.

@@ -27,8 +27,6 @@ package final class Gateway {
         package var maximumStaleSeconds: Int64 = 7 * 86_400
         /// Whose word about a client's address is taken.
         package var trustedProxies = TrustedProxies.none
-        /// Attempts at providers for one call.
-        package var retries = RetryLimits()
         package init() {}
     }
 

@@ -25,8 +25,8 @@ extension Gateway {
             guard let body else { return }
             let call = try parse(body, of: exchange, for: work, model, isStream)  // what it must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
-            let plan = routing.plan(  // targets, in order
-                for: permit.route, of: permit.admitted.key, in: serving.compiled)
+            let admitted = permit.admitted
+            let (plan, facts) = plan(call, admitted, at: permit.admittedAt, exchange, in: serving)  // targets
             guard !plan.isEmpty else { throw CallFailure(.noTarget) }
             let wanted = claims(of: permit.admitted, call)  // of its limits: nothing for most
             let held = try await reserve(wanted, for: exchange)  // how much: waits a little if it must
@@ -38,7 +38,9 @@ extension Gateway {
             }
             reply.take(wanted)
             let note = begin(call, plan, permit, held)  // in case the process is killed
-            let outcome = await reply.relay(call, plan, of: permit.route, in: serving)  // never throws
+            let outcome = await reply.relay(call, plan, in: serving) { use in  // never throws
+                self.plan(facts, admitted, use: use, in: serving)
+            }
             let event = permit.settle(outcome, grants: held.grants)  // exactly once: the permit is gone
             let charges = held.charges(for: event.usage, cost: event.cost)
             let isDurable = await recorder.record(event, charges: charges, of: note)  // before the last byte

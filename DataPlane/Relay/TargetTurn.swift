@@ -5,53 +5,44 @@ import Feed
 import Policy
 import Routing
 
-/// How often a call is tried before its first byte.
-package struct RetryLimits: Sendable {
-    /// Of one call in all, the first one included.
-    package var attempts = 3
-    package var attemptsPerTarget = 2
-    /// The longest wait before a second attempt at a target; doubled from then on.
-    package var backoffNanoseconds: Int64 = 250_000_000
-    /// A provider that wants to be left alone for longer is not asked again by the same call.
-    package var patienceNanoseconds: Int64 = 2_000_000_000
-    package init() {}
-}
-
-/// Whose turn it is: walks the plan of one call.
+/// Whose turn it is: walks the plan of one call, by its route's rules.
 struct TargetTurn {
-    private let plan: RoutePlan
-    private let route: CompiledRoute
-    private let limits: RetryLimits
+    /// A provider that wants to be left alone for longer is not asked again by the same call.
+    private static let patienceNanoseconds: Int64 = 2_000_000_000
+
+    private var plan: RoutePlan
+    private let rules: RetryRules
     private var position = 0
     private var attempts = 0
     private var attemptsHere = 0
 
-    init(_ plan: RoutePlan, of route: CompiledRoute, limits: RetryLimits) {
+    init(_ plan: RoutePlan) {
         self.plan = plan
-        self.route = route
-        self.limits = limits
+        rules = plan.route.rules.retries
     }
 
-    /// The upstream to ask now; nil when there is none left. Those that cannot be asked now are passed over,
-    /// unless nothing else is left.
+    /// The upstream to ask now; nil when there is none left. Those that are not available are asked only
+    /// when no other was.
     mutating func next(in serving: ServingSnapshot, _ gateway: Gateway) -> Upstream? {
-        var resting: Upstream?
-        var restingPosition = position
         while let target = plan[position] {
-            if let upstream = gateway.upstreams.upstream(target, of: route, in: serving) {
-                let isChosen = attemptsHere > 0 || plan.count == 1
-                if isChosen || upstream.isAvailable(at: gateway.loop.now) { return take(upstream) }
-                if resting == nil {
-                    resting = upstream
-                    restingPosition = position
-                }
+            guard position < plan.availableCount || attempts == 0 || attemptsHere > 0 else { return nil }
+            if let upstream = gateway.upstreams.upstream(target, of: plan.route, in: serving) {
+                return take(upstream)
             }
             leave()
         }
-        // Never without a try: all may rest wrongly.
-        guard attempts == 0, let resting else { return nil }
-        position = restingPosition
-        return take(resting)
+        return nil
+    }
+
+    /// Goes on with the targets that are kept for a failure; false when there are none, or this is one.
+    mutating func turn(to use: TargetUse, _ replan: (TargetUse) -> RoutePlan) -> Bool {
+        guard plan.use == .traffic, attempts < Int(rules.attempts) else { return false }
+        let other = replan(use)
+        guard other.use == use, !other.isEmpty else { return false }
+        plan = other
+        position = 0
+        attemptsHere = 0
+        return true
     }
 
     private mutating func take(_ upstream: Upstream) -> Upstream {
@@ -71,8 +62,8 @@ struct TargetTurn {
     mutating func plan(after failure: CallFailure, at upstream: Upstream, _ now: Int64) -> Int64? {
         let remedy = failure.remedy
         if case .none = remedy { return nil }
-        guard attempts < limits.attempts else { return nil }
-        let isOtherLeft = plan[position + 1] != nil
+        guard attempts < Int(rules.attempts) else { return nil }
+        let isOtherLeft = position + 1 < plan.availableCount
         if case .otherCredential = remedy, upstream.hasOtherCredential, upstream.state.budget.take() {
             return 0
         }
@@ -81,11 +72,11 @@ struct TargetTurn {
             leave()
             return 0
         }
-        guard case .anyTarget = remedy, attemptsHere < limits.attemptsPerTarget else { return nil }
+        guard case .anyTarget = remedy, attemptsHere < Int(rules.attemptsPerTarget) else { return nil }
         let wanted = failure.restNanoseconds ?? 0
-        guard wanted <= limits.patienceNanoseconds, upstream.state.budget.take() else { return nil }
-        // Full jitter, so that many callers do not come again together.
-        let ceiling = limits.backoffNanoseconds << Int64(attemptsHere - 1)
+        guard wanted <= Self.patienceNanoseconds, upstream.state.budget.take() else { return nil }
+        // Full jitter around the mean, so that many callers do not come again together.
+        let ceiling = Int64(rules.backoff) * 2_000_000 << Int64(attemptsHere - 1)
         return max(wanted, Int64.random(in: 0...max(1, ceiling)))
     }
 }

@@ -77,7 +77,7 @@ final class Upstream {
         answerFields = fields
         self.target = target
         pool = calling.client.pool(for: origin)
-        deadlines = Self.deadlines(provider.timeouts)
+        deadlines = Self.deadlines(route.rules.timeouts.over(provider.timeouts))
         let model = UnsafeMutableRawBufferPointer.allocate(
             byteCount: target.upstreamModelJSON.count, alignment: 1)
         model.copyBytes(from: target.upstreamModelJSON)
@@ -165,6 +165,12 @@ final class Upstream {
     func isAvailable(at now: Int64) -> Bool {
         state.breaker.isAvailable(at: now)
             && (rests.isEmpty || rests.contains { !$0.rest.isResting(at: now) })
+    }
+
+    func health(at now: Int64) -> TargetHealth {
+        TargetHealth(
+            isAvailable: isAvailable(at: now), latencyMicroseconds: state.latency.microseconds,
+            inFlight: state.inFlight)
     }
 
     var hasOtherCredential: Bool {

@@ -126,6 +126,92 @@ struct FailoverTests {
         }
     }
 
+    @Test(
+        "targets kept for long prompts, or for refused contents, answer those",
+        arguments: [
+            ("stand-in-error-400-long", TargetUse.contextWindow),
+            ("stand-in-error-400-policy", .contentPolicy),
+        ])
+    func kept(_ model: String, _ use: TargetUse) async throws {
+        var plan = GatewayBench.Plan()
+        plan.snapshot = { fixture, parts in
+            fixture.content.routes = fixture.content.routes.map {
+                RouteEntry(
+                    id: $0.id, tenant: $0.tenant, name: $0.name,
+                    targets: [
+                        TargetEntry(provider: parts.provider, model: parts.model, upstreamModel: model),
+                        TargetEntry(
+                            provider: parts.provider, model: parts.model, upstreamModel: "stand-in",
+                            terms: TargetTerms(use: use)),
+                    ])
+            }
+        }
+        try await GatewayBench.run(plan) { bench in
+            for stream in [false, true] {
+                let said = try await DialectClient.openAI.call(bench, "hi", stream: stream)
+                #expect(said.status == 200, "\(said.response.text)")
+                #expect(said.response.fields["x-eclusa-model"] == "stand-in")
+                #expect(said.response.fields["x-eclusa-attempts"] == "2")
+            }
+        }
+    }
+
+    @Test("a target sets members of the body, in any dialect", arguments: [DialectClient.openAI, .anthropic])
+    func parameters(_ client: DialectClient) async throws {
+        var plan = GatewayBench.Plan()
+        plan.snapshot = { fixture, parts in
+            fixture.content.routes = fixture.content.routes.map {
+                RouteEntry(
+                    id: $0.id, tenant: $0.tenant, name: $0.name,
+                    targets: [
+                        TargetEntry(
+                            provider: parts.provider, model: parts.model, upstreamModel: "stand-in",
+                            terms: TargetTerms(parameters: [
+                                TargetParameter(name: "reasoning_effort", json: "\"high\""),
+                                TargetParameter(name: "temperature", json: "null"),
+                            ]))
+                    ])
+            }
+        }
+        try await GatewayBench.run(plan) { bench in
+            for stream in [false, true] {
+                let said = try await client.call(bench, "hi", stream: stream)
+                #expect(said.status == 200 && said.thought.contains("Let me think"), "\(said.response.text)")
+                let event = try await bench.events().last
+                #expect(event?.costState == .settled && event?.usage.output == said.output)
+            }
+        }
+    }
+
+    @Test("calls of one session go to one target")
+    func session() async throws {
+        var plan = GatewayBench.Plan()
+        plan.snapshot = { fixture, parts in
+            fixture.content.routes = fixture.content.routes.map {
+                RouteEntry(
+                    id: $0.id, tenant: $0.tenant, name: $0.name, rules: RouteRules(strategy: .affinity),
+                    targets: (1...4).map { number in
+                        TargetEntry(
+                            provider: parts.provider, model: ModelID(at: fixture.now),
+                            upstreamModel: "stand-in-chunks-\(number)")
+                    })
+            }
+        }
+        try await GatewayBench.run(plan) { bench in
+            var models: Set<String> = []
+            for session in 0..<12 {
+                var seen: Set<String> = []
+                for _ in 0..<4 {
+                    let answer = try await bench.chat(fields: ["x-eclusa-session": "s\(session)"])
+                    seen.insert(answer.fields["x-eclusa-model"] ?? "")
+                }
+                #expect(seen.count == 1)
+                models.formUnion(seen)
+            }
+            #expect(models.count > 1)
+        }
+    }
+
     @Test("a credential that is refused rests, and another one serves")
     func credentials() async throws {
         var plan = GatewayBench.Plan()

@@ -1,13 +1,17 @@
 /// What a model name asks the stand-in to do: `stand-in` followed by any of
-/// `-error-429`, `-delay-250ms`, `-chunks-50`, `-gap-20ms`, `-bytes-600`, `-cut`, `-reset`, `-hang`,
-/// `-malformed`,
+/// `-error-429`, `-error-400-long`, `-error-400-policy`, `-delay-250ms`, `-chunks-50`, `-gap-20ms`,
+/// `-bytes-600`, `-cut`, `-reset`, `-hang`, `-malformed`,
 /// `-lying-length`, `-usage-null`, `-usage-none`, `-usage-hostile`, `-error-event`, `-no-done`, `-untidy`,
 /// `-cached`.
 package struct Behaviour: Hashable, Sendable {
     package enum Usage: Sendable { case honest, null, none, hostile }
 
+    /// What an error with status 400 is about.
+    package enum ErrorKind: String, Sendable { case long, policy }
+
     /// Answer with this error status instead.
     package var errorStatus: Int?
+    package var errorKind: ErrorKind?
     /// Milliseconds before the first byte.
     package var delay = 0
     /// Milliseconds between stream chunks.
@@ -80,6 +84,10 @@ package struct Behaviour: Hashable, Sendable {
                     return false
                 }
                 errorStatus = status
+                if let kind = words.first.flatMap({ ErrorKind(rawValue: String($0)) }) {
+                    errorKind = kind
+                    words.removeFirst()
+                }
             }
         case "delay", "gap":
             guard let value = Self.milliseconds(words.popFirst()) else { return false }

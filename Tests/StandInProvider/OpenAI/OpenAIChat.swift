@@ -52,6 +52,7 @@ struct OpenAIChat {
             throw .aborted
         }
         if behaviour.isReset { return breakOff() }
+        if let kind = behaviour.errorKind { return try await standIn.fail(exchange, .asked(kind)) }
         if let status = behaviour.errorStatus {
             return try await standIn.fail(exchange, .asked(status, key: key))
         }

@@ -7,7 +7,8 @@ struct OpenAIFailure {
     let fields: HeaderFields
     let body: [UInt8]
 
-    /// The failure a model name with `-error-<status>` stands for. Texts quote the key, as some providers do.
+    /// The failure a model name with `-error-<status>` stands for. Texts quote the key, as some providers
+    /// do.
     static func asked(_ status: Int, key: String) -> OpenAIFailure {
         switch status {
         case 401: wrongKey(key)
@@ -32,6 +33,19 @@ struct OpenAIFailure {
             OpenAIFailure(
                 status, "Invalid value for 'temperature'.", type: "invalid_request_error",
                 parameter: "temperature", code: "invalid_value")
+        }
+    }
+
+    /// A prompt beyond the model's window, or one its maker does not want.
+    static func asked(_ kind: Behaviour.ErrorKind) -> OpenAIFailure {
+        switch kind {
+        case .long:
+            OpenAIFailure(
+                400, "This model's maximum context length is 8192 tokens.", type: "invalid_request_error",
+                parameter: "messages", code: "context_length_exceeded")
+        case .policy:
+            OpenAIFailure(
+                400, "The response was filtered.", type: "invalid_request_error", code: "content_filter")
         }
     }
 
