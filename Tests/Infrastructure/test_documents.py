@@ -64,7 +64,10 @@ def test_every_path_of_the_admin_api_exists(page):
             assert any(pattern.match(path) for pattern in known), f"there is no path {path}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=identify)
+OPERATING = [page for page in PAGES if "operating" in str(page) or "guides" in str(page)]
+
+
+@pytest.mark.parametrize("page", OPERATING, ids=identify)
 def test_every_metric_exists(page):
     metrics = set(exported_metrics()) | {"eclusa_metric_overflows_total"}
     roles = {"eclusa_app", "eclusa_ingest", "eclusa_publisher", "eclusa_reports"}
@@ -80,11 +83,13 @@ FOREIGN = {
     "--tests", "--port-offset", "--scratch-path", "--version"}
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "operating" in str(page) or "guides" in str(page)], ids=identify)
+@pytest.mark.parametrize("page", OPERATING, ids=identify)
 def test_every_option_exists(page):
     known = {flag for program in settings().values() for flag in program} | FOREIGN
     known |= {f"{flag}-file" for flag in known}
     known |= {"--" + name for name in re.findall(r'name: "([\w-]+)"', SOURCES)}
+    benches = [*ROOT.glob("Tests/Benchmarks/*.swift"), *ROOT.glob("Tests/SnapshotBenchmarks/*.swift")]
+    known |= {option for path in benches for option in re.findall(r'"(--[\w-]+)"', path.read_text())}
     members = re.findall(r'"([a-z][a-z_]*)":', json.dumps(API["components"]["schemas"]))
     known |= {"--" + name.replace("_", "-") for name in members}
     known |= {f"--{name.replace('_', '-')}-file" for name in members}

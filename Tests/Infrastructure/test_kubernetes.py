@@ -235,10 +235,10 @@ ACCEPTED = {
 }
 
 
-def test_the_policy_scan_finds_nothing_else(overlay, tmp_path):
-    name, things = overlay
-    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(things))
-    done = run(checkov(), "--framework", "kubernetes", "--file", tmp_path / "all.yaml", "--output", "json", "--quiet", "--compact")
+def test_the_policy_scan_finds_nothing_else(tmp_path):
+    for name in OVERLAYS:
+        (tmp_path / f"{name}.yaml").write_text(build(name))
+    done = run(checkov(), "--framework", "kubernetes", "--directory", tmp_path, "--output", "json", "--quiet", "--compact")
     report = json.loads(done.stdout)
     report = report[0] if isinstance(report, list) else report
     assert report["summary"]["passed"] > 100
