@@ -38,8 +38,11 @@ extension Gateway {
         let start = event.startedAt.microseconds
         let end = start + (loop.now - trace.begunAt) / 1_000
         let failure = event.errorCode
+        let path = Self.pathTemplate(reply.exchange?.path ?? "")
+        let operation = Self.operation(event.endpoint, path)
         let served: [(name: String, value: LogValue)] = [
-            ("http.request.method", "POST"), ("http.route", "/v1/chat/completions"),
+            ("http.request.method", "POST"),
+            ("http.route", LogValue(path)),
             ("http.response.status_code", LogValue(event.status)), ("eclusa.tenant", "\(event.tenant)"),
             ("eclusa.workspace", "\(event.workspace)"), ("eclusa.key", "\(event.key)"),
             ("eclusa.route", "\(event.route)"), ("eclusa.request_id", requestID(of: reply)),
@@ -50,14 +53,15 @@ extension Gateway {
         ]
         tracer.end(
             Span(
-                "POST /v1/chat/completions", .server, trace.context, parent: trace.parent,
+                "POST \(path)", .server, trace.context,
+                parent: trace.parent,
                 startMicroseconds: start, endMicroseconds: end, attributes: served,
                 failure: event.status >= 500 ? failure ?? event.ending.name : nil), of: trace.context)
         guard let context = trace.upstream, let target = reply.upstream?.target else { return }
         let model = target.entry.upstreamModel
         let provider = target.provider.entry
         let asked: [(name: String, value: LogValue)] = [
-            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.operation.name", LogValue(operation)),
             ("gen_ai.provider.name", LogValue(Self.providerName(provider.kind))),
             ("gen_ai.request.model", LogValue(model)),
             ("gen_ai.usage.input_tokens", LogValue(event.usage.input)),
@@ -68,7 +72,7 @@ extension Gateway {
         ]
         tracer.end(
             Span(
-                "chat \(model)", .client, context, parent: trace.context.span,
+                "\(operation) \(model)", .client, context, parent: trace.context.span,
                 startMicroseconds: start + (trace.dialledAt - trace.begunAt) / 1_000,
                 endMicroseconds: start + Int64(event.latencyMicroseconds), attributes: asked,
                 failure: event.ending == .completed ? nil : failure ?? event.ending.name), of: context)
@@ -92,6 +96,27 @@ extension Gateway {
 
     private func requestID(of reply: ChatReply) -> LogValue {
         reply.exchange.map { "\($0.requestID)" } ?? .none
+    }
+
+    /// A path that was served, without the names in it, as `http.route` wants it.
+    private static func pathTemplate(_ path: String) -> String {
+        let prefixes = ["/v1/models/", "/v1beta/models/", "/v1beta/tunedModels/"]
+        if let prefix = prefixes.first(where: path.hasPrefix) {
+            return prefix + "{model}" + (path.lastIndex(of: ":").map { path[$0...] } ?? "")
+        }
+        let deployments = "/openai/deployments/"
+        guard path.hasPrefix(deployments) else { return path }
+        let rest = path.dropFirst(deployments.utf8.count).drop { $0 != "/" }
+        return deployments + "{deployment}" + rest
+    }
+
+    /// A well-known value of `gen_ai.operation.name`.
+    private static func operation(_ endpoint: Endpoint, _ path: String) -> String {
+        switch endpoint {
+        case .chat where path.hasSuffix("enerateContent"): "generate_content"
+        case .completions: "text_completion"
+        default: endpoint.name
+        }
     }
 
     /// The well-known values of `gen_ai.provider.name`; others are spelled as Eclusa does.

@@ -137,6 +137,19 @@ def test_a_call_becomes_two_spans_of_the_callers_trace(observed, stream):
     assert not [text for text in json.dumps(found).split('"') if text == "hi"], "no content in a span"
 
 
+def test_spans_say_which_dialect_was_spoken(observed):
+    trace = TRACE[:-1] + "5"
+    answer = httpx.post(
+        observed.url("gateway") + "/v1beta/models/chat:generateContent", json={"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+        headers={"authorization": f"Bearer {observed.key}", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}, timeout=10)
+    assert answer.status_code == 200, answer.text
+    found = wait_until(
+        lambda: (here := [span for span in spans(observed) if span["traceId"] == trace]) and len(here) >= 2 and here, 15, "the spans")
+    server, client = sorted(found, key=lambda span: span["kind"])
+    assert server["name"] == "POST /v1beta/models/{model}:generateContent" == "POST " + server["attributes"]["http.route"]
+    assert client["name"].startswith("generate_content ")
+
+
 def test_a_failed_call_says_so_in_its_span(observed):
     trace = TRACE[:-1] + "2"
     call(observed, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}, model="stand-in-error-500", status=500)
