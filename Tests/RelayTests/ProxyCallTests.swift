@@ -1,5 +1,7 @@
 import Contract
 import Domain
+import HTTPCalling
+import HTTPWire
 import TestSupport
 import Testing
 
