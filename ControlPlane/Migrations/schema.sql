@@ -137,6 +137,17 @@ CREATE FUNCTION public.limit_window(period text, zone text, moment timestamp wit
                      at time zone zone end
 $$;
 
+CREATE FUNCTION public.open_grant_stream() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    insert into grant_streams (node_id, sequence, epoch)
+    select new.id, 0, epoch from snapshot_state
+    on conflict do nothing;
+    return null;
+end
+$$;
+
 CREATE FUNCTION public.purge_tenant(purged uuid, at_most bigint) RETURNS bigint
     LANGUAGE plpgsql
     AS $_$
@@ -362,6 +373,18 @@ CREATE TABLE public.email_tokens (
     CONSTRAINT email_token_texts_fit CHECK ((((octet_length(email) >= 3) AND (octet_length(email) <= 254)) AND ((octet_length(name) >= 1) AND (octet_length(name) <= 200))))
 );
 
+CREATE TABLE public.grant_accounts (
+    tenant_id uuid NOT NULL,
+    limit_id uuid NOT NULL,
+    part uuid NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    window_end timestamp with time zone,
+    alerted bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.grant_accounts FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.grant_streams (
     node_id uuid NOT NULL,
     sequence bigint NOT NULL,
@@ -375,7 +398,6 @@ CREATE TABLE public.grants (
     limit_id uuid NOT NULL,
     part uuid NOT NULL,
     window_start timestamp with time zone NOT NULL,
-    window_end timestamp with time zone,
     node_id uuid NOT NULL,
     serial bigint NOT NULL,
     lent bigint NOT NULL,
@@ -386,9 +408,11 @@ CREATE TABLE public.grants (
     hold bigint NOT NULL,
     demand bigint NOT NULL,
     orphan boolean NOT NULL,
+    written_off boolean DEFAULT false NOT NULL,
     seen_at timestamp with time zone NOT NULL,
     CONSTRAINT grant_amounts_are_not_negative CHECK ((LEAST(serial, lent, settled, reported, held, need, hold, demand) >= 0))
-);
+)
+WITH (fillfactor='70');
 
 ALTER TABLE ONLY public.grants FORCE ROW LEVEL SECURITY;
 
@@ -540,6 +564,20 @@ CREATE TABLE public.keys (
 );
 
 ALTER TABLE ONLY public.keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.limit_alerts (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    limit_id uuid NOT NULL,
+    part uuid NOT NULL,
+    window_start timestamp with time zone NOT NULL,
+    threshold bigint NOT NULL,
+    used bigint NOT NULL,
+    amount bigint NOT NULL,
+    crossed_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.limit_alerts FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.limits (
     tenant_id uuid NOT NULL,
@@ -766,6 +804,7 @@ CREATE TABLE public.providers (
     first_byte_ms integer NOT NULL,
     between_chunks_ms integer NOT NULL,
     total_ms integer NOT NULL,
+    proxy text,
     enabled boolean NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
@@ -775,6 +814,7 @@ CREATE TABLE public.providers (
     CONSTRAINT provider_kind_fits CHECK (((octet_length(kind) >= 1) AND (octet_length(kind) <= 63))),
     CONSTRAINT provider_name_is_a_slug CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT provider_options_are_pairs CHECK (((cardinality(option_names) = cardinality(option_values)) AND (cardinality(option_names) <= 16))),
+    CONSTRAINT provider_proxy_fits CHECK (((octet_length(proxy) >= 1) AND (octet_length(proxy) <= 300))),
     CONSTRAINT provider_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, between_chunks_ms, total_ms) > 0))
 );
 
@@ -1290,6 +1330,9 @@ ALTER TABLE ONLY public.bindings
 ALTER TABLE ONLY public.email_tokens
     ADD CONSTRAINT email_tokens_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY public.grant_accounts
+    ADD CONSTRAINT grant_accounts_pkey PRIMARY KEY (tenant_id, limit_id, part, window_start);
+
 ALTER TABLE ONLY public.grant_streams
     ADD CONSTRAINT grant_streams_pkey PRIMARY KEY (node_id);
 
@@ -1332,8 +1375,14 @@ ALTER TABLE ONLY public.key_uses
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT keys_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.limit_alerts
+    ADD CONSTRAINT limit_alert_is_told_once UNIQUE (tenant_id, limit_id, part, window_start, threshold);
+
+ALTER TABLE ONLY public.limit_alerts
+    ADD CONSTRAINT limit_alerts_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.limits
-    ADD CONSTRAINT limit_name_is_unique UNIQUE (tenant_id, name);
+    ADD CONSTRAINT limit_name_is_unique UNIQUE NULLS NOT DISTINCT (tenant_id, name, workspace_id, group_id, user_id, key_id);
 
 ALTER TABLE ONLY public.limits
     ADD CONSTRAINT limits_pkey PRIMARY KEY (tenant_id, id);
@@ -1509,6 +1558,8 @@ CREATE INDEX email_tokens_by_expiry ON public.email_tokens USING btree (expires_
 
 CREATE INDEX email_tokens_by_user ON public.email_tokens USING btree (user_id);
 
+CREATE INDEX grant_accounts_by_end ON public.grant_accounts USING btree (window_end) WHERE (window_end IS NOT NULL);
+
 CREATE INDEX grants_by_account ON public.grants USING btree (tenant_id, limit_id, part, window_start);
 
 CREATE INDEX group_members_by_user ON public.group_members USING btree (user_id);
@@ -1597,6 +1648,8 @@ CREATE TRIGGER append_to_chain BEFORE INSERT ON public.audit_events FOR EACH ROW
 
 CREATE TRIGGER history_stays BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_history();
 
+CREATE TRIGGER open_grant_stream AFTER INSERT ON public.nodes FOR EACH ROW EXECUTE FUNCTION public.open_grant_stream();
+
 CREATE TRIGGER personal_key_needs_its_owner BEFORE UPDATE ON public.keys FOR EACH ROW WHEN (((new.kind = 'personal'::text) AND (new.owner_id IS NULL))) EXECUTE FUNCTION public.revoke_without_its_owner();
 
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE ON public.group_members FOR EACH ROW EXECUTE FUNCTION public.stamp_group_member();
@@ -1652,11 +1705,14 @@ ALTER TABLE ONLY public.provider_credentials
 ALTER TABLE ONLY public.email_tokens
     ADD CONSTRAINT email_token_is_of_a_user FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY public.grants
-    ADD CONSTRAINT grant_is_of_a_limit FOREIGN KEY (tenant_id, limit_id) REFERENCES public.limits(tenant_id, id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.grant_accounts
+    ADD CONSTRAINT grant_account_is_of_a_limit FOREIGN KEY (tenant_id, limit_id) REFERENCES public.limits(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.grants
     ADD CONSTRAINT grant_is_of_a_node FOREIGN KEY (node_id) REFERENCES public.nodes(id);
+
+ALTER TABLE ONLY public.grants
+    ADD CONSTRAINT grant_is_of_an_account FOREIGN KEY (tenant_id, limit_id, part, window_start) REFERENCES public.grant_accounts(tenant_id, limit_id, part, window_start) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.grant_streams
     ADD CONSTRAINT grant_stream_is_of_a_node FOREIGN KEY (node_id) REFERENCES public.nodes(id) ON DELETE CASCADE;
@@ -1696,6 +1752,9 @@ ALTER TABLE ONLY public.keys
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT key_owner_is_a_member FOREIGN KEY (tenant_id, owner_id) REFERENCES public.members(tenant_id, user_id) ON DELETE SET NULL (owner_id);
+
+ALTER TABLE ONLY public.limit_alerts
+    ADD CONSTRAINT limit_alert_is_of_a_limit FOREIGN KEY (tenant_id, limit_id) REFERENCES public.limits(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.limits
     ADD CONSTRAINT limit_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
@@ -1817,6 +1876,8 @@ ALTER TABLE public.audit_heads ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.grant_accounts ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.grants ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.group_members ENABLE ROW LEVEL SECURITY;
@@ -1832,6 +1893,8 @@ ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.limit_alerts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.limits ENABLE ROW LEVEL SECURITY;
 
@@ -1877,6 +1940,8 @@ CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELEC
 
 CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.grant_accounts USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.grants USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.group_members USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
@@ -1892,6 +1957,8 @@ CREATE POLICY tenant_isolation ON public.invitations USING ((tenant_id = ( SELEC
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.limit_alerts USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.limits USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -1974,9 +2041,12 @@ GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.email_tokens TO eclusa_app;
 
+GRANT SELECT,UPDATE ON TABLE public.grant_accounts TO eclusa_app;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.grant_accounts TO eclusa_publisher;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.grant_streams TO eclusa_publisher;
 
-GRANT SELECT ON TABLE public.grants TO eclusa_app;
+GRANT SELECT,UPDATE ON TABLE public.grants TO eclusa_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.grants TO eclusa_publisher;
 GRANT SELECT,UPDATE ON TABLE public.grants TO eclusa_ingest;
 
@@ -2007,6 +2077,9 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.key_uses TO eclusa_ingest;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keys TO eclusa_app;
 GRANT SELECT ON TABLE public.keys TO eclusa_publisher;
+
+GRANT SELECT ON TABLE public.limit_alerts TO eclusa_app;
+GRANT SELECT,INSERT,DELETE ON TABLE public.limit_alerts TO eclusa_publisher;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.limits TO eclusa_app;
 GRANT SELECT ON TABLE public.limits TO eclusa_publisher;
