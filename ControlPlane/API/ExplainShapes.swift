@@ -80,8 +80,8 @@ extension Representation<ExplainedRequest> {
             ) { .optional($0.explanation.rules?.strategy.rawValue) },
             .init(
                 "limits", .list(limit, maximumCount: 1000),
-                "The limits and budgets the call counts in: the tenant's, the workspace's, those of the owner's "
-                    + "groups, the owner's, the key's own. What is left of them, their state says."
+                "The limits and budgets the call counts in: the tenant's, the workspace's, those of the "
+                    + "owner's groups, the owner's, the key's own. What is left of them, their state says."
             ) { .array($0.explanation.limits.map(json)) },
             .init(
                 "targets", .list(target, maximumCount: Domain.Route.maximumTargets),

@@ -19,7 +19,8 @@ struct DeclarationCommandTests {
     @Test("an export is JSON with a line for each member, and reads back as it was")
     func indentation() throws {
         let document: JSONValue = [
-            "workspaces": [["slug": "default", "name": "A \"b\""]], "groups": [], "keys": [["tags": ["a", "b"]]],
+            "workspaces": [["slug": "default", "name": "A \"b\""]], "groups": [],
+            "keys": [["tags": ["a", "b"]]],
         ]
         let text = DeclarationCommands.indented(document)
         #expect(try JSONValue.parse(Array(text.utf8)) == document)
