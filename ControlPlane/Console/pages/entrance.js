@@ -66,6 +66,9 @@ async function beginAt(provider) {
 /// Where identity providers send the browser back to.
 const callback = /^\/sign-in\/callback\/([^/]+)$/;
 
+/// The second step that a sign-in at a provider waits for: the form shown next asks for it.
+let waiting = null;
+
 /// Finishes a sign-in the browser came back from; answers what went wrong, or null. Afterwards the address is the one
 /// where it began.
 export async function finishProvider() {
@@ -78,9 +81,10 @@ export async function finishProvider() {
     sessionStorage.removeItem("eclusa.return");
     try {
         if (!flow || !query.get("code")) throw new Error(query.get("error_description") ?? t("signIn.notBegun"));
-        await open("POST", "/sessions/providers/complete", {
+        const answer = await open("POST", "/sessions/providers/complete", {
             provider: match[1], flow, state: query.get("state") ?? "", code: query.get("code"),
         });
+        waiting = answer?.challenge ? answer : null;
         return null;
     } catch (problem) {
         return problem.text ?? problem.message;
@@ -106,7 +110,8 @@ export function signInForm({ done, email = "" }) {
         fill(place, first.element);
         first.element.querySelector("input").focus();
     };
-    fill(place, first.element);
+    fill(place, waiting ? secondStep(waiting, done, again) : first.element);
+    waiting = null;
     return place;
 }
 
