@@ -122,22 +122,25 @@ struct StateTests {
         #expect(near.databaseURL.hasPrefix("postgresql://eclusa@%2F"))
     }
 
-    /// A listening socket on a free loopback port above the gateway's.
+    /// A listening socket on the gateway's port of an installation whose other ports are free. They lie below
+    /// those the system deals out, so that no other test takes one meanwhile.
     static func listener() -> (Int32, UInt16)? {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port: UInt16? = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                guard bind(descriptor, pointer, length) == 0, listen(descriptor, 1) == 0,
-                    getsockname(descriptor, pointer, &length) == 0
-                else { return nil }
-                return UnsafeRawPointer(pointer).assumingMemoryBound(to: sockaddr_in.self).pointee.sin_port
-                    .bigEndian
+        for port in UInt16(21_000)..<22_000
+        where Ports(offset: Int(port) - 8080).all.allSatisfy({ Ports.isFree($0.port) }) {
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = port.bigEndian
+            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+            let isListening = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                        && listen(descriptor, 1) == 0
+                }
             }
+            if isListening { return (descriptor, port) }
+            close(descriptor)
         }
-        return port.map { (descriptor, $0) }
+        return nil
     }
 }
