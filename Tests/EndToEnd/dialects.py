@@ -155,7 +155,8 @@ class Responses(OpenAI):
             {"type": "input_text", "text": text}, {"type": "input_image", "image_url": url, "detail": "auto"}]}])
 
     def fill_in(self, model, text):
-        return self.ask(model, text, text={"format": {"type": "json_schema", "name": "person", "schema": PERSON}})
+        return self.send(model, [{"role": "user", "content": text}],
+                         text={"format": {"type": "json_schema", "name": "person", "schema": PERSON}})
 
 
 class Anthropic:
@@ -281,8 +282,10 @@ class Gemini:
         return {model.name.removeprefix("models/") for model in self.sdk.models.list()}
 
     def embed(self, model, texts):
+        # Plain texts would be parts of one content where the model's name says Gemini.
+        contents = [types.Content(parts=[types.Part(text=text)]) for text in texts]
         answer = self.sdk.models.embed_content(
-            model=model, contents=texts, config=types.EmbedContentConfig(output_dimensionality=3))
+            model=model, contents=contents, config=types.EmbedContentConfig(output_dimensionality=3))
         return [each.values for each in answer.embeddings]
 
     def count(self, model, text):

@@ -98,11 +98,11 @@ def test_the_page_of_metrics_is_what_is_exported(observed, program, heading):
 def test_labels_come_from_us_and_not_from_callers(observed):
     for number in range(30):
         call(observed, model=f"no-such-model-{number}", status=404)
-        httpx.get(observed.url("gateway") + f"/nothing/{number}", timeout=5)
-        httpx.get(observed.url("admin") + f"/api/v1/nothing/{number}", timeout=5)
+        httpx.get(observed.url("gateway") + f"/unheard-of/{number}", timeout=5)
+        httpx.get(observed.url("admin") + f"/api/v1/unheard-of/{number}", timeout=5)
     for program in ("operations", "admin"):
         text = httpx.get(observed.url(program) + "/metrics", timeout=5).text
-        assert "no-such-model" not in text and "nothing" not in text
+        assert "no-such-model" not in text and "unheard-of" not in text
         assert len([line for line in text.splitlines() if not line.startswith("#")]) < 2_000
 
 
