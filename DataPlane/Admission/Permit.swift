@@ -31,20 +31,30 @@ package struct Permit: ~Copyable {
     ///
     /// - Parameter grants: what it was held against.
     package consuming func settle(_ outcome: CallOutcome, grants: [GrantID] = []) -> UsageEvent {
-        event(outcome, grants)
+        Self.event(id, outcome, grants, of: admitted, endpoint, at: admittedAt)
     }
 
-    /// What becomes of the call if this process is killed while it runs: an estimate.
+    /// What becomes of the call if this process is killed while it runs: an estimate, made when it is asked
+    /// for, since few are.
     package func ifKilled(
         _ target: CompiledTarget, estimate usage: TokenUsage, isStream: Bool, grants: [GrantID] = []
-    ) -> UsageEvent {
-        event(
-            CallOutcome(
-                target: target, usage: usage, isEstimated: true, ending: .nodeKilled, status: 500,
-                isStream: isStream, attempts: 1), grants)
+    ) -> (id: UsageEventID, event: () -> UsageEvent) {
+        let admitted = admitted, id = id, endpoint = endpoint, admittedAt = admittedAt
+        return (
+            id,
+            {
+                let outcome = CallOutcome(
+                    target: target, usage: usage, isEstimated: true, ending: .nodeKilled, status: 500,
+                    isStream: isStream, attempts: 1)
+                return Self.event(id, outcome, grants, of: admitted, endpoint, at: admittedAt)
+            }
+        )
     }
 
-    private func event(_ outcome: CallOutcome, _ grants: [GrantID]) -> UsageEvent {
+    private static func event(
+        _ id: UsageEventID, _ outcome: CallOutcome, _ grants: [GrantID], of admitted: Admitted,
+        _ endpoint: Endpoint, at admittedAt: Timestamp
+    ) -> UsageEvent {
         let key = admitted.key.record
         let price = outcome.target.price(at: admittedAt)
         let state: UsageEvent.CostState =

@@ -17,8 +17,8 @@ final class OpenCalls {
     static let delayNanoseconds: Int64 = 20_000_000
 
     private struct Entry {
-        var event: UsageEvent
-        var charges: [GrantCharge]
+        let id: UsageEventID
+        let event: () -> (UsageEvent, [GrantCharge])
         let begunAt: Int64
         var isWritten = false
     }
@@ -37,14 +37,14 @@ final class OpenCalls {
         self.port = port
     }
 
-    func begin(_ event: UsageEvent, charges: [GrantCharge]) -> CallNote {
-        let entry = Entry(event: event, charges: charges, begunAt: loop.now)
+    func begin(_ id: UsageEventID, _ event: @escaping () -> (UsageEvent, [GrantCharge])) -> CallNote {
+        let entry = Entry(id: id, event: event, begunAt: loop.now)
         let note: CallNote
         if let slot = vacant.popLast() {
             entries[Int(slot)] = entry
-            note = CallNote(slot: slot, id: event.id)
+            note = CallNote(slot: slot, id: id)
         } else {
-            note = CallNote(slot: Int32(entries.count), id: event.id)
+            note = CallNote(slot: Int32(entries.count), id: id)
             entries.append(entry)
         }
         queue.append(note)
@@ -69,13 +69,13 @@ final class OpenCalls {
         isTimed = false
         while firstQueued < queue.count {
             let note = queue[firstQueued], slot = Int(note.slot)
-            if let entry = entries[slot], entry.event.id == note.id {
+            if let entry = entries[slot], entry.id == note.id {
                 let age = loop.now - entry.begunAt
                 guard age >= Self.delayNanoseconds else { break }
+                let (event, charges) = entry.event()
                 port.begin(
                     OpenCall(
-                        id: note.id, event: Self.encoded(entry.event), cost: entry.event.cost.nanos,
-                        charges: entry.charges))
+                        id: note.id, event: Self.encoded(event), cost: event.cost.nanos, charges: charges))
                 entries[slot]?.isWritten = true
             }
             firstQueued += 1

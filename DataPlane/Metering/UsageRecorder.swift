@@ -1,5 +1,5 @@
 package import Contract
-import Domain
+package import Domain
 package import EventLoops
 package import LocalStore
 
@@ -20,8 +20,12 @@ package final class UsageRecorder {
 
     /// Notes a call that is about to be dialled. If the process is killed while it runs, the next one makes
     /// this event of it and charges its grants; not if that happens in its first moments.
-    package func begin(_ event: UsageEvent, charges: [GrantCharge]) -> CallNote {
-        calls.begin(event, charges: charges)
+    ///
+    /// - Parameter event: asked only for a call that lasts.
+    package func begin(
+        _ id: UsageEventID, _ event: @escaping () -> (UsageEvent, [GrantCharge])
+    ) -> CallNote {
+        calls.begin(id, event)
     }
 
     /// Writes the event, and what it spent of grants, and returns when it survives a kill of this process:

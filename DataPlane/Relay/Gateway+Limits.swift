@@ -27,10 +27,15 @@ extension Gateway {
         _ held: borrowing Reservation
     ) -> CallNote {
         let estimate = TokenUsage(input: ChatReply.tokens(call.promptBytes), output: 0)
-        let event = permit.ifKilled(
+        let (id, event) = permit.ifKilled(
             plan[0] ?? permit.route.targets[0], estimate: estimate, isStream: call.isStream,
             grants: held.grants)
-        return recorder.begin(event, charges: held.charges(for: event.usage, cost: event.cost))
+        guard held.grants.isEmpty else {
+            let known = event()
+            let charges = held.charges(for: known.usage, cost: known.cost)
+            return recorder.begin(id) { (known, charges) }
+        }
+        return recorder.begin(id) { (event(), []) }
     }
 
     /// Holds what a call may use. Waits a little where it may come.

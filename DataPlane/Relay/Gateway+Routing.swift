@@ -39,8 +39,8 @@ extension Gateway {
     ) -> CallFacts {
         var facts = CallFacts(now: now)
         let interests = route.interests
-        if interests.isDisjoint(with: [.size, .needs, .session, .promptPrefix]) { return facts }
-        let canonical = interests.isDisjoint(with: [.size, .needs]) ? nil : call.canonical
+        if interests.rawValue & RouteInterests.ofCall.rawValue == 0 { return facts }
+        let canonical = interests.contains(.size) || interests.contains(.needs) ? call.canonical : nil
         if interests.contains(.needs), let canonical { facts.needs = CapabilitySet(canonical.needs) }
         if interests.contains(.size) {
             // Low, since what cannot be read is left out: six bytes a token, and pictures count nothing.

@@ -117,6 +117,8 @@ package struct RouteInterests: OptionSet, Sendable {
     package static let health = RouteInterests(rawValue: 16)
     /// Which call of the route this is.
     package static let turn = RouteInterests(rawValue: 32)
+    /// What has to be found out by reading the call.
+    package static let ofCall = RouteInterests(rawValue: 1 | 2 | 4 | 8)
 }
 
 /// A route, ready to be planned: the routes inside it are part of it.

@@ -14,7 +14,8 @@ package struct CallFacts: Sendable {
     package var affinity: UInt64
 
     package init(
-        now: Timestamp = .epoch, inputTokens: Int64 = 0, outputTokens: Int64 = 0, needs: CapabilitySet = [],
+        now: Timestamp = .epoch, inputTokens: Int64 = 0, outputTokens: Int64 = 0,
+        needs: CapabilitySet = CapabilitySet(rawValue: 0),
         affinity: UInt64 = 0
     ) {
         self.now = now
