@@ -45,7 +45,7 @@ final class Departure: Sendable {
 }
 
 /// The admin API on one loop. Non-Sendable: everything of it lives there.
-final class AdminService {
+final class AdminService: LoopService {
     let operations: Operations
     /// Where it listens.
     private(set) var address: SocketAddress
@@ -105,7 +105,16 @@ final class AdminService {
     }
 
     /// For loops whose pool nobody else closes.
-    func close() async { await database.close() }
+    func end(withinNanoseconds nanoseconds: Int64) async {
+        await drain(withinNanoseconds: nanoseconds)
+        await database.close()
+    }
+}
+
+/// What lives on one loop from its start to its end there.
+protocol LoopService {
+    /// Finishes what is under way, for at most so long, and lets go of everything.
+    func end(withinNanoseconds nanoseconds: Int64) async
 }
 
 /// A service that lives on another loop: a task there holds it from its start to its end.
@@ -115,26 +124,25 @@ struct RemoteService: Sendable {
 
     private init() {}
 
-    static func start(
-        on loop: EventLoop, _ make: @escaping @Sendable () throws -> AdminService
-    ) async throws -> RemoteService {
+    /// Makes a service there, with what other threads may know of it.
+    static func start<Service: LoopService, Known: Sendable>(
+        on loop: EventLoop, _ make: @escaping @Sendable () throws -> (Service, Known)
+    ) async throws -> (RemoteService, Known) {
         let remote = RemoteService()
-        let started = Completion<Result<Void, any Error>>()
+        let started = Completion<Result<Known, any Error>>()
         loop.execute {
             loop.spawn {
                 do {
-                    let service = try make()
-                    started.fulfil(.success(()))
-                    await service.drain(withinNanoseconds: await remote.stopping.value())
-                    await service.close()
+                    let (service, known) = try make()
+                    started.fulfil(.success(known))
+                    await service.end(withinNanoseconds: await remote.stopping.value())
                 } catch {
                     started.fulfil(.failure(error))
                 }
                 remote.stopped.fulfil(())
             }
         }
-        try await started.value().get()
-        return remote
+        return (remote, try await started.value().get())
     }
 
     func stop(withinNanoseconds nanoseconds: Int64) async {

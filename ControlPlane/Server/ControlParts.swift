@@ -52,14 +52,7 @@ struct ControlParts {
                 perAddress: values[ControlSettings.addressRate], perUser: values[ControlSettings.userRate],
                 clock: clock),
             webFiles: try StartUp.webFiles(values), tracer: exporter.tracer, log: log)
-        let nodes = try await parts.start("node listener") {
-            let nodes = try NodeService(shared, url: url, resolver: resolver, loop: loop)
-            try nodes.start()
-            return nodes
-        } stop: { nodes, nanoseconds in
-            await nodes.stop(withinNanoseconds: nanoseconds)
-        }
-        let changed = nodes.publisher.waker
+        let changed = try await startNodeService(parts, shared, url, resolver)
         let first = try await parts.start("admin API") {
             let service = try AdminService(shared, loop: loop, database: database, changed: changed)
             // Before the listener opens: whoever finds it open can sign in.
@@ -206,6 +199,27 @@ struct ControlParts {
         }
     }
 
+    /// What nodes talk to has a loop and a thread of its own: a snapshot of a million keys is much to read and
+    /// to forget again, and whoever asks the admin API does not wait for it. Returns how to wake the publisher.
+    private func startNodeService(
+        _ parts: Parts, _ shared: SharedParts, _ url: PostgresURL, _ resolver: BlockingPool
+    ) async throws -> @Sendable () -> Void {
+        var wake: @Sendable () -> Void = {}
+        try await parts.start("node listener") {
+            let threads = try LoopThreads(count: 1, name: "nodes")
+            let (service, waker) = try await RemoteService.start(on: threads.loops[0]) {
+                let nodes = try NodeService(shared, url: url, resolver: resolver, loop: threads.loops[0])
+                try nodes.start()
+                return (nodes, nodes.publisher.waker)
+            }
+            wake = waker
+            return MoreLoops(threads: threads, services: [service])
+        } stop: { nodes, nanoseconds in
+            await nodes.stop(withinNanoseconds: nanoseconds)
+        }
+        return wake
+    }
+
     /// Further loops, each with a thread, a pool and listeners of its own on the same addresses.
     private func startMoreLoops(
         _ parts: Parts, _ shared: SharedParts, _ url: PostgresURL, _ resolver: BlockingPool,
@@ -217,14 +231,13 @@ struct ControlParts {
             let threads = try LoopThreads(count: count, name: "admin")
             var services: [RemoteService] = []
             for loop in threads.loops {
-                services.append(
-                    try await RemoteService.start(on: loop) {
-                        let pool = pool(url, resolver, loop, shared.metrics)
-                        let service = try AdminService(
-                            shared, loop: loop, database: pool, changed: changed)
-                        try service.listen()
-                        return service
-                    })
+                let (service, _) = try await RemoteService.start(on: loop) {
+                    let pool = pool(url, resolver, loop, shared.metrics)
+                    let service = try AdminService(shared, loop: loop, database: pool, changed: changed)
+                    try service.listen()
+                    return (service, ())
+                }
+                services.append(service)
             }
             return MoreLoops(threads: threads, services: services)
         } stop: { more, nanoseconds in

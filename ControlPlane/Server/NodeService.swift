@@ -15,7 +15,7 @@ import Telemetry
 import Transport
 
 /// The nodes' side of the control plane: the publisher and the listener they connect to, on one loop.
-final class NodeService {
+final class NodeService: LoopService {
     /// Connections of usage batches; each is one transaction.
     private static let ingestConnections = 2
     private static let publisherConnections = 2
@@ -158,7 +158,7 @@ final class NodeService {
         }
     }
 
-    func stop(withinNanoseconds nanoseconds: Int64) async {
+    func end(withinNanoseconds nanoseconds: Int64) async {
         sweeping?.cancel()
         sweeping = nil
         census.stop()

@@ -22,6 +22,7 @@ struct ControlBench {
         try fill(eclusa, tenant)
         let control = try eclusa.restartControlWithoutLimits()
         defer { control.stop() }
+        try waitForSnapshot(of: keys, eclusa)
         let meter = ProcessMeter(pid: control.pid)
         try meter.pin(toCore: 0)
         try ProcessMeter(pid: getpid()).pin(toCore: 1)
@@ -75,6 +76,20 @@ struct ControlBench {
             "sign-ins answered: "
                 + flooded.background.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }
                 .joined(separator: ", ") + "; reads failed: \(flooded.failures)")
+    }
+
+    /// The control plane has told its nodes of the keys: what is timed is not timed beside that.
+    private func waitForSnapshot(of keys: Int, _ eclusa: Installation) throws {
+        for _ in 0..<1200 {
+            let log = ProcessMeter.read("\(eclusa.folder)/control.log") ?? ""
+            if log.split(separator: "\n").contains(where: {
+                $0.contains("published a snapshot") && $0.contains("\"keys\":\(keys + 1)}")
+            }) {
+                return
+            }
+            pause(milliseconds: 100)
+        }
+        throw BenchFailure(text: "no snapshot of \(keys) keys within two minutes")
     }
 
     /// The access token of the first administrator.
@@ -143,6 +158,8 @@ struct ControlBench {
             select '\(tenant)', \(id), (select id from workspaces where tenant_id = '\(tenant)' limit 1),
                    'key ' || n, lpad(n::text, 16, '0'), sha256(n::text::bytea), 1, '{}', now(), now()
               from generate_series(1, \(keys)) n;
+            insert into snapshot_changes (tenant_id, part, changed_by)
+            values ('\(tenant)', '*', pg_current_xact_id());
             insert into users (id, email, name, status, created_at, updated_at)
             select \(id), 'user' || n || '@example.com', 'User ' || n, 'active', now(), now()
               from generate_series(1, \(keys / 10)) n
