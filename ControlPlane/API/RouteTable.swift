@@ -10,7 +10,7 @@ package enum RouteTable {
         + UsageRoutes.all + UsageEventRoutes.all
         + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
-        + DeclarationRoutes.all + ClientErrorRoutes.all
+        + DeclarationRoutes.all + ClientErrorRoutes.all + DashboardRoutes.all
         + InvitationRoutes.all + SignUpRoutes.all + SecondFactorRoutes.all
         + IdentityProviderRoutes.all + SCIMRoutes.all
 

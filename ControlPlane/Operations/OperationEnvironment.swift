@@ -21,6 +21,8 @@ package struct OperationEnvironment {
     let nodeURL: String
     /// Where people reach the control plane, without a slash at its end.
     package let publicURL: String
+    /// Where Grafana is, without a slash at its end; nil: there is none.
+    let grafanaURL: String?
     let log: Log
     let egressRefusal: (BaseURL) -> String?
     /// Whether this installation makes backups that are asked for.
@@ -47,7 +49,8 @@ package struct OperationEnvironment {
         database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
         passwordCost: PasswordHash.Cost = .standard, passwords: PasswordPolicy = PasswordPolicy(),
         openID: OpenIDClient? = nil,
-        nodeURL: String, publicURL: String = "http://127.0.0.1:7070", keepsBackups: Bool = false, log: Log,
+        nodeURL: String, publicURL: String = "http://127.0.0.1:7070", grafanaURL: String? = nil,
+        keepsBackups: Bool = false, log: Log,
         egressRefusal: @escaping (BaseURL) -> String? = { _ in nil },
         probe: @escaping (ProviderProbe) async -> ProviderProbe.Answer = { _ in .unreachable("no client") },
         changed: @escaping () -> Void
@@ -62,6 +65,7 @@ package struct OperationEnvironment {
         self.openID = openID
         self.nodeURL = nodeURL
         self.publicURL = publicURL.last == "/" ? String(publicURL.dropLast()) : publicURL
+        self.grafanaURL = grafanaURL.map { $0.last == "/" ? String($0.dropLast()) : $0 }
         self.keepsBackups = keepsBackups
         self.log = log
         self.egressRefusal = egressRefusal

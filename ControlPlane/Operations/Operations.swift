@@ -16,6 +16,7 @@ package struct Operations {
     package var serviceAccounts: ServiceAccountOperations {
         ServiceAccountOperations(environment: environment)
     }
+    package var dashboards: DashboardOperations { DashboardOperations(environment: environment) }
     package var clientErrors: ClientErrorOperations { ClientErrorOperations(environment: environment) }
     package var scim: SCIMOperations { SCIMOperations(environment: environment) }
     package var sessions: SessionOperations { SessionOperations(environment: environment) }

@@ -26,6 +26,7 @@ package struct PlatformKeys: Sendable {
     /// Issues node certificates and the node listener's own.
     package let certificateAuthority: CertificateAuthority
     package let accessTokens: AccessTokens
+    package let dashboardTokens: DashboardTokens
     package let vault: CredentialVault
     package let identity: IdentityVault
     let live: LiveKeys
@@ -124,6 +125,7 @@ struct Keyring {
             certificateAuthority: authority,
             accessTokens: AccessTokens(
                 signingKeyID: token.id, signing: token.key, accepted: [token.id: token.key.publicKey]),
+            dashboardTokens: DashboardTokens(keyID: token.id, key: token.key),
             vault: vault, identity: IdentityVault(key: try await symmetricKey("identity", keyID: "1")),
             live: live)
     }

@@ -69,6 +69,7 @@ final class AdminService: LoopService {
             passwords: shared.passwords, openID: openID,
             nodeURL: shared.values[ControlSettings.nodePublicURL],
             publicURL: shared.values[ControlSettings.publicURL],
+            grafanaURL: shared.values[ControlSettings.grafanaURL],
             keepsBackups: shared.values[ControlSettings.backupFolder] != nil, log: shared.log,
             egressRefusal: { shared.refusal($0) },
             probe: { await prober.ask($0) }, changed: changed)

@@ -199,8 +199,9 @@ struct ControlParts {
         }
     }
 
-    /// What nodes talk to has a loop and a thread of its own: a snapshot of a million keys is much to read and
-    /// to forget again, and whoever asks the admin API does not wait for it. Returns how to wake the publisher.
+    /// What nodes talk to has a loop and a thread of its own: a snapshot of a million keys is much to read
+    /// and to forget again, and whoever asks the admin API does not wait for it. Returns how to wake the
+    /// publisher.
     private func startNodeService(
         _ parts: Parts, _ shared: SharedParts, _ url: PostgresURL, _ resolver: BlockingPool
     ) async throws -> @Sendable () -> Void {

@@ -1,5 +1,6 @@
 import API
 import Cryptography
+import Domain
 import HTTPServing
 import Mail
 import Operations
@@ -144,6 +145,11 @@ enum ControlSettings {
         "gateway-url", as: "ORIGIN",
         help: "Where applications reach the gateway nodes, such as https://gateway.example.com: the console "
             + "shows it and its playground calls it. The nodes need --cors-origins with the console's.")
+    static let grafanaURL = Setting<String?>.optionalText(
+        "grafana-url", as: "URL",
+        help: "Where Grafana is, such as https://grafana.example.com: the console embeds the dashboards and "
+            + "signs people of the platform in there. How Grafana is set up: "
+            + "docs/operating/observability.md.")
 
     static let loops = Setting.integer(
         "loops", default: 1, in: 1...64, help: "Event loops that serve the admin API, one thread each.")
@@ -197,7 +203,7 @@ enum ControlSettings {
             SettingGroup(
                 "Admin API",
                 [addressRate, userRate, trustedProxies, clientAddressHeader, corsOrigins, apiDocsFolder]),
-            SettingGroup("Web console", [consoleFolder, consoleChartScript, gatewayURL]),
+            SettingGroup("Web console", [consoleFolder, consoleChartScript, gatewayURL, grafanaURL]),
             SettingGroup(
                 "Backups",
                 [backupFolder, backupKey, backupEvery, backupDays, backupWeeks, backupCheckEvery]),
@@ -216,6 +222,11 @@ enum ControlSettings {
         }
         if let url = values[gatewayURL], let problem = CrossOrigin.problem(url) {
             return SettingProblem("--gateway-url", what: "is \(url)", fix: "it \(problem)")
+        }
+        if let url = values[grafanaURL], BaseURL(url) == nil {
+            return SettingProblem(
+                "--grafana-url", what: "is \(url)",
+                fix: "give http:// or https://, a host, and a path if there is one")
         }
         return nil
     }

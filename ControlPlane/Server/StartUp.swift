@@ -164,7 +164,8 @@ enum StartUp {
         guard let folder = values[ControlSettings.consoleFolder] else { return files }
         let isWhole = Console.add(
             to: &files, folder: folder, chartScript: values[ControlSettings.consoleChartScript],
-            gatewayURL: values[ControlSettings.gatewayURL])
+            gatewayURL: values[ControlSettings.gatewayURL],
+            grafana: values[ControlSettings.grafanaURL].flatMap { BaseURL($0) })
         guard isWhole else {
             throw StartFailure(
                 .configuration,

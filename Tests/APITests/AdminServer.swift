@@ -75,7 +75,8 @@ final class AdminServer {
         operations = Operations(
             try OperationEnvironment(
                 database: pool, clock: clock.clock, keys: keys, hashing: hashing,
-                nodeURL: "https://control.example.com:7071", keepsBackups: true, log: logged.log,
+                nodeURL: "https://control.example.com:7071",
+                grafanaURL: "https://grafana.example.com/board/", keepsBackups: true, log: logged.log,
                 egressRefusal: { refusal($0) }, probe: { ask($0) }, changed: { count() }))
         client = HTTPClient(
             loop: database.loop,

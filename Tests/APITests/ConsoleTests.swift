@@ -104,8 +104,26 @@ struct ConsoleTests {
         let files = try Self.files(hasCharts: false)
         try await withAdminServer(options: .init(webFiles: files)) { server in
             let reply = try await server.send(.get, "/console/configuration.json")
-            #expect(reply.json == ["gateway_url": .null, "charts": false])
+            #expect(reply.json == ["gateway_url": .null, "charts": false, "dashboards": false])
             #expect(try await server.send(.get, "/console/libraries/chart.js").status == 404)
+        }
+    }
+
+    @Test("Grafana alone may be embedded, and only where there is one")
+    func frames() async throws {
+        let folder = TemporaryDirectory()
+        folder.replace("index.html", Array("<!doctype html><title>Console</title>".utf8))
+        var files = WebFiles()
+        let grafana = try #require(BaseURL("https://grafana.example.com:8443/board"))
+        try #require(
+            Console.add(
+                to: &files, folder: folder.path, chartScript: "", gatewayURL: nil, grafana: grafana))
+        try await withAdminServer(options: .init(webFiles: files)) { server in
+            let page = try await server.send(.get, "/console/")
+            let policy = try #require(page.fields["content-security-policy"])
+            #expect(policy.contains(" frame-src https://grafana.example.com:8443; "))
+            let told = try await server.send(.get, "/console/configuration.json")
+            #expect(told.json["dashboards"] == true)
         }
     }
 

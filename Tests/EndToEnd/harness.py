@@ -149,7 +149,7 @@ class Eclusa:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.ports = {name: free_port() for name in ("admin", "node", "gateway", "operations", "stand_in")}
+        self.ports = {name: free_port() for name in ("admin", "node", "gateway", "operations", "stand_in", "grafana")}
         self.parts = contextlib.ExitStack()
         self.postgres = Postgres(self.folder)
         self.parts.callback(self.postgres.remove)
@@ -162,6 +162,7 @@ class Eclusa:
              "--node-public-url", "https://" + self.address("node"), "--master-key-file", self.folder / "master.key",
              "--allow-egress", self.address("stand_in"), "--address-rate", "0", "--user-rate", "0",
              "--console-folder", ROOT / "ControlPlane" / "Console", "--gateway-url", self.url("gateway"),
+             "--grafana-url", self.url("grafana"),
              *(["--api-docs-folder", ROOT / ".api-docs"] if (ROOT / ".api-docs").is_dir() else [])],
             {"ECLUSA_DATABASE_URL": self.postgres.url, "ECLUSA_BOOTSTRAP_ADMIN_EMAIL": ADMIN_EMAIL,
              "ECLUSA_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD})

@@ -1,10 +1,15 @@
 """Every page of the console in a real Chromium: in two sizes, languages and themes, without serious findings of axe-core."""
 
+import base64
+import http.server
 import json
 import re
+import threading
+import urllib.parse
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from browser import Browser
 from harness import ADMIN_EMAIL, ROOT, wait_until
@@ -209,3 +214,61 @@ def test_the_page_about_the_api_works(eclusa):
         assert browser.complaints() == []
     finally:
         browser.close()
+
+
+class Grafana(http.server.BaseHTTPRequestHandler):
+    """A page that may be embedded, and what it was asked for."""
+
+    asked = []
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        body = b"<!doctype html><html lang=en><title>Board</title><p>The board.</p>"
+        self.send_response(200)
+        self.send_header("content-type", "text/html")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def claims(token, keys):
+    """What a token says, after its signature was checked with the published key it names."""
+    head, body, signature = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
+    key = next(key for key in keys if key["kid"] == json.loads(head)["kid"])
+    public = Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(key["x"] + "=="))
+    public.verify(signature, token.rsplit(".", 1)[0].encode())
+    return json.loads(body)
+
+
+def test_dashboards_are_embedded_with_a_sign_in_and_the_theme(eclusa):
+    Grafana.asked.clear()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", eclusa.ports["grafana"]), Grafana)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    browser = Browser(eclusa.url("admin"), is_dark=True)
+
+    def asked(path, theme):
+        pages = [urllib.parse.urlsplit(page) for page in Grafana.asked]
+        return next((query for page in pages if page.path == path
+                     for query in [dict(urllib.parse.parse_qsl(page.query))] if query["theme"] == theme), None)
+
+    try:
+        browser.enter("/platform/dashboards")
+        browser.wait(lambda: asked("/d/eclusa-gateway", "dark"), "the dashboard of the gateway in the dark theme")
+        keys = httpx.get(eclusa.url("admin") + "/.well-known/jwks.json").json()["keys"]
+        said = claims(asked("/d/eclusa-gateway", "dark")["auth_token"], keys)
+        assert (said["iss"], said["aud"], said["role"], said["email"]) == ("eclusa", "grafana", "Viewer", ADMIN_EMAIL)
+        browser.find("button[aria-label='Light colours']").click()
+        browser.wait(lambda: asked("/d/eclusa-gateway", "light"), "the same in the light theme")
+        browser.find("#board").send_keys("Control plane")
+        browser.wait(lambda: asked("/d/eclusa-control", "light"), "the dashboard of the control plane")
+        browser.driver.switch_to.frame(browser.find("iframe"))
+        assert "The board." in browser.driver.page_source
+        browser.driver.switch_to.default_content()
+        assert browser.findings() == [] and browser.complaints() == []
+        browser.shoot("platform-dashboards")
+    finally:
+        browser.close()
+        server.shutdown()

@@ -1,4 +1,4 @@
-import Domain
+package import Domain
 import JSONText
 
 /// The web console: where its files come from, and what its pages may do.
@@ -8,12 +8,13 @@ package enum Console {
     private static let linkedPages = ["accept-invitation", "sign-up", "verify-email", "reset-password"]
 
     /// Adds the console to `files`. `folder` holds its sources, `chartScript` the library for its charts:
-    /// without it there are tables only. `gatewayURL` is where the playground calls. False: the folder is not
-    /// the console's.
+    /// without it there are tables only. `gatewayURL` is where the playground calls, `grafana` what the page
+    /// of dashboards embeds. False: the folder is not the console's.
     package static func add(
-        to files: inout WebFiles, folder: String, chartScript: String, gatewayURL: String?
+        to files: inout WebFiles, folder: String, chartScript: String, gatewayURL: String?,
+        grafana: BaseURL? = nil
     ) -> Bool {
-        let policy = securityPolicy(gatewayURL)
+        let policy = securityPolicy(gatewayURL, grafana)
         guard files.add(folder: folder, at: prefix, securityPolicy: policy),
             case .file(let page) = files.find("\(prefix)index.html")
         else { return false }
@@ -28,6 +29,7 @@ package enum Console {
         }
         let configuration: JSONValue = [
             "gateway_url": gatewayURL.map { .string($0) } ?? .null, "charts": .boolean(script != nil),
+            "dashboards": .boolean(grafana != nil),
         ]
         files.add(
             "\(prefix)configuration.json", configuration.bytes, mediaType: "application/json",
@@ -38,13 +40,20 @@ package enum Console {
         return true
     }
 
-    /// Scripts and styles of this origin alone, none inside pages; calls to this origin and to the gateway.
-    private static func securityPolicy(_ gatewayURL: String?) -> String {
+    /// Scripts and styles of this origin alone, none inside pages; calls to this origin and to the gateway;
+    /// nothing embedded but Grafana.
+    private static func securityPolicy(_ gatewayURL: String?, _ grafana: BaseURL?) -> String {
         let gateway = gatewayURL.map { " \($0)" } ?? ""
+        let frames = grafana.map { " frame-src \($0.origin);" } ?? ""
         return """
             default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-            font-src 'self'; manifest-src 'self'; connect-src 'self'\(gateway); base-uri 'none'; \
+            font-src 'self'; manifest-src 'self'; connect-src 'self'\(gateway);\(frames) base-uri 'none'; \
             form-action 'none'; frame-ancestors 'none'
             """
     }
+}
+
+extension BaseURL {
+    /// Without its path.
+    fileprivate var origin: Substring { description.dropLast(path.count) }
 }

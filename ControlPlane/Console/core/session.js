@@ -5,7 +5,7 @@ import { all, get } from "./api.js";
 let profile = null;
 let builtInRoles = {};
 let tenants = [];
-let configuration = { gateway_url: null, charts: false };
+let configuration = { gateway_url: null, charts: false, dashboards: false };
 
 export const me = () => profile.user;
 export const myTenants = () => tenants;

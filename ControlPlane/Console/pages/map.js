@@ -2,7 +2,7 @@
 
 import { createPage, detailPage, editPage, listPage } from "../core/noun.js";
 import { route } from "../core/router.js";
-import { isOfPlatform, may } from "../core/session.js";
+import { isOfPlatform, may, settings } from "../core/session.js";
 import { t } from "../core/words.js";
 import { accessNouns } from "../nouns/access.js";
 import { callNouns } from "../nouns/calls.js";
@@ -37,7 +37,8 @@ export function menu(tenant) {
             [null, [["dashboard", null], ["tenants", null]]],
             ["menu.people", [["users", "users:read"], ["bindings", "bindings:read"], ["identity-providers", "identity-providers:read"]]],
             ["menu.shared", [["providers", "providers:read"], ["models", "models:read"]]],
-            ["menu.fleet", [["nodes", "nodes:read"], ["join-tokens", "join-tokens:read"], ["rollouts", "snapshots:read"]]],
+            ["menu.fleet", [["nodes", "nodes:read"], ["join-tokens", "join-tokens:read"], ["rollouts", "snapshots:read"],
+                ...(settings().dashboards ? [["dashboards", "nodes:read"]] : [])]],
             ["menu.house", [["activity", "audit:read"], ["mails", "settings:read"], ["backups", "backups:read"], ["settings", "settings:read"]]],
         ];
     const isAccount = tenant === null && !isOfPlatform();
@@ -75,6 +76,7 @@ later("/tenants/:tenant/playground", async () => (await import("./playground.js"
 later("/tenants/:tenant/settings", async () => (await import("./settings.js")).tenantSettings);
 later("/platform/settings", async () => (await import("./settings.js")).platformSettings);
 later("/platform/rollouts", async () => (await import("./rollouts.js")).rolloutsPage);
+later("/platform/dashboards", async () => (await import("./dashboards.js")).dashboardsPage);
 later("/account/profile", async () => (await import("./account.js")).profilePage);
 later("/account/security", async () => (await import("./account.js")).securityPage);
 later("/account/sessions", async () => (await import("./account.js")).sessionsPage);
