@@ -51,6 +51,7 @@ package final class EventStreams {
 /// - `audit`: an event of the log. Its `id` is its place there; whoever reconnects with it as `Last-Event-ID`
 ///   gets what came after, up to 200 events; a jump in the numbers says that there were more.
 /// - `limit_alert`: a threshold of a budget that was crossed since the stream began.
+/// - `alert`: an alert that began or ended since the stream began.
 /// - `snapshot`: the newest published version. `node`: a gateway node that changed. `usage`: the sums of the
 ///   current minute. They say how things are, once at the beginning and again after each change, and have no
 ///   `id`.
@@ -71,6 +72,8 @@ final class EventStream {
     private var lastUsage: JSONValue?
     private var firstAlert: LimitAlertID?
     private var toldAlerts: Set<LimitAlertID> = []
+    /// Which alerts held and which had ended at the last look; nil: there was none.
+    private var alerts: [AlertID: Bool]?
     private var nodes: [NodeID: JSONValue] = [:]
     private var looks = 0
     private var text = ""
@@ -131,7 +134,8 @@ final class EventStream {
         if may(.auditRead, tenant.map { .tenant($0) } ?? .platform) { try await lookForAudit() }
         if may(.nodesRead, .platform) { try await lookForNodes() }
         if let tenant, may(.usageRead, .tenant(tenant)) { try await lookForUsage(tenant) }
-        if let tenant, may(.limitsRead, .tenant(tenant)) { try await lookForAlerts(tenant) }
+        if let tenant, may(.limitsRead, .tenant(tenant)) { try await lookForCrossings(tenant) }
+        if may(.alertsRead, tenant.map { .tenant($0) } ?? .platform) { try await lookForAlerts() }
     }
 
     private func may(_ permission: Permission, _ scope: Scope) -> Bool {
@@ -182,7 +186,18 @@ final class EventStream {
         emit("usage", json)
     }
 
-    private func lookForAlerts(_ tenant: TenantID) async throws(OperationError) {
+    private func lookForAlerts() async throws(OperationError) {
+        let page = PageRequest(limit: Self.alertLimit)
+        let newest = try await operations.alerts.list(
+            of: tenant, rule: nil, isResolved: nil, page, by: caller
+        ).items
+        for alert in newest.reversed() where alerts != nil && alerts?[alert.id] != (alert.resolvedAt != nil) {
+            emit("alert", Representation<Alert>.alert.json(alert))
+        }
+        alerts = Dictionary(uniqueKeysWithValues: newest.map { ($0.id, $0.resolvedAt != nil) })
+    }
+
+    private func lookForCrossings(_ tenant: TenantID) async throws(OperationError) {
         let page = PageRequest(limit: Self.alertLimit)
         let newest = try await operations.limits.alerts(of: nil, in: tenant, page, by: caller).items
         // Those of before the stream began are no news, whatever else was deleted meanwhile.

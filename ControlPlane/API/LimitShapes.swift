@@ -92,6 +92,11 @@ extension Representation<LimitState> {
             },
             amount("remaining", "The amount less what is used.") { $0.remaining },
             .init(
+                "forecast", .nullable(LimitBody.amountSchema),
+                "Of a budget: what will be used when its window ends, at its mean pace so far.",
+                isMoving: true
+            ) { state in state.forecast.map { .string(state.limit.metric.text($0)) } ?? .null },
+            .init(
                 "grants",
                 .list(.object(LimitGrantShape.schema), maximumCount: LimitOperations.maximumGrants),
                 "Where it is: what each node was lent.", isMoving: true

@@ -6,7 +6,7 @@ package enum RouteTable {
         SystemRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
         + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
-        + LimitRoutes.all
+        + LimitRoutes.all + AlertRoutes.all + ReportScheduleRoutes.all
         + UsageRoutes.all + UsageEventRoutes.all
         + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all

@@ -11,6 +11,14 @@ enum UsageRoutes {
             try await call.operations.usage.report(
                 try UsageParameters.request(call.query), in: try call.tenant, by: try call.caller)
         },
+        .one(
+            .get, "/api/v1/tenants/{tenant}/usage/outcomes", .needs(.usageRead, in: .tenant),
+            "usage.outcomes", "How calls ended and how long they took: errors and percentiles",
+            query: OutcomeParameters.all, answers: .outcomeStatement
+        ) { call throws(OperationError) in
+            try await call.operations.usage.outcomes(
+                try OutcomeParameters.request(call.query), in: try call.tenant, by: try call.caller)
+        },
         .stream(
             "/api/v1/tenants/{tenant}/usage/export", .needs(.usageRead, in: .tenant), "usage.export",
             "The lines of a usage report as rows", query: UsageParameters.all, formats: [.csv, .ndjson]

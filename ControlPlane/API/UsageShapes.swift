@@ -14,8 +14,12 @@ enum UsageParameters {
         "One line for each of these, such as `key,model`.")
     private static let ofOneTenant = UsageDimension.allCases.filter { $0 != .tenant }
         .map { ($0.rawValue, $0) }
+    /// Owners, groups, tags and single calls are each tenant's own.
+    private static let ofAllTenants: [(String, UsageDimension)] = [
+        .tenant, .workspace, .key, .route, .provider, .model,
+    ].map { ($0.rawValue, $0) }
     static let groupByAll = Field<[UsageDimension]>.defaulted(
-        "group_by", .list(of: .word(), 1...UsageDimension.allCases.count), to: [],
+        "group_by", .list(of: .word(ofAllTenants), 1...ofAllTenants.count), to: [],
         "One line for each of these, such as `tenant,model`.")
     static let workspace = Field<WorkspaceID?>.optional("workspace", .id(), "Only of this workspace.")
     static let key = Field<KeyID?>.optional("key", .id(), "Only of this key.")
@@ -24,11 +28,15 @@ enum UsageParameters {
     static let model = Field<ModelID?>.optional("model", .id(), "Only of this model.")
     static let limit = Field<Int>.defaulted(
         "limit", .integer(1...UsageReportRequest.maximumLimit), to: 1000,
-        "At most so many lines, the dearest.")
+        "At most so many lines, those first in order.")
+    static let order = Field<UsageOrder>.defaulted(
+        "order_by", .word(), to: .cost, "What the lines of a step are ordered by, the most first.")
+    static let compare = Field<Bool>.defaulted(
+        "compare", .flag, to: false, "Sum the time of the same length before, too.")
     static let all: [any AnyField] = [
-        from, to, step, groupBy, workspace, key, route, provider, model, limit,
+        from, to, step, groupBy, workspace, key, route, provider, model, limit, order, compare,
     ]
-    static let ofPlatform: [any AnyField] = [from, to, step, groupByAll, limit]
+    static let ofPlatform: [any AnyField] = [from, to, step, groupByAll, limit, order, compare]
 
     static func platformRequest(_ query: BodyValues) throws(OperationError) -> UsageReportRequest {
         var request = UsageReportRequest()
@@ -37,6 +45,8 @@ enum UsageParameters {
         request.step = try query[step]
         request.groupBy = try query[groupByAll]
         request.limit = try query[limit]
+        request.order = try query[order]
+        request.isCompared = try query[compare]
         return request
     }
 
@@ -52,6 +62,8 @@ enum UsageParameters {
         request.provider = try query[provider]
         request.model = try query[model]
         request.limit = try query[limit]
+        request.order = try query[order]
+        request.isCompared = try query[compare]
         return request
     }
 }
@@ -98,6 +110,20 @@ extension Representation<UsageLine> {
             id("route", Domain.Route.self) { $0.route },
             id("provider", Provider.self) { $0.provider },
             id("model", Model.self) { $0.model },
+            id("user", User.self) { $0.user },
+            id("group", Group.self) { $0.group },
+            .init("tag", .nullable(.text(1...64)), "The tag, when the report is grouped by it.") {
+                .optional($0.tag)
+            },
+            .init(
+                "status", .nullable(.integer(0...999)), "The HTTP status, when the report is grouped by it."
+            ) { .optional($0.status) },
+            .init(
+                "previous_calls", .nullable(.count), "Of the time before, when that was asked for."
+            ) { .optional($0.previous?.calls) },
+            .init("previous_cost", .nullable(.money), "Of the time before. US dollars.") {
+                .optional($0.previous?.cost)
+            },
         ] + Representation<UsageFigures>.members { $0.figures })
 
     private static func id<Noun: Identified>(
@@ -123,7 +149,7 @@ extension Representation<UsageStatement> {
                 .list(
                     Representation<UsageLine>.usageLine.schema,
                     maximumCount: UsageReportRequest.maximumLimit),
-                "By step, the dearest first."
+                "By step, in the order that was asked for."
             ) { .array($0.lines.map(Representation<UsageLine>.usageLine.json)) },
             .init("truncated", .boolean, "There were more lines than the limit.") { .boolean($0.isCut) },
             .init(
@@ -131,5 +157,9 @@ extension Representation<UsageStatement> {
             ) {
                 Representation<UsageFigures>.usageTotals.json($0.total)
             },
+            .init(
+                "previous_total", .nullable(Representation<UsageFigures>.usageTotals.schema),
+                "Over the time of the same length before, when that was asked for."
+            ) { $0.previousTotal.map(Representation<UsageFigures>.usageTotals.json) ?? .null },
         ])
 }

@@ -124,6 +124,15 @@ static const char m0060[] = {
 static const char m0061[] = {
 #embed "0061_create_scim.sql"
 };
+static const char m0080[] = {
+#embed "0080_create_alerts.sql"
+};
+static const char m0081[] = {
+#embed "0081_create_usage_outcomes.sql"
+};
+static const char m0082[] = {
+#embed "0082_create_report_schedules.sql"
+};
 
 static const char m0041[] = {
 #embed "0041_create_identity_providers.sql"
@@ -172,6 +181,9 @@ static const struct migration all[] = {
     {"0055_create_rollouts", m0055, sizeof m0055},
     {"0060_create_backups", m0060, sizeof m0060},
     {"0061_create_scim", m0061, sizeof m0061},
+    {"0080_create_alerts", m0080, sizeof m0080},
+    {"0081_create_usage_outcomes", m0081, sizeof m0081},
+    {"0082_create_report_schedules", m0082, sizeof m0082},
 };
 
 const struct migration *const migrations = all;

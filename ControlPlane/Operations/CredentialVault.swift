@@ -46,6 +46,20 @@ package struct CredentialVault: Sendable {
         try await dataKey(of: owner, connection).openSecret(sealed, associatedData: Self.place(provider))
     }
 
+    /// What signs the messages of a webhook, sealed so that it opens only as this channel's.
+    func seal(
+        _ secret: Secret, of channel: AlertChannelID, owner: TenantID?, _ connection: PostgresConnection
+    ) async throws -> [UInt8] {
+        try await dataKey(of: owner, connection).seal(secret, associatedData: Self.place(channel))
+    }
+
+    /// What `seal` sealed of a channel. Throws when the master key, the data key or the channel is another.
+    func open(
+        _ sealed: [UInt8], of channel: AlertChannelID, owner: TenantID?, _ connection: PostgresConnection
+    ) async throws -> Secret {
+        try await dataKey(of: owner, connection).openSecret(sealed, associatedData: Self.place(channel))
+    }
+
     private func dataKey(
         of owner: TenantID?, _ connection: PostgresConnection
     ) async throws -> SymmetricKey {
@@ -62,6 +76,10 @@ package struct CredentialVault: Sendable {
 
     private static func purpose(_ owner: TenantID?) -> String {
         "data-key/\(owner?.description ?? "platform")"
+    }
+
+    private static func place(_ channel: AlertChannelID) -> [UInt8] {
+        Array("eclusa webhook secret 1\n\(channel)".utf8)
     }
 
     private static func place(_ provider: ProviderID) -> [UInt8] {

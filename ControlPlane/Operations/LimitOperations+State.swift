@@ -18,6 +18,8 @@ package struct LimitState: Sendable {
     /// Lent to nodes beyond that.
     package let reserved: Int64
     package let grants: [LimitGrant]
+    /// What will be used when the window ends, at its mean pace so far; nil: it has no end, or only began.
+    package let forecast: Int64?
 
     package var remaining: Int64 { max(0, amount - used) }
 }
@@ -165,7 +167,9 @@ extension LimitOperations {
         return LimitState(
             limit: limit, part: name, window: window, amount: limit.amount(at: now),
             settled: grants.reduce(0) { $0 + $1.settled }, used: used, reserved: open - used,
-            grants: grants.map { LimitGrant($0) })
+            grants: grants.map { LimitGrant($0) },
+            forecast: BudgetForecast(used: used, from: window.start, to: window.end, at: now)
+                .map { Int64(min($0.used, 1e18)) })
     }
 
     private static func part(_ name: String?, of limit: Limit) throws(OperationError) -> LimitPart {
@@ -197,7 +201,7 @@ extension LimitPart {
     fileprivate static let nobody = "nobody"
 
     /// What people call it; nil for the whole of a limit that is not parted.
-    fileprivate func name(in limit: Limit) -> String? {
+    func name(in limit: Limit) -> String? {
         switch limit.partition {
         case .none: nil
         case .workspace: WorkspaceID(high: high, low: low).description

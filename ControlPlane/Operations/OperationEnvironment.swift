@@ -28,6 +28,7 @@ package struct OperationEnvironment {
     /// Whether this installation makes backups that are asked for.
     let keepsBackups: Bool
     let probe: (ProviderProbe) async -> ProviderProbe.Answer
+    let post: (WebhookPost) async -> WebhookPost.Answer
     private var changed: () -> Void
     private let state = State()
 
@@ -44,6 +45,7 @@ package struct OperationEnvironment {
     /// - `publicURL`: what links in messages to people begin with.
     /// - `egressRefusal`: why providers may not be at an address; nil when they may.
     /// - `probe`: asks a provider for its list of models, through the egress policy and within its time.
+    /// - `post`: sends a message to a webhook, through the egress policy and within its time.
     /// - `changed`: called after every committed write; wakes the publisher.
     package init(
         database: PostgresPool, clock: WallClock, keys: PlatformKeys, hashing: BlockingPool,
@@ -53,6 +55,7 @@ package struct OperationEnvironment {
         keepsBackups: Bool = false, log: Log,
         egressRefusal: @escaping (BaseURL) -> String? = { _ in nil },
         probe: @escaping (ProviderProbe) async -> ProviderProbe.Answer = { _ in .unreachable("no client") },
+        post: @escaping (WebhookPost) async -> WebhookPost.Answer = { _ in .unreachable("no client") },
         changed: @escaping () -> Void
     ) throws(CryptographyError) {
         self.database = Database(database)
@@ -70,6 +73,7 @@ package struct OperationEnvironment {
         self.log = log
         self.egressRefusal = egressRefusal
         self.probe = probe
+        self.post = post
         self.changed = changed
     }
 

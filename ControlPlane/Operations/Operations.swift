@@ -42,6 +42,14 @@ package struct Operations {
     package var routes: RouteOperations { RouteOperations(environment: environment) }
     package var keys: KeyOperations { KeyOperations(environment: environment) }
     package var limits: LimitOperations { LimitOperations(environment: environment) }
+    package var alertRules: AlertRuleOperations { AlertRuleOperations(environment: environment) }
+    package var alertChannels: AlertChannelOperations { AlertChannelOperations(environment: environment) }
+    package var alerts: AlertOperations { AlertOperations(environment: environment) }
+    package var alertWatch: AlertWatch { AlertWatch(environment: environment) }
+    package var alertSending: AlertSending { AlertSending(environment: environment) }
+    package var reportSchedules: ReportScheduleOperations {
+        ReportScheduleOperations(environment: environment)
+    }
     package var mails: MailOperations { MailOperations(environment: environment) }
     package var nodes: NodeOperations { NodeOperations(environment: environment) }
     package var joinTokens: JoinTokenOperations { JoinTokenOperations(environment: environment) }

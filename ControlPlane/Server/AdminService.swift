@@ -64,6 +64,7 @@ final class AdminService: LoopService {
             loop: loop, dialer: Dialer(loop: loop, resolver: shared.resolver, policy: shared.egress),
             tls: try TLSContext.client())
         let prober = ProviderProber(shared, loop: loop)
+        let poster = WebhookPoster(shared, loop: loop)
         let environment = try OperationEnvironment(
             database: database, clock: shared.clock, keys: shared.keys, hashing: shared.hashing,
             passwords: shared.passwords, openID: openID,
@@ -72,7 +73,7 @@ final class AdminService: LoopService {
             grafanaURL: shared.values[ControlSettings.grafanaURL],
             keepsBackups: shared.values[ControlSettings.backupFolder] != nil, log: shared.log,
             egressRefusal: { shared.refusal($0) },
-            probe: { await prober.ask($0) }, changed: changed)
+            probe: { await prober.ask($0) }, post: { await poster.post($0) }, changed: changed)
         operations = Operations(environment)
         let surroundings = Surroundings(
             version: ControlProgram.version, metrics: shared.metrics, limits: shared.limits,

@@ -72,7 +72,7 @@ struct ControlParts {
             await mail.stop()
         }
         try await startBackups(parts, shared, url)
-        try await startJobs(parts, first.operations, database)
+        try await startJobs(parts, first.operations, database, metrics)
         try await startDeparture(parts, shared.departure)
         log.info(
             "ready",
@@ -120,12 +120,17 @@ struct ControlParts {
 
     /// What is done by itself, again and again.
     private func startJobs(
-        _ parts: Parts, _ operations: Operations, _ database: PostgresPool
+        _ parts: Parts, _ operations: Operations, _ database: PostgresPool, _ metrics: MetricsRegistry
     ) async throws {
         try await parts.start("tenant purge") {
             TenantPurgeService(loop: loop, operations: operations, log: log)
         } stop: { purge, _ in
             purge.stop()
+        }
+        try await parts.start("alerts") {
+            AlertService(loop: loop, operations: operations, log: log, metrics: metrics)
+        } stop: { alerts, _ in
+            alerts.stop()
         }
         try await parts.start("housekeeping") {
             Housekeeping(

@@ -27,6 +27,10 @@ package enum NounLock {
         "route": Table(name: "routes", isOfTenant: true),
         "key": Table(name: "keys", isOfTenant: true),
         "limit": Table(name: "limits", isOfTenant: true),
+        "rule": Table(name: "alert_rules", isOfTenant: true),
+        "channel": Table(name: "alert_channels", isOfTenant: true),
+        "report": Table(name: "report_schedules", isOfTenant: true),
+        "delivery": Table(name: "alert_deliveries", isOfTenant: true),
         "node": Table(name: "nodes", isOfTenant: false),
         "join": Table(name: "join_tokens", isOfTenant: false),
     ]

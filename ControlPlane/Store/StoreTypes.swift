@@ -127,5 +127,11 @@ package enum Constraint {
     package static let limitGroupExists = "limit_group_exists"
     package static let limitUserIsAMember = "limit_user_is_a_member"
     package static let limitKeyExists = "limit_key_exists"
+    package static let alertRuleNameIsUnique = "alert_rule_name_is_unique"
+    package static let alertChannelNameIsUnique = "alert_channel_name_is_unique"
+    package static let alertRuleLimitExists = "alert_rule_limit_exists"
+    package static let alertRuleWorkspaceExists = "alert_rule_workspace_exists"
+    package static let alertRuleRouteExists = "alert_rule_route_exists"
+    package static let reportScheduleNameIsUnique = "report_schedule_name_is_unique"
     package static let nodeIdentityIsUnique = "node_identity_is_unique"
 }

@@ -15,6 +15,7 @@ struct UsageRollup {
     }
 
     private(set) var sums: [Key: UsageTotals] = [:]
+    private var outcomes = OutcomeRollup()
     private(set) var lastUses: [KeyID: (tenant: TenantID, at: Timestamp)] = [:]
 
     init(_ events: [UsageEvent]) {
@@ -23,6 +24,7 @@ struct UsageRollup {
                 tenant: event.tenant, minute: event.startedAt.startOfMinute, workspace: event.workspace,
                 key: event.key, route: event.route, provider: event.provider, model: event.model)
             sums[key, default: UsageTotals()].add(event)
+            outcomes.add(event)
             let last = lastUses[event.key]
             if last.map({ $0.at < event.startedAt }) ?? true {
                 lastUses[event.key] = (event.tenant, event.startedAt)
@@ -38,6 +40,7 @@ struct UsageRollup {
             upsert(into: "usage_minutes", startingAt: "starts_at"),
             upsert(into: "usage_hours", startingAt: "date_trunc('hour', starts_at, 'UTC')"),
             upsert(into: "usage_days", startingAt: "date_trunc('day', starts_at, 'UTC')"),
+            outcomes.upsert,
             upsertLastUses(),
         ])
     }

@@ -60,7 +60,9 @@ package struct Role: Hashable, Sendable {
         name: "billing-manager",
         permissions: [
             .tenantsRead, .workspacesRead, .modelsRead, .pricesRead, .keysRead, .usageRead, .limitsRead,
-            .limitsCreate, .limitsUpdate, .limitsDelete,
+            .limitsCreate, .limitsUpdate, .limitsDelete, .alertsRead, .alertsCreate, .alertsUpdate,
+            .alertsDelete, .reportSchedulesRead, .reportSchedulesCreate, .reportSchedulesUpdate,
+            .reportSchedulesDelete,
         ])
     package static let developer = Role(
         name: "developer",
@@ -71,7 +73,7 @@ package struct Role: Hashable, Sendable {
         name: "viewer",
         permissions: [
             .tenantsRead, .workspacesRead, .providersRead, .modelsRead, .pricesRead, .routesRead, .keysRead,
-            .usageRead, .limitsRead,
+            .usageRead, .limitsRead, .alertsRead, .reportSchedulesRead,
         ])
 
     /// Every role that exists without being made.

@@ -26,6 +26,11 @@ package typealias FleetKeyID = ID<FleetKeyNoun>
 package typealias LimitID = ID<Limit>
 package typealias GrantID = ID<GrantNoun>
 package typealias LimitAlertID = ID<LimitAlertNoun>
+package typealias AlertRuleID = ID<AlertRule>
+package typealias AlertChannelID = ID<AlertChannel>
+package typealias AlertID = ID<Alert>
+package typealias AlertDeliveryID = ID<AlertDelivery>
+package typealias ReportScheduleID = ID<ReportSchedule>
 
 extension Tenant: Identified { package static var idPrefix: StaticString { "tenant" } }
 extension Workspace: Identified { package static var idPrefix: StaticString { "ws" } }
@@ -44,6 +49,11 @@ extension IdentityProvider: Identified { package static var idPrefix: StaticStri
 extension Invitation: Identified { package static var idPrefix: StaticString { "inv" } }
 extension Mail: Identified { package static var idPrefix: StaticString { "mail" } }
 extension Limit: Identified { package static var idPrefix: StaticString { "limit" } }
+extension AlertRule: Identified { package static var idPrefix: StaticString { "rule" } }
+extension AlertChannel: Identified { package static var idPrefix: StaticString { "channel" } }
+extension Alert: Identified { package static var idPrefix: StaticString { "alert" } }
+extension ReportSchedule: Identified { package static var idPrefix: StaticString { "report" } }
+extension AlertDelivery: Identified { package static var idPrefix: StaticString { "delivery" } }
 
 /// A sign-in session of the control plane.
 package enum SessionNoun: Identified { package static var idPrefix: StaticString { "sess" } }
@@ -62,6 +72,6 @@ package enum UsageEventNoun: Identified { package static var idPrefix: StaticStr
 /// A symmetric key that seals provider credentials for every node of the fleet.
 package enum FleetKeyNoun: Identified { package static var idPrefix: StaticString { "fleet" } }
 /// A threshold of a budget that was crossed.
-package enum LimitAlertNoun: Identified { package static var idPrefix: StaticString { "alert" } }
+package enum LimitAlertNoun: Identified { package static var idPrefix: StaticString { "crossing" } }
 /// What one node was lent of a limit.
 package enum GrantNoun: Identified { package static var idPrefix: StaticString { "grant" } }

@@ -6,6 +6,8 @@ package struct Mail: Hashable, Sendable {
         case verification
         case passwordReset = "password_reset"
         case securityNotice = "security_notice"
+        case alert
+        case report
     }
 
     package enum Status: String, Sendable, CaseIterable {

@@ -52,6 +52,8 @@ final class AdminServer {
     var refusedHosts: Set<String> = []
     /// What providers answer when they are tested.
     var probe: (ProviderProbe) -> ProviderProbe.Answer = { _ in .unreachable("nobody is there") }
+    /// What webhooks answer.
+    var post: (WebhookPost) -> WebhookPost.Answer = { _ in .unreachable("nobody is there") }
     /// What the API uses; tests look at the database through `database.pool`.
     private let pool: PostgresPool
     private let client: HTTPClient
@@ -72,17 +74,20 @@ final class AdminServer {
         var count: () -> Void = {}
         var refusal: (BaseURL) -> String? = { _ in nil }
         var ask: (ProviderProbe) -> ProviderProbe.Answer = { _ in .unreachable("") }
+        var post: (WebhookPost) -> WebhookPost.Answer = { _ in .unreachable("") }
         operations = Operations(
             try OperationEnvironment(
                 database: pool, clock: clock.clock, keys: keys, hashing: hashing,
                 nodeURL: "https://control.example.com:7071",
                 grafanaURL: "https://grafana.example.com/board/", keepsBackups: true, log: logged.log,
-                egressRefusal: { refusal($0) }, probe: { ask($0) }, changed: { count() }))
+                egressRefusal: { refusal($0) }, probe: { ask($0) }, post: { post($0) },
+                changed: { count() }))
         client = HTTPClient(
             loop: database.loop,
             dialer: Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted))
         count = { [unowned self] in changes += 1 }
         ask = { [unowned self] in probe($0) }
+        post = { [unowned self] in self.post($0) }
         refusal = { [unowned self] in refusedHosts.contains($0.host) ? "\($0.host) is not public" : nil }
         let surroundings = Surroundings(
             version: "0.0.0", metrics: metrics,

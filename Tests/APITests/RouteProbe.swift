@@ -4,6 +4,7 @@ import Domain
 import HTTPWire
 import JSONText
 import Operations
+import PostgresDriver
 import Store
 import TestSupport
 import Testing
@@ -178,6 +179,15 @@ struct RouteProbe {
         case .limit:
             return route.operationID == "limits.delete"
                 ? try await world.limit() : try await world.keptLimit()
+        case .reportSchedule:
+            let base = "/api/v1/tenants/\(world.acme.tenant)/report-schedules"
+            if let known = world.shareable[base], route.operationID != "report-schedules.delete" {
+                return known
+            }
+            let report = try await world.make(base, World.report(world.fresh("report")))
+            if route.operationID != "report-schedules.delete" { world.shareable[base] = report }
+            return report
+        case .alertRule, .alertChannel, .alert, .alertDelivery: return try await alertID(of: parameter)
         case .node: return try await world.node()
         case .joinToken:
             return try await world.make(
@@ -191,6 +201,38 @@ struct RouteProbe {
                     "password": "a long enough password",
                 ], id: "user", "id")
         default: return try await rareID(of: parameter)
+        }
+    }
+
+    /// Things of alerts, made for the request.
+    private func alertID(of parameter: PathParameter) async throws -> String {
+        let isShared = !route.path.contains("{tenant}")
+        let base = isShared ? "/api/v1" : "/api/v1/tenants/\(world.acme.tenant)"
+        func made(_ noun: String, _ body: JSONValue, id: String...) async throws -> String {
+            let isUsedUp = route.operationID.hasSuffix("\(noun).delete")
+            if !isUsedUp, let known = world.shareable["\(base)/\(noun)"] { return known }
+            let reply = try await server.send(.post, "\(base)/\(noun)", token: world.admin, body: body)
+            let thing = try #require(id.reduce(Optional(reply.json)) { $0?[$1] }?.string, "\(reply.text)")
+            if !isUsedUp { world.shareable["\(base)/\(noun)"] = thing }
+            return thing
+        }
+        func channel() async throws -> String {
+            try await made("alert-channels", World.webhook(world.fresh("channel")), id: "channel", "id")
+        }
+        switch parameter {
+        case .alertChannel: return try await channel()
+        case .alertDelivery:
+            let reply = try await server.send(
+                .post, "\(base)/alert-channels/\(try await channel())/test", token: world.admin)
+            try await server.database.pool.withConnection { connection in
+                _ = try await connection.execute(
+                    "update alert_deliveries set status = 'failed', finished_at = created_at")
+            }
+            return reply.string("id")
+        default:
+            let rule = try await made(
+                "alert-rules", World.alertRule(world.fresh("rule"), isOfPlatform: isShared), id: "id")
+            return parameter == .alertRule ? rule : try await world.alert(of: rule)
         }
     }
 
@@ -339,6 +381,11 @@ struct RouteProbe {
         case "LinkToken": return ["token": "eml_wrong"]
         case "NewPasswordReset": return ["email": "nobody@example.com"]
         case "SignUpSettingsChange": return ["open": true]
+        case "NewReportSchedule": return World.report(world.fresh("report"))
+        case "NewAlertChannel": return World.webhook(world.fresh("channel"))
+        case "NewAlertRule":
+            return World.alertRule(world.fresh("rule"), isOfPlatform: !route.path.contains("{tenant}"))
+        case "AlertChannelChange", "AlertRuleChange", "ReportScheduleChange": return ["enabled": true]
         case "NewLimit":
             return [
                 "name": .string(world.fresh("limit")), "metric": "cost", "amount": "5.00", "period": "month",

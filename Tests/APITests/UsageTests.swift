@@ -111,7 +111,8 @@ extension World {
 
     /// What a node would upload: calls of ten tokens in and twenty out, each of 2 ms.
     func ingest(
-        calls: Int, costNanos: Int64, cached: Int64 = 0, key: String? = nil, sequence: Int64 = 1
+        calls: Int, costNanos: Int64, cached: Int64 = 0, key: String? = nil, sequence: Int64 = 1,
+        latencyMilliseconds: UInt32 = 2, status: UInt16 = 200, errorCode: String? = nil
     ) async throws {
         let now = server.clock.now
         let event = UsageEvent(
@@ -119,9 +120,9 @@ extension World {
             workspace: try #require(WorkspaceID(acme.workspace)), key: try #require(KeyID(key ?? acme.key)),
             route: try #require(RouteID(acme.route)), provider: try #require(ProviderID(acme.provider)),
             model: try #require(ModelID(acme.model)), price: nil, endpoint: .chat, startedAt: now,
-            latencyMicroseconds: 2_000, firstByteMicroseconds: 1_000,
+            latencyMicroseconds: latencyMilliseconds * 1000, firstByteMicroseconds: 1_000,
             usage: TokenUsage(input: 10, cachedInput: cached, output: 20), cost: NanoUSD(nanos: costNanos),
-            costState: .settled, status: 200, isStream: false, ending: .completed)
+            costState: .settled, status: status, isStream: false, ending: .completed, errorCode: errorCode)
         let events = (0..<calls).map { _ in
             var one = event
             one.id = UsageEventID(at: now)

@@ -34,6 +34,8 @@ final class World {
     private var counter = 0
     /// A credential of each place that has one for probes.
     var credentials: [String: String] = [:]
+    /// A thing of each place and kind that probes may share.
+    var shareable: [String: String] = [:]
     private var platformMachine: String?
     /// A token for each built-in role: of the platform's roles there, of a tenant's roles in `acme`.
     private(set) var tokens: [String: String] = [:]
@@ -124,6 +126,36 @@ final class World {
     }
 
     /// A budget of `acme`.
+    static func report(_ name: String) -> JSONValue {
+        ["name": .string(name), "recipients": ["finance@example.com"]]
+    }
+
+    static func webhook(_ name: String) -> JSONValue {
+        ["name": .string(name), "kind": "webhook", "url": "https://hooks.example.com/eclusa"]
+    }
+
+    static func alertRule(_ name: String, isOfPlatform: Bool) -> JSONValue {
+        isOfPlatform
+            ? ["name": .string(name), "kind": "node_offline", "threshold": 300]
+            : ["name": .string(name), "kind": "error_rate", "threshold": 5]
+    }
+
+    /// An alert of a rule, as if it had been found.
+    func alert(of rule: String) async throws -> String {
+        let (id, now) = (AlertID(at: server.clock.now), server.clock.now)
+        let rule = try #require(AlertRuleID(rule))
+        try await server.database.pool.withConnection { connection in
+            _ = try await connection.execute(
+                """
+                insert into alerts (tenant_id, id, rule_id, subject, about, value, threshold, started_at,
+                                    last_held_at)
+                select tenant_id, \(id), id, \(id.description), '', 9, 5, \(now), \(now)
+                  from alert_rules where id = \(rule)
+                """)
+        }
+        return id.description
+    }
+
     func limit() async throws -> String {
         try await make(
             "/api/v1/tenants/\(acme.tenant)/limits",

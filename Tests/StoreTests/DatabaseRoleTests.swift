@@ -11,6 +11,30 @@ import Testing
 struct DatabaseRoleTests {
     /// Every grant there is. A migration that needs more adds its line here, where a review sees it.
     private static let pinned = """
+        alert_channels.enabled: reports=r
+        alert_channels.id: reports=r
+        alert_channels.quiet_from: reports=r
+        alert_channels.quiet_to: reports=r
+        alert_channels.tenant_id: reports=r
+        alert_channels.time_zone: reports=r
+        alert_channels: app=arwd
+        alert_deliveries.channel_id: reports=r
+        alert_deliveries.event: reports=r
+        alert_deliveries.finished_at: reports=r
+        alert_deliveries.id: reports=r
+        alert_deliveries.next_attempt_at: reports=r
+        alert_deliveries.place: reports=r
+        alert_deliveries.severity: reports=r
+        alert_deliveries.status: reports=r
+        alert_deliveries.tenant_id: reports=r
+        alert_deliveries: app=arwd
+        alert_rules.enabled: reports=r
+        alert_rules.id: reports=r
+        alert_rules.tenant_id: reports=r
+        alert_rules: app=arwd
+        alerts.resolved_at: reports=r
+        alerts.tenant_id: reports=r
+        alerts: app=arwd
         audit_events: app=ar reports=r
         audit_heads: app=arw
         backups: app=arw
@@ -27,6 +51,7 @@ struct DatabaseRoleTests {
         identity_providers.tenant_id: reports=r
         identity_providers: app=arwd
         invitations: app=arwd
+        job_runs: app=arw
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
@@ -53,6 +78,11 @@ struct DatabaseRoleTests {
         recovery_codes.user_id: reports=r
         recovery_codes: app=ard
         refresh_tokens: app=arwd
+        report_schedules.enabled: reports=r
+        report_schedules.id: reports=r
+        report_schedules.next_at: reports=r
+        report_schedules.tenant_id: reports=r
+        report_schedules: app=arwd
         roles: app=arwd reports=r
         route_targets: app=arwd publisher=r
         rollouts: app=rw publisher=rw
@@ -80,6 +110,7 @@ struct DatabaseRoleTests {
         usage_events: app=rd ingest=a
         usage_hours: app=rd ingest=arw reports=r
         usage_minutes: app=rd ingest=arw reports=r
+        usage_outcomes: app=rd ingest=arw
         usage_streams: ingest=arw
         user_identities: app=arw
         users.created_at: reports=r

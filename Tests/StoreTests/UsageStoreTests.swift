@@ -272,7 +272,7 @@ struct UsageStoreTests {
 
                 var all = UsageQuery(
                     tenant: nil, from: now.startOfDay, to: now.startOfDay.advanced(bySeconds: 86_400))
-                all.groupBy = UsageQuery.Dimension.allCases
+                all.groupBy = [.tenant, .workspace, .key, .route, .provider, .model]
                 all.route = RouteID(high: 5, low: 1)
                 all.provider = ProviderID(high: 6, low: 1)
                 all.model = ModelID(high: 7, low: 1)

@@ -87,6 +87,11 @@ package struct Call {
     package var route: RouteID { get throws(OperationError) { try id(.route) } }
     package var key: KeyID { get throws(OperationError) { try id(.key) } }
     package var limit: LimitID { get throws(OperationError) { try id(.limit) } }
+    package var alertRule: AlertRuleID { get throws(OperationError) { try id(.alertRule) } }
+    package var alertChannel: AlertChannelID { get throws(OperationError) { try id(.alertChannel) } }
+    package var alert: AlertID { get throws(OperationError) { try id(.alert) } }
+    package var alertDelivery: AlertDeliveryID { get throws(OperationError) { try id(.alertDelivery) } }
+    package var reportSchedule: ReportScheduleID { get throws(OperationError) { try id(.reportSchedule) } }
     package var node: NodeID { get throws(OperationError) { try id(.node) } }
     package var joinToken: JoinTokenID { get throws(OperationError) { try id(.joinToken) } }
     package var backup: BackupID { get throws(OperationError) { try id(.backup) } }
@@ -144,6 +149,15 @@ package struct PathParameter: Sendable, Hashable {
     package static let route = PathParameter(name: "route", summary: "The route.", prefix: "route")
     package static let key = PathParameter(name: "key", summary: "The key.", prefix: "key")
     package static let limit = PathParameter(name: "limit", summary: "The limit.", prefix: "limit")
+    package static let alertRule = PathParameter(
+        name: "alert_rule", summary: "The alert rule.", prefix: "rule")
+    package static let alertChannel = PathParameter(
+        name: "alert_channel", summary: "The alert channel.", prefix: "channel")
+    package static let alert = PathParameter(name: "alert", summary: "The alert.", prefix: "alert")
+    package static let alertDelivery = PathParameter(
+        name: "alert_delivery", summary: "The message about an alert.", prefix: "delivery")
+    package static let reportSchedule = PathParameter(
+        name: "report_schedule", summary: "The report that is sent by itself.", prefix: "report")
     package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
     package static let joinToken = PathParameter(
         name: "join_token", summary: "The join token.", prefix: "join")
@@ -163,8 +177,10 @@ package struct PathParameter: Sendable, Hashable {
 
     package static let all = [
         tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
-        managementToken, provider, credential, model, price, route, key, limit, node, joinToken, auditEvent,
-        backup, snapshot, change, scimSchema, resourceType,
+        managementToken, provider, credential, model, price, route, key, limit, alertRule, alertChannel,
+        alert,
+        alertDelivery, reportSchedule, node, joinToken, auditEvent, backup, snapshot, change, scimSchema,
+        resourceType,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }
