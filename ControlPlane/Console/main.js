@@ -7,6 +7,7 @@ import { h, fill, icon } from "./core/dom.js";
 import * as events from "./core/events.js";
 import { failure, pageHead } from "./core/parts.js";
 import { find, go, here, href, refresh, start } from "./core/router.js";
+import { begin as beginNotifying } from "./core/notifications.js";
 import * as session from "./core/session.js";
 import { currentLanguage, preferredLanguage, speak, store, stored, t } from "./core/words.js";
 import { menu } from "./pages/map.js";
@@ -30,6 +31,7 @@ async function begin() {
 
 async function enter() {
     await session.load();
+    beginNotifying();
     // English is what nobody chose: then the browser's own language stays.
     const { locale } = session.me();
     if (locale !== "en" && locale !== currentLanguage() && !stored("eclusa.language")) await speak(locale);

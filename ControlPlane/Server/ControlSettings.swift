@@ -141,6 +141,10 @@ enum ControlSettings {
     static let consoleChartScript = Setting.text(
         "console-chart-script", as: "PATH", default: "/usr/share/javascript/chart.js/chart.min.js",
         help: "Chart.js 3 or later, as of Debian's libjs-chart.js; without it the console has tables only.")
+    static let consoleCodeScript = Setting.text(
+        "console-qr-script", as: "PATH", default: "/usr/share/javascript/qrcode-generator/qrcode.js",
+        help: "qrcode-generator, as of Debian's node-qrcode-generator: QR codes for second factors; "
+            + "without it their secret is typed.")
     static let gatewayURL = Setting<String?>.optionalText(
         "gateway-url", as: "ORIGIN",
         help: "Where applications reach the gateway nodes, such as https://gateway.example.com: the console "
@@ -203,7 +207,9 @@ enum ControlSettings {
             SettingGroup(
                 "Admin API",
                 [addressRate, userRate, trustedProxies, clientAddressHeader, corsOrigins, apiDocsFolder]),
-            SettingGroup("Web console", [consoleFolder, consoleChartScript, gatewayURL, grafanaURL]),
+            SettingGroup(
+                "Web console",
+                [consoleFolder, consoleChartScript, consoleCodeScript, gatewayURL, grafanaURL]),
             SettingGroup(
                 "Backups",
                 [backupFolder, backupKey, backupEvery, backupDays, backupWeeks, backupCheckEvery]),

@@ -164,6 +164,7 @@ enum StartUp {
         guard let folder = values[ControlSettings.consoleFolder] else { return files }
         let isWhole = Console.add(
             to: &files, folder: folder, chartScript: values[ControlSettings.consoleChartScript],
+            codeScript: values[ControlSettings.consoleCodeScript],
             gatewayURL: values[ControlSettings.gatewayURL],
             grafana: values[ControlSettings.grafanaURL].flatMap { BaseURL($0) })
         guard isWhole else {

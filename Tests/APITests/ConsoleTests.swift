@@ -21,7 +21,8 @@ struct ConsoleTests {
         var files = WebFiles()
         let chart = hasCharts ? "\(folder.path)/chart.min.js" : "\(folder.path)/none.js"
         try #require(
-            Console.add(to: &files, folder: folder.path, chartScript: chart, gatewayURL: gatewayURL))
+            Console.add(
+                to: &files, folder: folder.path, chartScript: chart, codeScript: "", gatewayURL: gatewayURL))
         return files
     }
 
@@ -104,7 +105,10 @@ struct ConsoleTests {
         let files = try Self.files(hasCharts: false)
         try await withAdminServer(options: .init(webFiles: files)) { server in
             let reply = try await server.send(.get, "/console/configuration.json")
-            #expect(reply.json == ["gateway_url": .null, "charts": false, "dashboards": false])
+            #expect(
+                reply.json == [
+                    "gateway_url": .null, "charts": false, "qr_codes": false, "dashboards": false,
+                ])
             #expect(try await server.send(.get, "/console/libraries/chart.js").status == 404)
         }
     }
@@ -117,7 +121,8 @@ struct ConsoleTests {
         let grafana = try #require(BaseURL("https://grafana.example.com:8443/board"))
         try #require(
             Console.add(
-                to: &files, folder: folder.path, chartScript: "", gatewayURL: nil, grafana: grafana))
+                to: &files, folder: folder.path, chartScript: "", codeScript: "",
+                gatewayURL: nil, grafana: grafana))
         try await withAdminServer(options: .init(webFiles: files)) { server in
             let page = try await server.send(.get, "/console/")
             let policy = try #require(page.fields["content-security-policy"])
@@ -131,7 +136,9 @@ struct ConsoleTests {
     func noConsole() {
         var files = WebFiles()
         let folder = TemporaryDirectory()
-        #expect(!Console.add(to: &files, folder: folder.path, chartScript: "", gatewayURL: nil))
-        #expect(!Console.add(to: &files, folder: "\(folder.path)/none", chartScript: "", gatewayURL: nil))
+        for path in [folder.path, "\(folder.path)/none"] {
+            #expect(
+                !Console.add(to: &files, folder: path, chartScript: "", codeScript: "", gatewayURL: nil))
+        }
     }
 }

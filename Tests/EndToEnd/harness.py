@@ -149,7 +149,8 @@ class Eclusa:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.ports = {name: free_port() for name in ("admin", "node", "gateway", "operations", "stand_in", "grafana")}
+        self.ports = {name: free_port() for name in (
+            "admin", "node", "gateway", "operations", "stand_in", "webhook", "grafana")}
         self.parts = contextlib.ExitStack()
         self.postgres = Postgres(self.folder)
         self.parts.callback(self.postgres.remove)
@@ -160,7 +161,7 @@ class Eclusa:
             "control", "eclusa-control",
             ["--admin-listen-address", self.address("admin"), "--node-listen-address", self.address("node"),
              "--node-public-url", "https://" + self.address("node"), "--master-key-file", self.folder / "master.key",
-             "--allow-egress", self.address("stand_in"), "--address-rate", "0", "--user-rate", "0",
+             "--allow-egress", self.address("stand_in") + "," + self.address("webhook"), "--address-rate", "0", "--user-rate", "0",
              "--console-folder", ROOT / "ControlPlane" / "Console", "--gateway-url", self.url("gateway"),
              "--grafana-url", self.url("grafana"),
              *(["--api-docs-folder", ROOT / ".api-docs"] if (ROOT / ".api-docs").is_dir() else [])],

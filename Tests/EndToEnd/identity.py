@@ -16,13 +16,13 @@ from pathlib import Path
 
 import httpx
 
-from harness import ADMIN_EMAIL, PASSWORD, PROGRAMS, Admin, Postgres, Process, free_port, wait_until
+from harness import ADMIN_EMAIL, PASSWORD, PROGRAMS, ROOT, Admin, Postgres, Process, free_port, wait_until
 
 
 class ControlPlane:
-    """`eclusa-control` on a private Postgres; further arguments and variables as given."""
+    """`eclusa-control` on a private Postgres; further arguments and variables as given. With `has_console` browsers come to it."""
 
-    def __init__(self, folder, arguments=(), environment=None):
+    def __init__(self, folder, arguments=(), environment=None, has_console=False):
         self.folder = Path(folder)
         self.parts = contextlib.ExitStack()
         self.postgres = Postgres(self.folder)
@@ -36,7 +36,8 @@ class ControlPlane:
             "control",
             [PROGRAMS / "eclusa-control", "--admin-listen-address", f"127.0.0.1:{admin}",
              "--node-listen-address", f"127.0.0.1:{node}", "--node-public-url", f"https://127.0.0.1:{node}",
-             "--master-key-file", key, "--public-url", "https://admin.example.com", *arguments],
+             "--master-key-file", key, "--public-url", self.url if has_console else "https://admin.example.com",
+             *(["--console-folder", ROOT / "ControlPlane" / "Console"] if has_console else []), *arguments],
             self.folder,
             {"ECLUSA_DATABASE_URL": self.postgres.url, "ECLUSA_BOOTSTRAP_ADMIN_EMAIL": ADMIN_EMAIL,
              "ECLUSA_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD, **(environment or {})})

@@ -3,12 +3,15 @@
 import base64
 import hashlib
 import hmac
+import io
 import re
 import struct
 import time
 
 import httpx
 import pytest
+import zxingcpp
+from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
 from browser import Browser
@@ -27,6 +30,13 @@ def code_of(secret):
     digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1)
     start = digest[-1] & 15
     return f"{(struct.unpack('>I', digest[start:start + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
+
+
+def qr_text(browser):
+    """What a camera reads of the page's QR code."""
+    browser.find(".qr-code svg")
+    picture = Image.open(io.BytesIO(browser.find(".qr-code").screenshot_as_png)).convert("L")
+    return zxingcpp.read_barcode(picture).text
 
 
 def shown_once(browser):
@@ -226,6 +236,8 @@ def test_a_second_factor_from_enrolment_to_recovery(eclusa, browser):
     forms = browser.driver.find_elements("css selector", "form")
     forms[-1].find_element("css selector", "[name=current_password]").send_keys("a password of some length", Keys.ENTER)
     secret = browser.find(".copyable code").text
+    assert f"secret={secret}" in qr_text(browser)
+    browser.shoot("flow-second-factor")
     browser.type("code", code_of(secret)).send_keys(Keys.ENTER)
     codes = browser.find("dialog pre").text.split()
     browser.press("I have kept it", "dialog")

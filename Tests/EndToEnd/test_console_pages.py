@@ -19,16 +19,20 @@ TENANT_PAGES = ["dashboard", "usage", "calls", "playground", "keys", "keys/new",
                 "providers/new", "members", "members/new", "invitations", "invitations/new", "groups", "groups/new", "roles",
                 "roles/new", "bindings", "bindings/new", "service-accounts", "service-accounts/new", "identity-providers",
                 "identity-providers/new", "workspaces",
-                "workspaces/new", "activity", "settings"]
+                "workspaces/new", "alerts", "alert-rules", "alert-rules/new", "alert-channels", "alert-channels/new",
+                "alert-deliveries", "limits", "limits/new", "report-schedules", "report-schedules/new", "activity", "settings"]
 PLATFORM_PAGES = ["dashboard", "tenants", "tenants/new", "users", "users/new", "bindings", "bindings/new", "identity-providers",
                   "identity-providers/new", "providers",
                   "providers/new", "models", "models/new", "nodes", "join-tokens", "join-tokens/new", "rollouts", "activity",
+                  "alerts", "alert-rules", "alert-rules/new", "alert-channels", "alert-channels/new", "alert-deliveries",
                   "mails", "backups", "settings"]
 ACCOUNT_PAGES = ["profile", "security", "sessions", "activity"]
 LOOKS = [(1440, "en", False), (360, "pt-BR", True)]
 
 
-def pages(eclusa):
+@pytest.fixture(scope="module")
+def pages(eclusa, called):
+    """Every page there is, with something on it."""
     under = f"/tenants/{eclusa.tenant}"
     things = [f"{under}/keys/{eclusa.key_id}", f"{under}/keys/{eclusa.key_id}/edit", f"{under}/providers/{eclusa.provider}",
               f"{under}/providers/{eclusa.provider}/edit", f"{under}/models/{eclusa.models['stand-in']}",
@@ -38,8 +42,21 @@ def pages(eclusa):
     things += [f"{under}/routes/{route}", f"{under}/routes/{route}/edit"]
     things += [f"/platform/nodes/{eclusa.admin.get('/nodes')['data'][0]['id']}"]
     things += [f"/platform/users/{eclusa.admin.get('/users')['data'][0]['id']}"]
-    permissions = {name for role in eclusa.admin.get("/roles")["data"] for name in role["permissions"]}
-    things += [f"{under}/limits", f"{under}/limits/new"] if "limits:read" in permissions else []
+    limit = eclusa.admin.post(under + "/limits", {
+        "name": "month", "metric": "cost", "amount": "50", "period": "month", "thresholds": [80]})["id"]
+    channel = eclusa.admin.post(under + "/alert-channels", {
+        "name": "hook", "kind": "webhook", "url": eclusa.url("webhook") + "/",
+        "quiet_hours": {"from": "22:00", "to": "07:00", "time_zone": "Europe/Lisbon"}})["channel"]["id"]
+    rule = eclusa.admin.post(under + "/alert-rules", {
+        "name": "errors", "kind": "error_rate", "threshold": 5, "minimum_calls": 1, "channels": [channel]})["id"]
+    eclusa.admin.post(f"{under}/alert-channels/{channel}/test")
+    wait_until(lambda: eclusa.admin.get(under + "/alerts")["data"], 60, "the failed call to be told")
+    for noun in ("alerts", "alert-deliveries"):
+        things.append(f"{under}/{noun}/{eclusa.admin.get(f'{under}/{noun}')['data'][0]['id']}")
+    report = eclusa.admin.post(under + "/report-schedules", {"name": "spending", "recipients": ["finance@example.com"]})["id"]
+    things += [f"{under}/report-schedules/{report}", f"{under}/report-schedules/{report}/edit", f"{under}/usage?by=status&span=24h",
+               f"{under}/usage?by=user&span=12m", f"{under}/limits/{limit}", f"{under}/limits/{limit}/edit", f"{under}/alert-channels/{channel}",
+               f"{under}/alert-channels/{channel}/edit", f"{under}/alert-rules/{rule}", f"{under}/alert-rules/{rule}/edit"]
     return ([f"{under}/{page}" for page in TENANT_PAGES] + [f"/platform/{page}" for page in PLATFORM_PAGES]
             + [f"/account/{page}" for page in ACCOUNT_PAGES] + things)
 
@@ -54,7 +71,7 @@ def called(eclusa):
 
 
 @pytest.mark.parametrize(("width", "language", "is_dark"), LOOKS)
-def test_every_page_is_whole(eclusa, called, width, language, is_dark):
+def test_every_page_is_whole(eclusa, pages, width, language, is_dark):
     browser = Browser(eclusa.url("admin"), width, language, is_dark)
     try:
         browser.open("/")
@@ -62,7 +79,7 @@ def test_every_page_is_whole(eclusa, called, width, language, is_dark):
         browser.shoot("sign-in")
         browser.enter()
         problems = []
-        for path in pages(eclusa):
+        for path in pages:
             browser.open(path)
             problems += [f"{path}: {found}" for found in browser.findings()]
             if browser.overflow() > 0:

@@ -8,11 +8,12 @@ package enum Console {
     private static let linkedPages = ["accept-invitation", "sign-up", "verify-email", "reset-password"]
 
     /// Adds the console to `files`. `folder` holds its sources, `chartScript` the library for its charts:
-    /// without it there are tables only. `gatewayURL` is where the playground calls, `grafana` what the page
-    /// of dashboards embeds. False: the folder is not the console's.
+    /// without it there are tables only; `codeScript` that for QR codes: without it secrets are typed.
+    /// `gatewayURL` is where the playground calls, `grafana` what the page of dashboards embeds. False: the
+    /// folder is not the console's.
     package static func add(
-        to files: inout WebFiles, folder: String, chartScript: String, gatewayURL: String?,
-        grafana: BaseURL? = nil
+        to files: inout WebFiles, folder: String, chartScript: String, codeScript: String,
+        gatewayURL: String?, grafana: BaseURL? = nil
     ) -> Bool {
         let policy = securityPolicy(gatewayURL, grafana)
         guard files.add(folder: folder, at: prefix, securityPolicy: policy),
@@ -21,14 +22,18 @@ package enum Console {
         files.add(prefix, page.content, mediaType: page.mediaType, securityPolicy: policy)
         files.show(prefix, below: prefix)
         files.show(prefix, below: "/sign-in/callback/")
-        let script = WebFiles.content(of: chartScript)
-        if let script {
+        var hasLibrary: [String: Bool] = [:]
+        for (name, path) in [("chart", chartScript), ("qrcode", codeScript)] {
+            guard let script = WebFiles.content(of: path) else { continue }
+            hasLibrary[name] = true
             files.add(
-                "\(prefix)libraries/chart.js", script, mediaType: "text/javascript; charset=utf-8",
+                "\(prefix)libraries/\(name).js", script, mediaType: "text/javascript; charset=utf-8",
                 securityPolicy: policy)
         }
         let configuration: JSONValue = [
-            "gateway_url": gatewayURL.map { .string($0) } ?? .null, "charts": .boolean(script != nil),
+            "gateway_url": gatewayURL.map { .string($0) } ?? .null,
+            "charts": .boolean(hasLibrary["chart"] == true),
+            "qr_codes": .boolean(hasLibrary["qrcode"] == true),
             "dashboards": .boolean(grafana != nil),
         ]
         files.add(

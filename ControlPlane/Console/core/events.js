@@ -9,12 +9,18 @@ let timer = null;
 let state = "off";
 const listeners = new Set();
 const stateListeners = new Set();
+let isAwake = () => false;
 
 /// Calls `heard(kind, data)` for every event until the answer is called.
 export function listen(heard) {
     listeners.add(heard);
     return () => listeners.delete(heard);
 }
+
+/// While the condition holds, the page listens also when it is not looked at.
+export function stayAwakeWhile(condition) { isAwake = condition; }
+
+const isAsleep = () => document.visibilityState === "hidden" && !isAwake();
 
 /// Calls `changed(state)` with "live", "lost" or "off", now and whenever it changes.
 export function onState(changed) {
@@ -50,13 +56,13 @@ export function stop() {
 
 function connect() {
     rest();
-    if (document.visibilityState === "hidden") return;
+    if (isAsleep()) return;
     source = new EventSource(address("/events", { tenant: watched }));
     source.onopen = () => {
         wait = 1000;
         become("live");
     };
-    for (const kind of ["audit", "node", "snapshot", "usage"]) {
+    for (const kind of ["audit", "node", "snapshot", "usage", "alert", "limit_alert"]) {
         source.addEventListener(kind, (event) => emit(kind, JSON.parse(event.data)));
     }
     source.onerror = () => {
@@ -90,12 +96,12 @@ function rest() {
 }
 
 function wake() {
-    if (watched === undefined || source || document.visibilityState === "hidden") return;
+    if (watched === undefined || source || isAsleep()) return;
     wait = 1000;
     become("lost");
     again();
 }
 
-document.addEventListener("visibilitychange", () => (document.visibilityState === "hidden" ? rest() : wake()));
+document.addEventListener("visibilitychange", () => (isAsleep() ? rest() : wake()));
 window.addEventListener("pagehide", rest);
 window.addEventListener("pageshow", (event) => { if (event.persisted) wake(); });

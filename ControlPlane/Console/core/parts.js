@@ -25,9 +25,9 @@ export function emptyState({ title, text, button }) {
 
 const tones = {
     active: "good", ready: "good", sent: "good", done: "good", passed: "good", open: "good", enabled: "good",
-    live: "good", answered: "good", complete: "good", connected: "good", enforce: "good",
+    live: "good", resolved: "good", answered: "good", complete: "good", connected: "good", enforce: "good",
     revoked: "bad", failed: "bad", deleting: "bad", credential_rejected: "bad", unreachable: "bad", disconnected: "bad",
-    stopped: "bad", broken: "bad", exhausted: "bad",
+    stopped: "bad", firing: "bad", critical: "bad", broken: "bad", exhausted: "bad",
     suspended: "warning", expired: "warning", draining: "warning", not_yet_valid: "warning", waiting: "warning",
     frozen: "warning", disabled: "warning", canary: "warning", tenth: "warning", running: "warning", requested: "warning",
     shadow: "warning", estimated: "warning", unpriced: "warning",

@@ -79,6 +79,7 @@ function stateCard(context, row) {
             }), " ", h("span", { class: "note" }, Number(state.amount) > 0 ? percent(Number(state.used) / Number(state.amount)) : "")),
             bar(state, row.metric), description([
                 one("settled"), one("used"), one("reserved"), one("remaining"),
+                ...(state.forecast ? [one("forecast")] : []),
                 ...(state.window_starts_at ? [{ name: "window_starts_at", kind: "time" }] : []),
                 ...(state.resets_at ? [{ name: "resets_at", kind: "time" }] : []),
             ], state), grants(context, state, row, read));

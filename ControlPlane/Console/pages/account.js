@@ -7,7 +7,7 @@ import { makeForm } from "../core/form.js";
 import { innerList } from "../core/noun.js";
 import { badge, card, loading, pageHead, table } from "../core/parts.js";
 import { guard, refresh } from "../core/router.js";
-import { load, me } from "../core/session.js";
+import { load, me, settings } from "../core/session.js";
 import { languages, speak, t, time } from "../core/words.js";
 import { activityColumns } from "./dashboard.js";
 
@@ -80,10 +80,35 @@ function secondFactor(state, read, place) {
         })));
 }
 
-/// The app gets the secret by hand or by its link; a code proves that it has it.
+/// The link as a picture for the app's camera; nothing when the library is not there.
+function qrCode(text) {
+    if (!settings().qr_codes) return null;
+    const place = h("div", { class: "qr-code", role: "img", "aria-label": t("account.qrCode") });
+    // The library is no module: it leaves its one name behind as a script.
+    document.head.append(h("script", { src: "/console/libraries/qrcode.js", onerror: () => place.remove(), onload: () => {
+        const code = globalThis.qrcode(0, "M");
+        code.addData(text);
+        code.make();
+        const size = code.getModuleCount(), namespace = "http://www.w3.org/2000/svg";
+        const dark = [];
+        for (let row = 0; row < size; row += 1) {
+            for (let column = 0; column < size; column += 1) {
+                if (code.isDark(row, column)) dark.push(`M${column + 4} ${row + 4}h1v1h-1z`);
+            }
+        }
+        const picture = document.createElementNS(namespace, "svg"), path = document.createElementNS(namespace, "path");
+        picture.setAttribute("viewBox", `0 0 ${size + 8} ${size + 8}`);
+        path.setAttribute("d", dark.join(""));
+        picture.append(path);
+        fill(place, picture);
+    } }));
+    return place;
+}
+
+/// The app gets the secret by its camera, by hand or by its link; a code proves that it has it.
 function enrol(enrolment, read, place) {
     fill(place, h("ol", { class: "steps" },
-        h("li", {}, t("account.enrolApp"), " ", h("a", { href: enrolment.uri }, t("account.openApp"))),
+        h("li", {}, t("account.enrolApp"), " ", h("a", { href: enrolment.uri }, t("account.openApp")), qrCode(enrolment.uri)),
         h("li", {}, t("account.enrolSecret"), copyable(enrolment.secret)),
         h("li", {}, t("account.enrolCode"))), makeForm({
         fields: [{ name: "code", required: true, autocomplete: "one-time-code", label: "signIn.code" }], submit: t("account.confirmSecondFactor"),

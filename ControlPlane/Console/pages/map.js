@@ -5,17 +5,23 @@ import { route } from "../core/router.js";
 import { isOfPlatform, may, settings } from "../core/session.js";
 import { t } from "../core/words.js";
 import { accessNouns } from "../nouns/access.js";
+import { alertNouns } from "../nouns/alerts.js";
 import { callNouns } from "../nouns/calls.js";
 import { limits } from "../nouns/limits.js";
 import { calls } from "../nouns/log.js";
+import { reportSchedules } from "../nouns/reports.js";
 import { platformNouns } from "../nouns/platform.js";
 
 const nouns = {
-    tenant: [...callNouns.tenant, limits, calls, ...accessNouns.tenant], platform: [...callNouns.platform, ...accessNouns.platform, ...platformNouns],
+    tenant: [...callNouns.tenant, limits, calls, reportSchedules, ...alertNouns, ...accessNouns.tenant],
+    platform: [...callNouns.platform, ...alertNouns, ...accessNouns.platform, ...platformNouns],
 };
 
 /// Every noun's description, for tests.
 export const all = nouns;
+
+const watching = ["menu.alerts", [["alerts", "alerts:read"], ["alert-rules", "alerts:read"], ["alert-channels", "alerts:read"],
+    ["alert-deliveries", "alerts:read"]]];
 
 const item = (at, name, permission, tenant) =>
     (permission === null || may(permission, tenant) ? [`${at}/${name}`, t(`noun.${name}.menu`)] : null);
@@ -25,9 +31,11 @@ export function menu(tenant) {
     const at = tenant ? `/tenants/${tenant}` : "/platform";
     const groups = tenant
         ? [
-            [null, [["dashboard", "usage:read"], ["usage", "usage:read"], ["calls", "usage:read"], ["playground", "keys:create"]]],
+            [null, [["dashboard", "usage:read"], ["usage", "usage:read"], ["calls", "usage:read"],
+                ["report-schedules", "report-schedules:read"], ["playground", "keys:create"]]],
             ["menu.calls", [["keys", "keys:read"], ["routes", "routes:read"], ["models", "models:read"], ["providers", "providers:read"],
                 ["limits", "limits:read"]]],
+            watching,
             ["menu.people", [["members", "members:read"], ["invitations", "invitations:read"], ["groups", "groups:read"],
                 ["roles", "roles:read"], ["bindings", "bindings:read"], ["service-accounts", "service-accounts:read"],
                 ["identity-providers", "identity-providers:read"]]],
@@ -39,6 +47,7 @@ export function menu(tenant) {
             ["menu.shared", [["providers", "providers:read"], ["models", "models:read"]]],
             ["menu.fleet", [["nodes", "nodes:read"], ["join-tokens", "join-tokens:read"], ["rollouts", "snapshots:read"],
                 ...(settings().dashboards ? [["dashboards", "nodes:read"]] : [])]],
+            watching,
             ["menu.house", [["activity", "audit:read"], ["mails", "settings:read"], ["backups", "backups:read"], ["settings", "settings:read"]]],
         ];
     const isAccount = tenant === null && !isOfPlatform();

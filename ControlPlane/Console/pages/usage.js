@@ -15,10 +15,10 @@ const day = 24 * hour;
 const spans = {
     "1h": { length: hour, step: "minute", stepLength: 60_000 }, "24h": { length: day, step: "hour", stepLength: hour },
     "7d": { length: 7 * day, step: "hour", stepLength: hour }, "30d": { length: 30 * day, step: "day", stepLength: day },
-    "90d": { length: 90 * day, step: "day", stepLength: day },
+    "12m": { length: 365 * day, step: "month", stepLength: day, isByMonth: true }, "90d": { length: 90 * day, step: "day", stepLength: day },
 };
 
-const dimensions = ["route", "model", "provider", "key", "workspace"];
+const dimensions = ["route", "model", "provider", "key", "workspace", "user", "group", "tag", "status"];
 
 export async function usagePage({ tenant }) {
     const base = `/tenants/${tenant}`;
@@ -73,8 +73,8 @@ const exports = (base, query) => h("div", { class: "buttons" }, ["csv", "ndjson"
     class: "button small", download: "", href: address(`${base}/usage/export`, { ...query, format }),
 }, t("common.export", { format: format.toUpperCase() }))));
 
-const paths = { route: "routes", model: "models", provider: "providers", key: "keys", workspace: "workspaces" };
-const nameIt = (thing) => thing.display_name || thing.name;
+const paths = { route: "routes", model: "models", provider: "providers", key: "keys", workspace: "workspaces", user: "members", group: "groups" };
+const nameIt = (thing) => thing.user?.name ?? (thing.display_name || thing.name);
 
 const measures = {
     cost: { read: (line) => Number(line.cost), write: (value) => money(value) },
@@ -82,8 +82,33 @@ const measures = {
     tokens: { read: tokens, write: (value) => compact(value) },
 };
 
+/// The first of each month in a period, in UTC as reports are.
+function months(from, to) {
+    const times = [];
+    for (let time = new Date(from); time < new Date(to); time.setUTCMonth(time.getUTCMonth() + 1)) times.push(time.getTime());
+    return times;
+}
+
+/// How long calls took, and why some failed.
+const endings = (base, rows) => card(t("usage.endings"), h("p", { class: "about" }, t("usage.endingsAbout")), table({
+    caption: t("usage.endings"), rows: rows.slice(0, 20),
+    columns: [
+        { name: "route", show: (row) => (row.route ? nameOf(row.route, `${base}/routes`, nameIt) : t("common.none")) },
+        { name: "calls", kind: "number", isNumber: true },
+        ...["p50_ms", "p95_ms", "p99_ms"].map((name) => ({ name, isNumber: true, isWide: name !== "p95_ms", show: (row) => `${whole(row[name])} ms` })),
+        { name: "first_byte_p95_ms", isNumber: true, isWide: true, show: (row) => `${whole(row.first_byte_p95_ms)} ms` },
+        { name: "failed_calls", kind: "number", isNumber: true },
+        {
+            name: "errors", isWide: true, show: (row) => h("span", { class: "tags" }, Object.entries(row.errors).slice(0, 4)
+                .map(([code, calls]) => h("span", { class: "tag" }, `${code || t("usage.noCode")} ${whole(calls)}`))),
+        },
+    ],
+}));
+
 async function report(base, { span, by, measure, workspace, route, key }) {
-    const { length, step, stepLength } = spans[span];
+    const { length, step, stepLength, isByMonth } = spans[span];
+    // What is read from single calls goes back a month.
+    if (by === "status" && length > 31 * day) return emptyState({ title: t("usage.tooLong"), text: t("usage.tooLongText") });
     const end = Math.ceil(Date.now() / stepLength) * stepLength;
     const iso = (time) => new Date(time).toISOString();
     const only = { workspace, route, key };
@@ -92,17 +117,18 @@ async function report(base, { span, by, measure, workspace, route, key }) {
         get(`${base}/usage`, { ...now, step, group_by: by }), get(`${base}/usage`, { ...now, group_by: by }),
         get(`${base}/usage`, { from: iso(end - 2 * length), to: iso(end - length), ...only }),
     ]);
+    const ended = step === "month" || length > 31 * day ? null : await get(`${base}/usage/outcomes`, { from: now.from, to: now.to, group_by: "route", route });
     if (grouped.total.calls === 0) return emptyState({ title: t("usage.empty"), text: t("usage.emptyText") });
     const total = grouped.total;
     const than = (read) => ({ before: { now: read(total), value: read(before.total) } });
     const { read, write } = measures[measure];
     const rows = [...grouped.data].sort((one, other) => read(other) - read(one));
-    const names = await lookup(`${base}/${paths[by]}`);
+    const names = paths[by] ? await lookup(`${base}/${paths[by]}`) : new Map();
     const nameOfLine = (line) => (names.has(line[by]) ? nameIt(names.get(line[by])) : line[by] ?? t("common.none"));
 
     // Five of their own colour, the rest as one.
     const leading = rows.slice(0, 5);
-    const times = steps(end - length, end, stepLength);
+    const times = isByMonth ? months(series.from, series.to) : steps(end - length, end, stepLength);
     const sums = new Map();
     for (const line of series.data) {
         const owner = leading.some((one) => one[by] === line[by]) ? line[by] : "rest";
@@ -112,7 +138,7 @@ async function report(base, { span, by, measure, workspace, route, key }) {
     const values = (owner) => times.map((time) => sums.get(`${owner} ${time}`) ?? 0);
     const lines = leading.map((line) => ({ name: nameOfLine(line), values: values(line[by]) }));
     if (rows.length > leading.length) lines.push({ name: t("usage.rest"), values: values("rest"), tone: "--series-6" });
-    const format = new Intl.DateTimeFormat(currentLanguage(), step === "day"
+    const format = new Intl.DateTimeFormat(currentLanguage(), isByMonth ? { month: "short", year: "numeric", timeZone: "UTC" } : step === "day"
         ? { day: "numeric", month: "short" } : length > day ? { day: "numeric", month: "short", hour: "2-digit" } : { hour: "2-digit", minute: "2-digit" });
     const title = t("usage.chart", { measure: t(`usage.measure.${measure}`), by: t(`field.${by}`) });
     return [
@@ -127,7 +153,7 @@ async function report(base, { span, by, measure, workspace, route, key }) {
         card(t("usage.table"), table({
             caption: t("usage.table"), rows,
             columns: [
-                { name: by, show: (row) => (row[by] ? nameOf(row[by], `${base}/${paths[by]}`, nameIt) : t("common.none")) },
+                { name: by, show: (row) => (row[by] === null ? t("common.none") : paths[by] ? nameOf(row[by], `${base}/${paths[by]}`, nameIt) : String(row[by])) },
                 { name: "cost", kind: "money", isNumber: true },
                 { name: "share", isNumber: true, isWide: true, show: (row) => percent(Number(total.cost) > 0 ? Number(row.cost) / Number(total.cost) : 0) },
                 { name: "calls", kind: "number", isNumber: true }, { name: "failed_calls", kind: "number", isNumber: true, isWide: true },
@@ -135,5 +161,6 @@ async function report(base, { span, by, measure, workspace, route, key }) {
                 { name: "average_latency_ms", isNumber: true, isWide: true, show: (row) => `${whole(row.average_latency_ms)} ms` },
             ],
         }), exports(base, { ...now, group_by: by }), grouped.truncated && h("p", { class: "hint" }, t("usage.truncated"))),
+        ended && endings(base, ended.data),
     ];
 }
