@@ -14,6 +14,8 @@ enum ExplainBody {
         "endpoint", .word(Endpoint.allCases.map { ($0.name, $0) }), to: .chat, "The kind of call.")
     static let address = Field<NetworkAddress?>.optional(
         "address", .networkAddress, "Where the call comes from; missing: not known.")
+    static let region = Field<String?>.optional(
+        "region", .text(.slug), "Where the node stands; missing: where the tenant's calls may be served.")
     static let inputTokens = Field<Int64>.defaulted(
         "input_tokens", .integer(0...TokenUsage.maximumTokens), to: 1000, "How much it reads.")
     static let outputTokens = Field<Int64>.defaulted(
@@ -21,13 +23,13 @@ enum ExplainBody {
     static let needs = Field<[ModelCapability]>.defaulted(
         "needs", .capabilities, to: [], "What the model must be able to do.")
     static let shape = BodyShape(
-        "ExplainRequest", [key, model, endpoint, address, inputTokens, outputTokens, needs])
+        "ExplainRequest", [key, model, endpoint, address, region, inputTokens, outputTokens, needs])
 
     static func value(_ body: BodyValues) throws(OperationError) -> ExplainRequest {
         ExplainRequest(
             key: try body[key], model: try body[model], endpoint: try body[endpoint],
-            address: try body[address], inputTokens: try body[inputTokens],
-            outputTokens: try body[outputTokens], needs: try body[needs])
+            address: try body[address], region: try body[region],
+            inputTokens: try body[inputTokens], outputTokens: try body[outputTokens], needs: try body[needs])
     }
 }
 

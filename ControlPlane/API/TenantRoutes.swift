@@ -3,12 +3,16 @@ import HTTPWire
 import Operations
 
 enum TenantRoutes {
+    private static let status = Field<Tenant.Status?>.optional(
+        "status", .word(), "Only tenants of this status.")
+
     static let all: [AdminRoute] = [
         .list(
             "/api/v1/tenants", .signedIn(reason: "it lists the tenants the caller belongs to."),
-            "tenants.list", "List tenants", query: [Paging.namePrefix], of: .tenant
+            "tenants.list", "List tenants", query: [status, Paging.namePrefix], of: .tenant
         ) { call throws(OperationError) in
-            try await call.operations.tenants.list(try call.page, by: try call.caller)
+            try await call.operations.tenants.list(
+                status: try call.query[status], try call.page, by: try call.caller)
         },
         .write(
             .post, "/api/v1/tenants", .needs(.tenantsCreate, in: .platform), "tenants.create",

@@ -22,12 +22,10 @@ extension Representation<Tenant> {
             .init(
                 "retention_days", .nullable(.integer(1...36_500)), "How long usage is kept; null: for ever."
             ) { .optional($0.settings.retentionDays) },
-            .init("region", .nullable(.text(1...63)), "Where its calls may be served; null: anywhere.") {
-                .optional($0.settings.region)
-            },
-            .init("node_group", .text(1...63), "The nodes that serve it.") {
-                .string($0.settings.nodeGroup)
-            },
+            .init(
+                "region", .nullable(.text(1...63)),
+                "The only region whose nodes serve its calls; null: all do."
+            ) { .optional($0.settings.region) },
             .init(
                 "sign_up_domain", .nullable(.text(3...253)),
                 "Who has an address there may sign up, becomes a member, and may be spoken for by the "
@@ -75,9 +73,7 @@ enum TenantChangeBody {
         "retention_days", .integer(TenantSettings.retentionDays), "How long usage is kept; null: for ever.")
     static let region = Field<Edit<String>>.edit(
         "region", .text(.slug),
-        "Where its calls may be served; null: anywhere. For those who run the platform.")
-    static let nodeGroup = Field<String?>.change(
-        "node_group", .text(.slug), "The nodes that serve it. For those who run the platform.")
+        "The only region whose nodes serve its calls; null: all do. For those who run the platform.")
     static let domain = Field<Edit<String>>.edit(
         "sign_up_domain", .anyText(3...253),
         "Who has an address there may sign up, becomes a member without roles, and may be spoken for by the "
@@ -85,7 +81,7 @@ enum TenantChangeBody {
     static let shape = BodyShape(
         "TenantChange",
         [
-            NamedBody.newSlug, NamedBody.newName, timeZone, currency, retention, region, nodeGroup, domain,
+            NamedBody.newSlug, NamedBody.newName, timeZone, currency, retention, region, domain,
         ])
 
     static func value(_ body: BodyValues) throws(OperationError) -> TenantChange {
@@ -96,7 +92,6 @@ enum TenantChangeBody {
         change.currency = try body[currency]
         change.retentionDays = try body[retention]
         change.region = try body[region]
-        change.nodeGroup = try body[nodeGroup]
         change.signUpDomain = try body[domain]
         return change
     }

@@ -1,18 +1,6 @@
--- Which nodes run what: tenants and nodes of one group belong together.
-create table node_groups (
-    name        text         not null,
-    created_at  timestamptz  not null,
-
-    constraint node_groups_pkey                primary key (name),
-    constraint node_group_name_is_a_slug       check (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')
-);
-
-insert into node_groups (name, created_at) values ('default', 'epoch');
-
 -- A gateway process identity: whoever holds the private half of identity_key.
 create table nodes (
     id                uuid         not null,
-    node_group        text         not null default 'default',
     name              text         not null,
     region            text         not null,
     status            text         not null,
@@ -22,7 +10,6 @@ create table nodes (
     joined_at         timestamptz  not null,
 
     constraint nodes_pkey                      primary key (id),
-    constraint node_group_exists               foreign key (node_group) references node_groups (name),
     constraint node_identity_is_unique         unique (identity_key),
     constraint node_name_is_a_slug             check (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
     constraint node_region_is_a_slug           check (region ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),

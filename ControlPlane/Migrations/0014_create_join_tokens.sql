@@ -2,7 +2,6 @@
 create table join_tokens (
     id          uuid         not null,
     token_hash  bytea        not null,
-    node_group  text         not null default 'default',
     node_name   text         not null,
     region      text         not null,
     created_by  uuid,
@@ -14,7 +13,6 @@ create table join_tokens (
     constraint join_tokens_pkey                primary key (id),
     constraint join_token_is_unique            unique (token_hash),
     constraint join_token_is_hashed            check (octet_length(token_hash) = 32),
-    constraint join_token_group_exists         foreign key (node_group) references node_groups (name),
     constraint join_token_is_used_by_a_node    foreign key (used_by) references nodes (id),
     constraint join_token_use_is_complete      check ((used_at is null) = (used_by is null))
 );

@@ -21,7 +21,7 @@ grant select on usage_events, usage_minutes, usage_hours, usage_days to eclusa_a
 grant select, insert on audit_events to eclusa_app;
 grant select, insert, update on audit_heads to eclusa_app;
 grant insert on snapshot_changes to eclusa_app;
-grant select on snapshot_state, snapshot_versions, node_reports, node_groups to eclusa_app;
+grant select on snapshot_state, snapshot_versions, node_reports to eclusa_app;
 grant select, update on nodes to eclusa_app;
 grant select, insert, delete on join_tokens to eclusa_app;
 
@@ -35,8 +35,7 @@ grant execute on function create_usage_partition to eclusa_ingest;
 
 -- The snapshot of all tenants, and the nodes that get it.
 grant select
-   on tenants, workspaces, providers, models, prices, routes, route_targets, keys, platform_secrets,
-      node_groups
+   on tenants, workspaces, providers, models, prices, routes, route_targets, keys, platform_secrets
    to eclusa_publisher;
 grant select, update on provider_credentials, join_tokens to eclusa_publisher;
 grant select, insert, update on snapshot_state, nodes, node_reports to eclusa_publisher;

@@ -5,7 +5,6 @@ alter table tenants
     add column currency            text     not null default 'USD',
     add column retention_days      integer,                            -- null: for ever
     add column region              text,                               -- null: anywhere
-    add column node_group          text     not null default 'default',
     add column sign_up_domain      text,                               -- null: by invitation only
     drop constraint tenant_status_is_known,
     add constraint tenant_status_is_known      check (status in ('active', 'suspended', 'deleting')),
@@ -13,7 +12,6 @@ alter table tenants
     add constraint tenant_currency_is_a_code   check (currency ~ '^[A-Z]{3}$'),
     add constraint tenant_retention_is_days    check (retention_days between 1 and 36500),
     add constraint tenant_region_is_a_slug     check (region ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
-    add constraint tenant_node_group_exists    foreign key (node_group) references node_groups (name),
     add constraint tenant_sign_up_domain_fits  check (octet_length(sign_up_domain) between 3 and 253);
 
 create unique index tenant_sign_up_domain_is_unique on tenants (sign_up_domain)

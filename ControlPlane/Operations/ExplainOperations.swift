@@ -16,18 +16,21 @@ package struct ExplainRequest: Sendable {
     package var model: String
     package var endpoint: Endpoint
     package var address: NetworkAddress?
+    /// Where the node stands; nil: where the tenant's calls may be served.
+    package var region: String?
     package var inputTokens: Int64
     package var outputTokens: Int64
     package var needs: [ModelCapability]
 
     package init(
-        key: KeyName, model: String, endpoint: Endpoint, address: NetworkAddress?, inputTokens: Int64,
-        outputTokens: Int64, needs: [ModelCapability] = []
+        key: KeyName, model: String, endpoint: Endpoint, address: NetworkAddress?, region: String? = nil,
+        inputTokens: Int64, outputTokens: Int64, needs: [ModelCapability] = []
     ) {
         self.key = key
         self.model = model
         self.endpoint = endpoint
         self.address = address
+        self.region = region
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
         self.needs = needs
@@ -68,7 +71,7 @@ package struct ExplainOperations {
             }
             let call = ExplainedCall(
                 key: key.publicID, route: request.model, endpoint: request.endpoint,
-                origin: CallOrigin(address: request.address),
+                origin: CallOrigin(address: request.address, region: request.region),
                 facts: CallFacts(
                     now: now, inputTokens: request.inputTokens, outputTokens: request.outputTokens,
                     needs: CapabilitySet(request.needs)))

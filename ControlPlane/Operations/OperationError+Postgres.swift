@@ -45,7 +45,6 @@ extension OperationError {
         Constraint.serviceAccountNameIsUnique: .taken("/name"),
         Constraint.scimUserNameIsUnique: .taken("/userName"),
         Constraint.scimMemberIsASCIMUser: .missing("/members", "users of this provider"),
-        Constraint.tenantNodeGroupExists: .missing("/node_group", "a node group"),
         Constraint.tenantSignUpDomainIsUnique: .taken("/sign_up_domain"),
         Constraint.workspaceHasKeys: .missing("/workspace", "a workspace of this tenant"),
         Constraint.limitNameIsUnique: .taken("/name"),

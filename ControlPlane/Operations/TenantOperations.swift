@@ -11,14 +11,13 @@ package struct TenantChange: Sendable {
     package var currency: String?
     package var retentionDays: Edit<Int32> = .keep
     package var region: Edit<String> = .keep
-    package var nodeGroup: String?
     package var signUpDomain: Edit<String> = .keep
 
     package init() {}
 
     /// Whether it touches what only those may change who run the platform.
     var isOfPlatform: Bool {
-        if case .keep = region, case .keep = signUpDomain, nodeGroup == nil { false } else { true }
+        if case .keep = region, case .keep = signUpDomain { false } else { true }
     }
 
     func apply(to tenant: inout Tenant) {
@@ -28,7 +27,6 @@ package struct TenantChange: Sendable {
         tenant.settings.currency = currency ?? tenant.settings.currency
         tenant.settings.retentionDays = retentionDays.applied(to: tenant.settings.retentionDays)
         tenant.settings.region = region.applied(to: tenant.settings.region)
-        tenant.settings.nodeGroup = nodeGroup ?? tenant.settings.nodeGroup
         tenant.settings.signUpDomain = signUpDomain.applied(to: tenant.settings.signUpDomain)
     }
 }
@@ -38,27 +36,30 @@ package struct TenantOperations {
     let environment: OperationEnvironment
 
     /// All tenants for those who may read all; for others those they belong to.
-    package func list(_ page: PageRequest, by caller: Caller) async throws(OperationError) -> ListPage<Tenant>
-    {
+    package func list(
+        status: Tenant.Status? = nil, _ page: PageRequest, by caller: Caller
+    ) async throws(OperationError) -> ListPage<Tenant> {
         let seesAll = caller.may(.tenantsRead, in: .platform)
         return try await environment.viewAcrossTenants { connection in
             let page = page.of(Tenant.self)
             return seesAll
-                ? ListPage(try await TenantStore.list(page, connection))
-                : ListPage(try await Self.own(caller, page, connection))
+                ? ListPage(try await TenantStore.list(status: status, page, connection))
+                : ListPage(try await Self.own(caller, status, page, connection))
         }
     }
 
     private static func own(
-        _ caller: Caller, _ page: Page<Tenant>, _ connection: PostgresConnection
+        _ caller: Caller, _ status: Tenant.Status?, _ page: Page<Tenant>, _ connection: PostgresConnection
     ) async throws -> Listing<Tenant, Tenant> {
         switch caller.identity {
         case .user where caller.onlyTenant != nil:
-            try await TenantStore.list(among: [caller.onlyTenant].compactMap(\.self), page, connection)
-        case .user(let user, _): try await TenantStore.list(of: user, page, connection)
+            try await TenantStore.list(
+                among: [caller.onlyTenant].compactMap(\.self), status: status, page, connection)
+        case .user(let user, _): try await TenantStore.list(of: user, status: status, page, connection)
         case .serviceAccount:
             try await TenantStore.list(
-                among: caller.authority.bindings.compactMap(\.scope.tenant), page, connection)
+                among: caller.authority.bindings.compactMap(\.scope.tenant), status: status, page,
+                connection)
         }
     }
 
@@ -154,7 +155,6 @@ package struct TenantOperations {
             "currency": .string(tenant.settings.currency),
             "retention_days": tenant.settings.retentionDays.map { .number(JSONNumber(Int64($0))) } ?? .null,
             "region": tenant.settings.region.map { .string($0) } ?? .null,
-            "node_group": .string(tenant.settings.nodeGroup),
             "sign_up_domain": tenant.settings.signUpDomain.map { .string($0) } ?? .null,
         ]
     }

@@ -40,11 +40,11 @@ package enum NodeStore {
                 update join_tokens
                    set used_at = \(now), used_by = \(node.id)
                  where token_hash = \(token) and used_at is null and expires_at > \(now)
-                returning node_group, node_name, region
+                returning node_name, region
             )
-            insert into nodes (id, node_group, name, region, status, identity_key, sealing_key,
-                               software_version, joined_at)
-            select \(node.id), node_group, node_name, region, 'active', \(node.identityKey),
+            insert into nodes (id, name, region, status, identity_key, sealing_key, software_version,
+                               joined_at)
+            select \(node.id), node_name, region, 'active', \(node.identityKey),
                    \(node.sealingKey), \(node.softwareVersion), \(now)
               from token
             returning id, name, region, status, identity_key, sealing_key, software_version, joined_at,
@@ -91,13 +91,22 @@ package enum NodeStore {
     }
 
     package static func list(
+        where filter: NodeFilter = NodeFilter(), isConnected: (Bool, at: Timestamp)? = nil,
         _ page: Page<Node>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Listed, Node> {
+        let connected: SQL =
+            isConnected.map { isConnected, now in
+                let heard = now.advanced(bySeconds: -Node.silenceLimitSeconds)
+                return """
+                    and (nodes.status <> 'revoked' and coalesce(seen_at >= \(heard), false)) = \(isConnected)
+                    """
+            } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: columns), \(fragment: reportColumns)
               from \(fragment: tables)
-             where nodes.id < \(page.bound)
+             where nodes.id < \(page.bound) \(fragment: filter.condition)
+                   \(fragment: connected) \(fragment: page.condition(onName: "nodes.name"))
              order by nodes.id desc
              limit \(page.fetchLimit)
             """)
@@ -161,6 +170,14 @@ package enum NodeStore {
             status: try row.value(3, Node.Status.init(rawValue:)), identityKey: try row.bytes(4),
             sealingKey: try row.bytes(5), softwareVersion: try row.text(6), joinedAt: try row.timestamp(7),
             lastSeenAt: try row.optionalTimestamp(8))
+    }
+}
+
+extension NodeFilter {
+    fileprivate var condition: SQL {
+        let ofStatus: SQL = status.map { "and nodes.status = \($0.rawValue)" } ?? ""
+        let there: SQL = region.map { "and nodes.region = \($0)" } ?? ""
+        return "\(fragment: ofStatus) \(fragment: there)"
     }
 }
 

@@ -110,7 +110,6 @@ package enum Constraint {
     package static let serviceAccountNameIsUnique = "service_account_name_is_unique"
     package static let scimUserNameIsUnique = "scim_user_name_is_unique"
     package static let scimMemberIsASCIMUser = "scim_member_is_a_scim_user"
-    package static let tenantNodeGroupExists = "tenant_node_group_exists"
     package static let tenantSignUpDomainIsUnique = "tenant_sign_up_domain_is_unique"
     package static let providerNameIsUnique = "provider_name_is_unique"
     package static let modelNameIsUnique = "model_name_is_unique"

@@ -5,7 +5,7 @@ package import PostgresDriver
 package enum TenantStore {
     private static let columns: SQL = """
         id, slug, name, status, created_at, updated_at, time_zone, currency, retention_days, region,
-        node_group, sign_up_domain
+        sign_up_domain
         """
 
     package static func create(_ tenant: Tenant, _ connection: PostgresConnection) async throws(PostgresError)
@@ -16,7 +16,7 @@ package enum TenantStore {
             values (\(tenant.id), \(tenant.slug), \(tenant.name), \(tenant.status.rawValue),
                     \(tenant.createdAt), \(tenant.updatedAt), \(tenant.settings.timeZone),
                     \(tenant.settings.currency), \(tenant.settings.retentionDays), \(tenant.settings.region),
-                    \(tenant.settings.nodeGroup), \(tenant.settings.signUpDomain))
+                    \(tenant.settings.signUpDomain))
             """)
     }
 
@@ -43,14 +43,14 @@ package enum TenantStore {
     }
 
     package static func list(
-        _ page: Page<Tenant>, _ connection: PostgresConnection
+        status: Tenant.Status? = nil, _ page: Page<Tenant>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Tenant, Tenant> {
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from tenants
              where id < \(page.bound) and id <> \(TenantID.platform)
-               \(fragment: page.condition(onName: "name"))
+               \(fragment: condition(status)) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -59,14 +59,15 @@ package enum TenantStore {
 
     /// Tenants of which the user is a member.
     package static func list(
-        of user: UserID, _ page: Page<Tenant>, _ connection: PostgresConnection
+        of user: UserID, status: Tenant.Status? = nil, _ page: Page<Tenant>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Tenant, Tenant> {
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from tenants
              where id < \(page.bound) and id <> \(TenantID.platform)
-               \(fragment: page.condition(onName: "name"))
+               \(fragment: condition(status)) \(fragment: page.condition(onName: "name"))
                and exists (select from members where tenant_id = tenants.id and user_id = \(user))
              order by id desc
              limit \(page.fetchLimit)
@@ -76,18 +77,23 @@ package enum TenantStore {
 
     /// Those of these tenants that are there.
     package static func list(
-        among tenants: [TenantID], _ page: Page<Tenant>, _ connection: PostgresConnection
+        among tenants: [TenantID], status: Tenant.Status? = nil, _ page: Page<Tenant>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Tenant, Tenant> {
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from tenants
              where id = any(\(tenants)) and id < \(page.bound) and id <> \(TenantID.platform)
-               \(fragment: page.condition(onName: "name"))
+               \(fragment: condition(status)) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)
         return page.listing(try rows.read(read), \.id)
+    }
+
+    private static func condition(_ status: Tenant.Status?) -> SQL {
+        status.map { "and status = \($0.rawValue)" } ?? ""
     }
 
     /// Whether Postgres knows a time zone of this name.
@@ -109,7 +115,6 @@ package enum TenantStore {
                set slug = \(tenant.slug), name = \(tenant.name), status = \(tenant.status.rawValue),
                    time_zone = \(tenant.settings.timeZone), currency = \(tenant.settings.currency),
                    retention_days = \(tenant.settings.retentionDays), region = \(tenant.settings.region),
-                   node_group = \(tenant.settings.nodeGroup),
                    sign_up_domain = \(tenant.settings.signUpDomain), updated_at = \(tenant.updatedAt)
              where id = \(tenant.id) and id <> \(TenantID.platform)
                and updated_at = coalesce(\(expecting), updated_at)
@@ -162,8 +167,7 @@ package enum TenantStore {
         settings.currency = try row.text(7)
         settings.retentionDays = try row.optionalInt64(8).map { Int32(clamping: $0) }
         settings.region = try row.optionalText(9)
-        settings.nodeGroup = try row.text(10)
-        settings.signUpDomain = try row.optionalText(11)
+        settings.signUpDomain = try row.optionalText(10)
         return Tenant(
             id: try row.id(0), slug: try row.text(1), name: try row.text(2),
             status: try row.value(3, Tenant.Status.init(rawValue:)), settings: settings,

@@ -52,6 +52,8 @@ package struct NodeIdentity: Sendable {
     }
 
     package var node: NodeID? { enrolled?.credentials.node }
+    /// Where it stands, as its join token said.
+    package var region: String? { enrolled?.credentials.region }
 
     /// Takes over what a join or a renewal brought, after proving that it is for this node.
     package mutating func adopt(_ credentials: NodeCredentials, at now: Timestamp) throws(Failure) {

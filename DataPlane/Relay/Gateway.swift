@@ -27,6 +27,8 @@ package final class Gateway {
         package var maximumStaleSeconds: Int64 = 7 * 86_400
         /// Whose word about a client's address is taken.
         package var trustedProxies = TrustedProxies.none
+        /// Where this node stands, by its join token.
+        package var region: String?
         package init() {}
     }
 
@@ -117,7 +119,9 @@ package final class Gateway {
         let client = limits.trustedProxies.client(of: exchange)
         let limit = limits.maximumStaleSeconds * 1_000_000
         let isOverdue = live.statedAt.map { now.microseconds(since: $0) > limit } ?? true
-        return CallOrigin(address: NetworkAddress(high: client.high, low: client.low), isOverdue: isOverdue)
+        return CallOrigin(
+            address: NetworkAddress(high: client.high, low: client.low), region: limits.region,
+            isOverdue: isOverdue)
     }
 
     func refuse(

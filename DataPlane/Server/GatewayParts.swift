@@ -53,7 +53,7 @@ struct GatewayParts {
         let shared = SharedParts(
             snapshots: snapshots, outbox: outbox, grants: grants, resolver: resolver, egress: egress,
             upstreamTLS: upstreamTLS, clientLimits: StartUp.clientLimits(values),
-            gatewayLimits: StartUp.gatewayLimits(values), clock: clock, metrics: metrics,
+            gatewayLimits: StartUp.gatewayLimits(values, of: identity), clock: clock, metrics: metrics,
             tracer: exporter.tracer, log: log)
         let serving = try await parts.start("serving") {
             try await StartUp.serving(shared, plan, values)

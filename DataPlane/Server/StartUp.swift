@@ -71,11 +71,12 @@ enum StartUp {
         return limits
     }
 
-    static func gatewayLimits(_ values: SettingsValues) -> Gateway.Limits {
+    static func gatewayLimits(_ values: SettingsValues, of identity: NodeIdentity) -> Gateway.Limits {
         var limits = Gateway.Limits()
         limits.requestBodyBytes = values[GatewaySettings.maximumBody]
         limits.maximumStaleSeconds = values[GatewaySettings.maximumStale].components.seconds
         limits.trustedProxies = GatewaySettings.proxies(values)
+        limits.region = identity.region
         return limits
     }
 

@@ -188,6 +188,9 @@ extension ErrorCode {
     package static let addressNotAllowed = ErrorCode(
         "address_not_allowed", 403, .administrator, .gateway,
         "The API key may not be used from this address.")
+    package static let regionNotAllowed = ErrorCode(
+        "region_not_allowed", 403, .caller, .gateway,
+        "The calls of this API key are served in another region; call a node there.")
     package static let endpointNotAllowed = ErrorCode(
         "endpoint_not_allowed", 403, .administrator, .gateway, "The API key may not use this endpoint.")
     package static let routeNotAllowed = ErrorCode(
@@ -241,9 +244,9 @@ extension ErrorCode {
 
     private static let gateway = [
         invalidAPIKey, keyRevoked, keyExpired, keyNotYetValid, keyRotated, tenantSuspended, snapshotStale,
-        addressNotAllowed, endpointNotAllowed, routeNotAllowed, modelNotAllowed, routeNotFound,
-        modelRequired, budgetExceeded, budgetContended, providerCredentialsRejected, providerError,
-        providerRateLimited, upstreamUnreachable,
+        addressNotAllowed, regionNotAllowed, endpointNotAllowed, routeNotAllowed, modelNotAllowed,
+        routeNotFound, modelRequired, budgetExceeded, budgetContended, providerCredentialsRejected,
+        providerError, providerRateLimited, upstreamUnreachable,
         upstreamForbidden, upstreamInvalid, upstreamCut, upstreamTimeout, noTarget, draining, outboxFull,
         snapshotMissing,
     ]

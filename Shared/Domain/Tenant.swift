@@ -46,7 +46,6 @@ package struct TenantSettings: Hashable, Sendable {
     package var retentionDays: Int32?
     /// Where its calls may be served; nil: anywhere.
     package var region: String?
-    package var nodeGroup = "default"
     /// Who has an address there may sign up and becomes a member; nil: by invitation only. In lowercase,
     /// unique on the platform.
     package var signUpDomain: String?
@@ -55,8 +54,8 @@ package struct TenantSettings: Hashable, Sendable {
 
     package static let retentionDays: ClosedRange<Int32> = 1...36_500
 
-    /// What is wrong, at the pointers of the fields. Whether the time zone and the node group exist only the
-    /// database can tell.
+    /// What is wrong, at the pointers of the fields. Whether the time zone exists only the database can
+    /// tell.
     package var problems: [ValidationError] {
         var found: [ValidationError] = []
         if !Self.isZoneName(timeZone) {
@@ -70,10 +69,7 @@ package struct TenantSettings: Hashable, Sendable {
         if let days = retentionDays, !Self.retentionDays.contains(days) {
             found.append(ValidationError("/retention_days", .outOfRange, "must lie between 1 and 36500"))
         }
-        found += [
-            region.flatMap { TextRule.slug.check($0, at: "/region") },
-            TextRule.slug.check(nodeGroup, at: "/node_group"),
-        ].compactMap(\.self)
+        found += [region.flatMap { TextRule.slug.check($0, at: "/region") }].compactMap(\.self)
         if let domain = signUpDomain,
             !BaseURL.isHostName(domain) || !domain.contains(".") || domain != domain.lowercased()
         {

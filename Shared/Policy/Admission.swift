@@ -13,6 +13,8 @@ package enum Refusal: Error, Hashable, Sendable, CaseIterable {
     /// The key is strict, and the node has not heard from the control plane for too long.
     case snapshotStale
     case addressNotAllowed
+    /// The tenant's calls are served in another region than this node's.
+    case regionNotAllowed
     case tenantSuspended
     case endpointNotAllowed
     case routeNotFound
@@ -29,6 +31,7 @@ package enum Refusal: Error, Hashable, Sendable, CaseIterable {
         case .secretReplaced: .keyRotated
         case .snapshotStale: .snapshotStale
         case .addressNotAllowed: .addressNotAllowed
+        case .regionNotAllowed: .regionNotAllowed
         case .tenantSuspended: .tenantSuspended
         case .endpointNotAllowed: .endpointNotAllowed
         case .routeNotFound: .routeNotFound
@@ -44,9 +47,12 @@ package struct CallOrigin: Sendable, Hashable {
     package var address: NetworkAddress?
     /// The control plane was silent for longer than strict keys bear.
     package var isOverdue: Bool
+    /// Where this node stands; nil: not known, where no tenant's calls are held to.
+    package var region: String?
 
-    package init(address: NetworkAddress? = nil, isOverdue: Bool = false) {
+    package init(address: NetworkAddress? = nil, region: String? = nil, isOverdue: Bool = false) {
         self.address = address
+        self.region = region
         self.isOverdue = isOverdue
     }
 }
@@ -96,7 +102,7 @@ package struct Admitted: Sendable {
 }
 
 /// Who calls, and whether they may use an endpoint now: form and checksum, public id, secret, standing,
-/// freshness, address, tenant, endpoint, in that order. Pure; allocates nothing.
+/// freshness, address, tenant, region, endpoint, in that order. Pure; allocates nothing.
 ///
 /// An unknown public id costs as much as a wrong secret. Standing is told only to somebody who knows the
 /// secret.
@@ -132,6 +138,7 @@ private func admitted(
     else {
         throw .tenantSuspended
     }
+    if let region = tenant.region, region != origin.region { throw .regionNotAllowed }
     guard record.endpoints.allows(endpoint) else { throw .endpointNotAllowed }
     return AdmittedKey(record, tenant: tenant, segment: segment)
 }
@@ -182,6 +189,9 @@ func examine(
 ) -> (record: KeyRecord?, key: AdmittedKey?, verdict: Result<Admitted, Refusal>) {
     guard let (segment, index) = snapshot.find(publicID) else { return (nil, nil, .failure(.invalidKey)) }
     let record = segment[index]
+    var origin = origin
+    // Not said: at a node where the tenant's calls go.
+    origin.region = origin.region ?? snapshot.tenant(record.tenant)?.region
     do throws(Refusal) {
         let key = try admitted(
             record, isReplaced: false, segment, for: endpoint, from: origin, at: now, in: snapshot)

@@ -172,6 +172,8 @@ package final class CompiledRoute: Sendable {
 package final class CompiledTenant: Sendable {
     package let id: TenantID
     package let isSuspended: Bool
+    /// Where its calls may be served; nil: anywhere.
+    let region: String?
     /// In the order of names.
     package let routes: [CompiledRoute]
     let workspaces: Set<WorkspaceID>
@@ -185,6 +187,7 @@ package final class CompiledTenant: Sendable {
     ) {
         id = entry.id
         isSuspended = entry.isSuspended
+        region = entry.region
         self.routes = routes.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
         self.workspaces = workspaces
         self.limits = limits

@@ -68,6 +68,12 @@ struct ExplainTests {
                 #expect(try await server.send(.patch, key, token: world.admin, body: body).status == 200)
             }
             #expect(try await code() == "")
+            let moved = try await server.send(
+                .patch, base, token: world.admin, body: ["region": "eu"])
+            #expect(moved.status == 200, "\(moved.text)")
+            #expect(try await code() == "", "at a node where the tenant's calls are served")
+            #expect(try await code("chat", [("region", "eu")]) == "")
+            #expect(try await code("chat", [("region", "us")]) == "region_not_allowed")
             #expect(try await code("nothing") == "route_not_found")
             try await change(["ip_ranges": ["10.0.0.0/8"]])
             #expect(try await code() == "address_not_allowed")

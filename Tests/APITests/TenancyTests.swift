@@ -31,7 +31,7 @@ struct TenancyTests {
             for (body, pointer): (JSONValue, String) in [
                 (["time_zone": "America/Nowhere"], "/time_zone"), (["time_zone": "EST5EDT"], "/time_zone"),
                 (["currency": "brl"], "/currency"), (["retention_days": 0], "/retention_days"),
-                (["node_group": "none"], "/node_group"),
+                (["region": "Not a slug"], "/region"),
                 (["sign_up_domain": "Acme.Example"], "/sign_up_domain"),
                 (["slug": "Not a slug"], "/slug"), (["name": .null], "/name"), (["plan": "gold"], "/plan"),
             ] {
@@ -54,7 +54,7 @@ struct TenancyTests {
             let own = try await server.send(.patch, path, token: owner, body: ["currency": "EUR"])
             #expect(own.status == 200)
             for body: JSONValue in [
-                ["region": "eu"], ["node_group": "default"], ["sign_up_domain": "gmail.com"],
+                ["region": "eu"], ["sign_up_domain": "gmail.com"],
                 ["region": .null],
             ] {
                 let reply = try await server.send(.patch, path, token: owner, body: body)

@@ -130,7 +130,7 @@ struct CodecTests {
         writer.bytes(902, [1, 2, 3])
         writer.record(903) { $0.text(1, "new in a later release") }
         let later = writer.bytes
-        let entry = TenantEntry(id: TenantID(high: 1, low: 2), isSuspended: true)
+        let entry = TenantEntry(id: TenantID(high: 1, low: 2), isSuspended: true, region: "eu")
         #expect(try TenantEntry(encoded: later + entry.encoded + later) == entry)
     }
 

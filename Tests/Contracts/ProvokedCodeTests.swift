@@ -58,7 +58,8 @@ struct ProvokedCodeTests {
             codes: [
                 "invalid_api_key", "key_revoked", "key_expired", "key_not_yet_valid", "tenant_suspended",
                 "key_rotated", "endpoint_not_allowed", "route_not_allowed", "model_not_allowed",
-                "address_not_allowed", "route_not_found", "model_required", "no_target", "snapshot_missing",
+                "address_not_allowed", "region_not_allowed", "route_not_found", "model_required", "no_target",
+                "snapshot_missing",
                 "snapshot_stale",
             ]),
         Provocation(

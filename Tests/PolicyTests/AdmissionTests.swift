@@ -119,6 +119,27 @@ struct AdmissionTests {
         }
     }
 
+    @Test("a tenant's calls are served in its region alone, where it has one")
+    func regions() throws {
+        var fixture = SnapshotFixture()
+        let (tenant, workspace) = fixture.addTenant()
+        let target = (fixture.addProvider(), fixture.addModel().model)
+        _ = fixture.addRoute("gpt-test", of: tenant, to: [target])
+        let key = fixture.addKey(tenant, workspace).text.reveal()
+        let anywhere = try fixture.compiled()
+        fixture.content.tenants = [TenantEntry(id: tenant, region: "eu")]
+        let europe = try fixture.compiled()
+        for (snapshot, region, expected): (CompiledSnapshot, String?, Refusal?) in [
+            (anywhere, nil, nil), (anywhere, "us", nil), (europe, "eu", nil),
+            (europe, "us", .regionNotAllowed), (europe, nil, .regionNotAllowed),
+        ] {
+            let refusal = admission(
+                key, from: CallOrigin(region: region), at: fixture.now, in: snapshot
+            ).refusal
+            #expect(refusal == expected, "in \(region ?? "no region")")
+        }
+    }
+
     @Test("a key may be held to endpoints and routes")
     func permissions() throws {
         var fixture = SnapshotFixture()

@@ -88,6 +88,11 @@ struct RefusalTests {
                 fixture.content.tenants = [TenantEntry(id: parts.tenant, isSuspended: true)]
             }, status: 403, code: "tenant_suspended", type: "permission_error"),
         Case(
+            testDescription: "a tenant of another region",
+            plan: snapshot { fixture, parts in
+                fixture.content.tenants = [TenantEntry(id: parts.tenant, region: "eu")]
+            }, status: 403, code: "region_not_allowed", type: "permission_error"),
+        Case(
             testDescription: "a key for other endpoints",
             plan: key { key, _ in
                 entry(key, permitted: KeyPermissions(endpoints: EndpointSet([.embeddings])))

@@ -65,7 +65,6 @@ struct DatabaseRoleTests {
         management_tokens.tenant_id: reports=r
         members: app=arwd reports=r
         models: app=arwd publisher=r
-        node_groups: app=r publisher=r
         node_reports: app=r publisher=arw
         nodes: app=rw publisher=arw
         platform_secrets: app=arwd publisher=r

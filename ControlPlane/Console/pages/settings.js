@@ -46,7 +46,7 @@ async function settingsForm(path, fields, { mayChange, saved = async () => {} })
 }
 
 /// What those who run the platform decide for a tenant.
-const onlyPlatform = ["region", "node_group", "sign_up_domain"];
+const onlyPlatform = ["region", "sign_up_domain"];
 
 export async function tenantSettings({ tenant }) {
     const mayChange = may("tenants:update", tenant);

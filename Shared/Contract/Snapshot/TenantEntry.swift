@@ -6,23 +6,30 @@ package struct TenantEntry: Hashable, Sendable, BinaryRecord {
     package let isSuspended: Bool
     /// On the platform's prices.
     package let markup: Markup
+    /// Where its calls may be served; nil: anywhere.
+    package let region: String?
 
-    package init(id: TenantID, isSuspended: Bool = false, markup: Markup = .none) {
+    package init(
+        id: TenantID, isSuspended: Bool = false, markup: Markup = .none, region: String? = nil
+    ) {
         self.id = id
         self.isSuspended = isSuspended
         self.markup = markup
+        self.region = region
     }
 
     package func encode(into writer: inout FieldWriter) {
         writer.id(1, id)
         writer.flag(2, isSuspended)
         writer.signed(20, markup.hundredths)
+        if let region { writer.text(21, region) }
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
         var id: TenantID?
         var isSuspended = false
         var markup = Markup.none
+        var region: String?
         while let field = try reader.next() {
             switch field.tag {
             case 1: id = try field.id()
@@ -32,12 +39,14 @@ package struct TenantEntry: Hashable, Sendable, BinaryRecord {
                     throw .malformed("a markup out of range")
                 }
                 markup = given
+            case 21: region = try field.text(upTo: 63)
             default: continue
             }
         }
         self.id = try Self.required(id, 1)
         self.isSuspended = isSuspended
         self.markup = markup
+        self.region = region
     }
 }
 
