@@ -117,7 +117,7 @@ extension Representation<Enrolment> {
             .init("secret", .shownOnce(32...32), "For typing into the app. Shown once.") {
                 .string($0.secret)
             },
-            .init("uri", .text(1...1000), "For a QR code. Shown once.") { .string($0.uri) },
+            .init("uri", .shownOnce(1...1000), "For a QR code. Shown once.") { .string($0.uri) },
         ])
 }
 

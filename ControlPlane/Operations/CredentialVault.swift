@@ -10,6 +10,8 @@ package struct CredentialVault: Sendable {
 
     let masterKey: MasterKey
 
+    package init(masterKey: MasterKey) { self.masterKey = masterKey }
+
     /// Makes the data key of a tenant, in the transaction that makes the tenant. For the platform's own: nil.
     func createDataKey(
         of owner: TenantID?, now: Timestamp, _ connection: PostgresConnection

@@ -23,7 +23,8 @@ private struct App {
 struct SecondFactorTests {
     private static let base = "/api/v1/me/second-factor"
 
-    private static func secret(_ text: String) throws -> Secret {
+    /// The seed an authenticator app makes of its text (base32).
+    static func secret(_ text: String) throws -> Secret {
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
         var bits: UInt64 = 0, count = 0
         var bytes: [UInt8] = []

@@ -19,7 +19,7 @@ struct SecretTests {
     func canary() async throws {
         try await withAdminServer { server in
             let world = try await World(server)
-            let planted = try await world.plantSecrets()
+            let planted = try await world.plantSecrets() + world.plantIdentitySecrets()
             let logged = server.logged.all
             let tables = try await server.dump()
             let metrics = server.metrics.text()
@@ -49,6 +49,11 @@ struct SecretTests {
                 let vault = server.keys.vault
                 let opened = try await vault.open(stored.sealed, of: provider, owner: tenant, connection)
                 #expect(opened == Secret(utf8: "sk-test-0123456789abcd"))
+                // Whoever stole the database and has another master key, or none.
+                let thief = CredentialVault(masterKey: .random())
+                await #expect(throws: (any Error).self) {
+                    _ = try await thief.open(stored.sealed, of: provider, owner: tenant, connection)
+                }
                 let fleet = SealedCredentialBytes(stored)
                 #expect(fleet.opens(as: "sk-test-0123456789abcd", of: provider, with: server.keys.fleetKey))
                 let other = try #require(ProviderID(world.other.provider))
@@ -125,6 +130,86 @@ extension World {
             // Inside the bundle it is base64 of JSON.
             PlantedSecret(name: "join token", text: join, timesShown: 0),
             PlantedSecret(name: "join bundle", text: bundle, timesShown: 1),
+        ]
+    }
+}
+
+extension World {
+    /// Secrets of people and machines that sign in: seeds, codes, links, tokens, an identity provider's.
+    func plantIdentitySecrets() async throws -> [PlantedSecret] {
+        let base = "/api/v1/tenants/\(acme.tenant)"
+        let clientSecret = "canary-client-secret-1a2b3c", later = "canary-client-secret-later"
+        let provider = try await make(
+            "\(base)/identity-providers",
+            [
+                "name": "idp", "issuer": "https://idp.example.com", "client_id": "eclusa",
+                "client_secret": .string(clientSecret),
+            ])
+        _ = try await server.send(
+            .patch, "\(base)/identity-providers/\(provider)", token: admin,
+            body: ["client_secret": .string(later)])
+        _ = try await server.send(
+            .post, "\(base)/identity-providers", token: admin, body: ["client_secret": .string(later)])
+        let token = try await server.send(
+            .post, "\(base)/service-accounts/\(acme.serviceAccount)/tokens", token: admin,
+            body: ["name": "canary"]
+        ).string("secret")
+        _ = try await server.send(.get, base, token: token)
+        _ = try await server.send(.get, base, token: String(token.dropLast()) + "x")
+        _ = try await make("\(base)/invitations", ["email": "asked@example.com", "roles": ["viewer"]])
+        let invitation = try await server.newestToken(for: "asked@example.com")
+        _ = try await server.send(
+            .post, "/api/v1/invitations/accept",
+            body: ["token": .string(invitation), "name": "A", "password": "short"])
+        let body: JSONValue = ["workspace": .string(acme.workspace), "name": "twice"]
+        var shown = ""
+        for _ in 0..<2 {
+            shown = try await server.send(
+                .post, "\(base)/keys", token: admin, body: body, fields: ["idempotency-key": "canary-keys"]
+            ).string("secret")
+        }
+        let rotated = try await server.send(
+            .post, "\(base)/keys/\(acme.key)/rotate", token: admin, body: [:]
+        ).string("secret")
+        return try await plantSecondFactor() + [
+            PlantedSecret(name: "client secret", text: clientSecret, timesShown: 0),
+            PlantedSecret(name: "replaced client secret", text: later, timesShown: 0),
+            PlantedSecret(name: "management token", text: token, timesShown: 1),
+            PlantedSecret(name: "token of an invitation", text: invitation, timesShown: 0),
+            PlantedSecret(name: "key of a repeated request", text: shown, timesShown: 2),
+            PlantedSecret(name: "rotated key", text: rotated, timesShown: 1),
+        ]
+    }
+
+    private func plantSecondFactor() async throws -> [PlantedSecret] {
+        let password = "canary-second-password"
+        let account: JSONValue = ["email": "two@example.com", "password": .string(password)]
+        _ = try await server.send(
+            .post, "/api/v1/users", token: admin,
+            body: ["email": "two@example.com", "name": "Two", "password": .string(password)])
+        let access = try await server.send(.post, "/api/v1/sessions", body: account).string("access_token")
+        let enrolment = try await server.send(
+            .post, "/api/v1/me/second-factor", token: access, body: ["current_password": .string(password)])
+        let seed = enrolment.string("secret")
+        let secret = try SecondFactorTests.secret(seed)
+        let step = TimeBasedCode.step(at: server.clock.now.microseconds / 1_000_000)
+        let confirmed = try await server.send(
+            .post, "/api/v1/me/second-factor/confirm", token: access,
+            body: ["code": .string(TimeBasedCode.code(secret, step: step))])
+        let codes = confirmed.json["codes"]?.array?.compactMap(\.string) ?? []
+        let challenge = try await server.send(.post, "/api/v1/sessions", body: account).string("challenge")
+        _ = try await server.send(
+            .post, "/api/v1/sessions/second-step",
+            body: ["challenge": .string(challenge), "code": .string(try #require(codes.first))])
+        return [
+            PlantedSecret(name: "second password", text: password, timesShown: 0),
+            // As itself and in the URI.
+            PlantedSecret(name: "seed", text: seed, timesShown: 2),
+            PlantedSecret(
+                name: "seed's bytes", text: secret.withBytes { Base64.encode(Array($0)) }, timesShown: 0),
+            PlantedSecret(name: "recovery code", text: codes[0], timesShown: 1),
+            PlantedSecret(name: "another recovery code", text: codes[1], timesShown: 1),
+            PlantedSecret(name: "challenge", text: challenge, timesShown: 1),
         ]
     }
 }

@@ -67,6 +67,22 @@ def plant(own):
     planter.send("GET", "/api/v1/me", token="Bearer " + planter.new("wrong bearer"))
     planter.send("POST", "/api/v1/sessions/refresh", {"refresh_token": planter.new("wrong refresh token", "ert_")})
     planter.send("GET", "/api/v1/me?token=" + planter.new("token in a query"))
+    identity = planter.send("POST", base + "/identity-providers", {
+        "name": "canary", "issuer": "https://idp.example.com", "client_id": "eclusa",
+        "client_secret": planter.new("client secret of an identity provider")})
+    assert identity.status_code == 201, identity.text
+    planter.send("PATCH", f"{base}/identity-providers/{identity.json()['id']}", {"client_secret": planter.new("replaced client secret")})
+    account = own.admin.post(f"/tenants/{own.tenant}/service-accounts", {"name": "canary"})["id"]
+    token = own.admin.post(f"/tenants/{own.tenant}/service-accounts/{account}/tokens", {"name": "canary"})["secret"]
+    planter.keep("management token", token)
+    planter.send("GET", base, token="Bearer " + token)
+    headers = {"authorization": "Bearer " + session["access_token"]}
+    enrolment = httpx.post(
+        own.url("admin") + "/api/v1/me/second-factor", json={"current_password": password}, headers=headers, timeout=10)
+    assert enrolment.status_code == 201, enrolment.text
+    planter.keep("authenticator's seed", enrolment.json()["secret"])
+    planter.keep("bytes of the authenticator's seed", base64.b64encode(base64.b32decode(enrolment.json()["secret"])).decode())
+    planter.send("POST", "/api/v1/me/second-factor/confirm", {"code": planter.new("wrong code", "")[:32]}, "Bearer " + session["access_token"])
     key, _ = own.new_key("canary")
     planter.keep("key", key)
     own.wait_key(key)
