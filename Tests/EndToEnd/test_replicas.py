@@ -120,6 +120,56 @@ def test_of_writers_at_both_with_one_tag_one_wins(pair):
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 19
 
 
+def test_what_is_taken_away_at_one_is_gone_at_the_other_with_the_next_request(pair):
+    """Sessions, users, roles and management tokens: nothing about who may do what is kept between requests."""
+    admin = {"authorization": "Bearer " + pair.sign_in()["access_token"]}
+
+    def send(index, method, path, body=None, headers=admin):
+        answer = httpx.request(method, f"{pair.urls[index]}/api/v1{path}", json=body, headers=headers, timeout=20)
+        assert answer.status_code < 500, answer.text
+        return answer
+
+    def somebody(name):
+        email = f"{name}@example.com"
+        made = send(0, "POST", "/users", {
+            "email": email, "name": name, "password": PASSWORD, "bindings": [{"role": "platform-auditor"}]})
+        assert made.status_code == 201, made.text
+        signed = httpx.post(pair.urls[0] + "/api/v1/sessions", json={"email": email, "password": PASSWORD}, timeout=20).json()
+        return made.json()["user"]["id"], signed["session"], {"authorization": "Bearer " + signed["access_token"]}
+
+    def end_session(user, session, headers):
+        return send(0, "DELETE", f"/me/sessions/{session}", headers=headers)
+
+    def end_sessions(user, session, headers):
+        return send(0, "POST", f"/users/{user}/sessions/end")
+
+    def disable(user, session, headers):
+        return send(0, "POST", f"/users/{user}/disable")
+
+    def delete(user, session, headers):
+        return send(0, "DELETE", f"/users/{user}")
+
+    for end in (end_session, end_sessions, disable, delete):
+        user, session, headers = somebody(end.__name__.replace("_", "-"))
+        assert send(1, "GET", "/users", headers=headers).status_code == 200
+        assert end(user, session, headers).status_code < 300
+        assert send(1, "GET", "/users", headers=headers).status_code == 401, end.__name__
+
+    user, _, headers = somebody("demoted")
+    binding = send(0, "GET", f"/bindings?user={user}").json()["data"][0]["id"]
+    assert send(1, "GET", "/users", headers=headers).status_code == 200
+    assert send(0, "DELETE", f"/bindings/{binding}").status_code == 200
+    assert send(1, "GET", "/users", headers=headers).status_code == 403
+
+    account = send(0, "POST", "/service-accounts", {"name": "machine"}).json()["id"]
+    assert send(0, "POST", "/bindings", {"service_account": account, "role": "platform-auditor"}).status_code == 201
+    made = send(0, "POST", f"/service-accounts/{account}/tokens", {"name": "token"}).json()
+    headers = {"authorization": "Bearer " + made["secret"]}
+    assert send(1, "GET", "/users", headers=headers).status_code == 200
+    assert send(0, "POST", f"/service-accounts/{account}/tokens/{made['token']['id']}/revoke").status_code == 200
+    assert send(1, "GET", "/users", headers=headers).status_code == 401
+
+
 def test_one_killed_under_load_loses_nothing_and_doubles_nothing(pair):
     """Writers repeat each request under its key, at either, until it is answered; meanwhile one is killed and comes back."""
     token = pair.sign_in()["access_token"]
