@@ -97,7 +97,7 @@ package struct Caller: Sendable, Hashable {
 
     /// Passes when the caller may do this there. Throws `forbidden` to those who belong there and lack the
     /// permission, and `not_found` to everybody else.
-    func demand(_ permission: Permission, in scope: Scope) throws(OperationError) {
+    package func demand(_ permission: Permission, in scope: Scope) throws(OperationError) {
         switch authorise(authority, permission, in: scope) {
         case .allowed: return
         case _ where barred.contains(scope.tenant ?? .platform) || barred.contains(.platform):

@@ -41,6 +41,20 @@ struct DeclarationTests {
                 "group": .string(world.acme.group), "role": .string(role),
                 "workspace": .string(world.acme.workspace),
             ])
+        _ = try await world.member()
+        let limits: [JSONValue] = [
+            ["name": "monthly", "metric": "cost", "amount": "100.00", "period": "month", "thresholds": [80]],
+            [
+                "name": "burst", "metric": "requests", "amount": "50", "period": "minute",
+                "subject": ["group": .string(world.acme.group)],
+                "match": ["routes": [.string(world.acme.route)]],
+            ],
+            [
+                "name": "own", "metric": "concurrency", "amount": "4", "period": "open",
+                "subject": ["key": .string(world.acme.key)],
+            ],
+        ]
+        for limit in limits { _ = try await world.make("\(base)/limits", limit) }
         let key = try await server.send(
             .patch, "\(base)/keys/\(world.acme.key)", token: world.admin,
             body: ["routes": [.string(world.acme.route)], "tags": ["team"], "metadata": ["a": "@1"]])
@@ -58,6 +72,12 @@ struct DeclarationTests {
             #expect(document["routes"]?[0]?["targets"]?[0]?["model"] == "@model/openai/gpt-4o-mini")
             #expect(document["keys"]?[0]?["routes"] == ["@route/chat"])
             #expect(document["keys"]?[0]?["metadata"] == ["a": "@@1"])
+            #expect(document["limits"]?[1]?["subject"]?["group"] == "@group/Everybody")
+            #expect(document["limits"]?[2]?["subject"]?["key"] == "@key/default/app")
+            #expect(document["group_members"]?[0]?["group"] == "@group/Everybody")
+            #expect(document["group_members"]?[0]?["user"]?.string?.hasPrefix("@user/") == true)
+            let keyless = try await Self.export(server, world.acme.tenant, world.admin, keys: false)
+            #expect(keyless["limits"]?.array?.count == 2, "without the one of a key")
             let text = document.text
             for secret in ["sk-test", "ek_", "prov_", "model_", "ws_", "created_at", "credential"] {
                 #expect(!text.contains("\"\(secret)"), "\(secret)")
@@ -76,8 +96,8 @@ struct DeclarationTests {
             let world = try await Self.furnished(server)
             let document = try await Self.export(server, world.acme.tenant, world.admin)
             var portable = try #require(document.object)
-            portable["bindings"] = .array(
-                (document["bindings"]?.array ?? []).filter { $0["group"]?.isNull == false })
+            portable["limits"] = .array(
+                (document["limits"]?.array ?? []).filter { $0["subject"]?["key"]?.isNull == true })
             let twin = try await world.make("/api/v1/tenants", ["slug": "twin", "name": "Twin"])
             let plan = try await Self.apply(server, twin, world.admin, .object(portable), dryRun: true)
             #expect(plan.status == 200, "\(plan.text)")
@@ -88,11 +108,146 @@ struct DeclarationTests {
             let again = try await Self.apply(server, twin, world.admin, .object(portable))
             #expect(Set(Self.actions(again)) == ["unchanged", "skip"])
             let copy = try await Self.export(server, twin, world.admin)
+            func sorted(_ things: JSONValue?) -> [String] { (things?.array ?? []).map(\.text).sorted() }
             for noun in [
-                "workspaces", "groups", "roles", "providers", "models", "prices", "routes", "bindings",
+                "workspaces", "groups", "roles", "providers", "models", "prices", "routes", "limits",
             ] {
-                #expect(copy[noun] == portable[noun], "\(noun)")
+                // Of what is made in one moment, the order is not known.
+                #expect(sorted(copy[noun]) == sorted(portable[noun]), "\(noun)")
             }
+            let ofGroups = (document["bindings"]?.array ?? []).filter { $0["group"]?.isNull == false }
+            #expect(copy["bindings"]?.array == ofGroups && !ofGroups.isEmpty)
+        }
+    }
+
+    @Test("people are declared by their address: members stay, others are invited, what is about them waits")
+    func people() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let twin = try await world.make("/api/v1/tenants", ["slug": "twin", "name": "Twin"])
+            let document: JSONValue = [
+                "groups": [["name": "Team"]],
+                "members": [
+                    ["email": "new@example.com", "roles": ["viewer"]], ["email": "idle@example.com"],
+                ],
+                "group_members": [["group": "@group/Team", "user": "@user/new@example.com"]],
+                "bindings": [["user": "@user/new@example.com", "role": "developer"]],
+            ]
+            func steps(_ reply: Reply) -> [String] {
+                (reply.json["steps"]?.array ?? []).map { step in
+                    "\(step["noun"]?.string ?? "") \(step["action"]?.string ?? "")"
+                }
+            }
+            let first = try await Self.apply(server, twin, world.admin, document)
+            #expect(first.status == 200, "\(first.text)")
+            let expected = [
+                "members create", "members skip", "groups create", "group_members skip", "bindings skip",
+            ]
+            #expect(steps(first) == expected)
+            let again = try await Self.apply(server, twin, world.admin, document)
+            #expect(
+                steps(again) == [
+                    "members skip", "members skip", "groups unchanged", "group_members skip",
+                    "bindings skip",
+                ])
+            let invited = try await server.send(
+                .get, "/api/v1/tenants/\(twin)/invitations", token: world.admin)
+            #expect(invited.json["data"]?.array?.map { $0["email"] } == ["new@example.com"])
+            #expect(invited.json["data"]?[0]?["roles"] == ["viewer"])
+
+            let user = try await world.make(
+                "/api/v1/users",
+                ["email": "New@example.com", "name": "New", "password": "a long enough password"],
+                id: "user", "id")
+            _ = try await server.send(
+                .post, "/api/v1/tenants/\(twin)/members", token: world.admin, body: ["user": .string(user)])
+            // Now they are in; addresses are compared in lowercase, and named as they are.
+            var named = document.object ?? JSONObject()
+            named["members"] = [["email": "new@example.com"]]
+            named["group_members"] = [["group": "@group/Team", "user": "@user/New@example.com"]]
+            named["bindings"] = [["user": "@user/New@example.com", "role": "developer"]]
+            let arrived = try await Self.apply(server, twin, world.admin, .object(named))
+            #expect(
+                steps(arrived) == [
+                    "members unchanged", "groups unchanged", "group_members create", "bindings create",
+                ], "\(arrived.text)")
+            let done = try await Self.apply(server, twin, world.admin, .object(named))
+            #expect(Set(Self.actions(done)) == ["unchanged"])
+            let unknown = try await Self.apply(
+                server, twin, world.admin, ["bindings": [["user": "@user/no@example.com", "role": "viewer"]]])
+            #expect(unknown.status == 400 && unknown.pointers == ["/bindings/0"])
+        }
+    }
+
+    @Test("limits are changed where they may be, compared by their amounts, and never remade")
+    func limits() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let tenant = world.acme.tenant
+            let reply = try await Self.apply(
+                server, tenant, world.admin,
+                [
+                    "limits": [
+                        ["name": "monthly", "metric": "cost", "amount": "100", "period": "month"],
+                        [
+                            "name": "burst", "metric": "requests", "amount": "60", "period": "minute",
+                            "subject": ["group": "@group/Everybody"],
+                        ],
+                        [
+                            "name": "own", "metric": "concurrency", "amount": "4", "period": "open",
+                            "subject": ["key": "@key/default/app"],
+                        ],
+                    ]
+                ])
+            #expect(Self.actions(reply) == ["unchanged", "update", "unchanged"], "\(reply.text)")
+            let fixed = try await Self.apply(
+                server, tenant, world.admin,
+                [
+                    "limits": [
+                        ["name": "monthly", "metric": "requests", "amount": "100", "period": "day"]
+                    ]
+                ])
+            #expect(fixed.status == 409)
+            #expect(Set(fixed.pointers) == ["/limits/0/metric", "/limits/0/period"])
+        }
+    }
+
+    @Test("what the platform shares is a document too, for those who run it")
+    func platform() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let base = "/api/v1"
+            _ = try await world.make(
+                "\(base)/models/\(world.shared.model)/prices",
+                ["input": "1", "output": "2", "effective_from": "2030-01-01T00:00:00Z"])
+            let document = try await server.send(.get, "\(base)/declaration", token: world.admin)
+            #expect(document.status == 200, "\(document.text)")
+            #expect(document.json["providers"]?[0]?["name"] == "shared")
+            #expect(document.json["models"]?[0]?["provider"] == "@provider/shared")
+            #expect(document.json["prices"]?[0]?["model"] == "@model/shared/shared-model")
+            #expect(!document.text.contains("sk-test") && !document.text.contains("gpt-4o-mini"))
+            let same = try await server.send(
+                .post, "\(base)/apply", token: world.admin, body: document.json)
+            #expect(Set(Self.actions(same)) == ["unchanged"], "\(same.text)")
+            let more: JSONValue = [
+                "providers": [World.provider("second")],
+                "models": [["provider": "@provider/second", "name": "big", "capabilities": ["chat"]]],
+            ]
+            let plan = try await server.send(
+                .post, "\(base)/apply?dry_run=true", token: world.admin, body: more)
+            #expect(Self.actions(plan) == ["create", "create"], "\(plan.text)")
+            let made = try await server.send(.post, "\(base)/apply", token: world.admin, body: more)
+            #expect(Self.actions(made) == ["create", "create"], "\(made.text)")
+            let read = try await server.send(.get, "\(base)/models?name=big", token: world.admin)
+            #expect(read.json["data"]?.array?.count == 1)
+            let auditor = try #require(world.tokens["platform-auditor"])
+            let unchanged = try await server.send(.post, "\(base)/apply", token: auditor, body: more)
+            #expect(Set(Self.actions(unchanged)) == ["unchanged"], "\(unchanged.text)")
+            let refused = try await server.send(
+                .post, "\(base)/apply", token: auditor, body: ["providers": [World.provider("third")]])
+            #expect(refused.status == 403)
+            let foreign = try await server.send(.get, "\(base)/declaration", token: world.stranger)
+            #expect(foreign.status == 403)
         }
     }
 

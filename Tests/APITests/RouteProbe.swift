@@ -311,7 +311,7 @@ struct RouteProbe {
         guard let shape = route.body else { return nil }
         if route.form == .scim { return scimBody(shape) }
         switch shape.name {
-        case "NewDeclaration": return [:]
+        case "NewDeclaration", "NewPlatformDeclaration": return [:]
         case "NewTenant", "NewWorkspace": return ["slug": .string(world.fresh("slug")), "name": "Name"]
         case "WorkspaceChange": return ["name": "Default"]
         case "NewMember": return ["user": .string(try await world.takeUser().description)]

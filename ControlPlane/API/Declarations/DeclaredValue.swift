@@ -28,7 +28,7 @@ enum DeclaredValue {
         case .text(let text):
             guard let wanted = wanted.string, let present = present.string else { return wanted == present }
             return wanted == present || canonical(.string(wanted)) == canonical(.string(present))
-                || (text.pattern == moneyPattern && trimmed(wanted) == trimmed(present))
+                || (decimalPatterns.contains(text.pattern) && trimmed(wanted) == trimmed(present))
         case .integer, .boolean, .anyObject: return wanted == present
         }
     }
@@ -39,8 +39,16 @@ enum DeclaredValue {
         return .string(time.description)
     }
 
-    private static let moneyPattern: String? =
-        if case .text(let text) = Schema.money { text.pattern } else { nil }
+    /// The same text for values that name the same thing: of an object, whatever is not null.
+    static func identity(_ value: JSONValue) -> String {
+        guard let object = value.object else { return value.isNull ? "" : canonical(value).text }
+        return object.members.filter { !$0.value.isNull }.map { "\($0.name)=\(identity($0.value))" }
+            .sorted().joined(separator: ",")
+    }
+
+    private static let decimalPatterns: [String?] = [Schema.money, LimitBody.amountSchema].map { schema in
+        if case .text(let text) = schema { text.pattern } else { nil }
+    }
 
     /// A decimal number without zeros that say nothing.
     private static func trimmed(_ number: String) -> String {

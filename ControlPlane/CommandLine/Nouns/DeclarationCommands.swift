@@ -5,12 +5,15 @@ import JSONText
 /// A tenant as a file: out, and in again.
 enum DeclarationCommands {
     private static let largestFileBytes = 1 << 20
+    private static let platformOption = Command.Option(
+        name: "platform", help: "what the platform shares with all tenants, instead of a tenant's")
 
     static let all = [
         Command(
             words: ["export"], summary: "Print a tenant's workspaces, routes and so on as one document",
             options: [
-                .init(name: "keys", help: "with the keys, never their texts"), OperationCommand.tenantOption,
+                .init(name: "keys", help: "with the keys, never their texts"), platformOption,
+                OperationCommand.tenantOption,
             ], run: export),
         Command(
             words: ["apply"], summary: "Make a tenant as a document says: shows the plan, asks, does it",
@@ -19,23 +22,35 @@ enum DeclarationCommands {
                     name: "file", value: "PATH", help: "the document, or - for standard input",
                     isRequired: true),
                 .init(name: "yes", help: "do not ask"),
-                .init(name: "plan", help: "show the plan and do nothing"),
+                .init(name: "plan", help: "show the plan and do nothing"), platformOption,
                 OperationCommand.tenantOption,
             ], run: apply),
     ]
 
     static func export(_ invocation: Invocation, _ context: CommandContext) async throws {
         let admin = try context.admin()
-        let tenant = try await context.tenant(invocation, admin)
+        let place = try await place(invocation, context, admin)
         let query = invocation.options["keys"] == nil ? [] : [("keys", "true")]
-        Console.out(indented(try await admin.get("/tenants/\(tenant)/declaration", query)))
+        Console.out(indented(try await admin.get("\(place)/declaration", query)))
+    }
+
+    /// The path before the document's: of a tenant, or of the platform.
+    private static func place(
+        _ invocation: Invocation, _ context: CommandContext, _ admin: AdminClient
+    ) async throws -> String {
+        guard invocation.options["platform"] != nil else {
+            return "/tenants/\(try await context.tenant(invocation, admin))"
+        }
+        guard invocation.options["tenant"] == nil, invocation.options["keys"] == nil else {
+            throw CommandFailure.usage("--platform goes with neither --tenant nor --keys")
+        }
+        return ""
     }
 
     static func apply(_ invocation: Invocation, _ context: CommandContext) async throws {
         let document = try withSecrets(try read(invocation.options["file"] ?? "-"))
         let admin = try context.admin()
-        let tenant = try await context.tenant(invocation, admin)
-        let path = "/tenants/\(tenant)/apply"
+        let path = "\(try await place(invocation, context, admin))/apply"
         let plan = try await admin.send("POST", path, [("dry_run", "true")], [:], document)
         if invocation.options["plan"] != nil { return show(plan, invocation) }
         if invocation.options["yes"] == nil {

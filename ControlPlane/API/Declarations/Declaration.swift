@@ -3,9 +3,10 @@ import HTTPWire
 import JSONText
 import Operations
 
-/// A tenant's things as one document, and the way from a document to things that are as it says. Every step
-/// is the request it stands for: the same route, checks, permissions and audit event. For one request.
-final class TenantDeclaration {
+/// The things of a tenant, or of the platform, as one document, and the way from a document to things that
+/// are as it says. Every step is the request it stands for: the same route, checks, permissions and audit
+/// event. For one request.
+final class Declaration {
     /// Larger tenants are read by their lists.
     static let maximumThings = 20_000
 
@@ -20,6 +21,7 @@ final class TenantDeclaration {
         var reason: String?
     }
 
+    private let nouns: [DeclaredNoun]
     private let call: Call
     private let operations: Operations
     private var references = DeclaredReferences()
@@ -27,8 +29,13 @@ final class TenantDeclaration {
     private var present: [String: [String: JSONObject]] = [:]
     private var things: [String: [JSONObject]] = [:]
     private(set) var steps: [Step] = []
+    /// References to people who were asked in and have not come yet.
+    private var awaited: Set<String> = []
+    /// Addresses with an open invitation, once they were asked for.
+    private var invited: Set<String>?
 
-    init(_ call: Call, _ operations: Operations) {
+    init(of nouns: [DeclaredNoun], _ call: Call, _ operations: Operations) {
+        self.nouns = nouns
         self.call = call
         self.operations = operations
     }
@@ -37,41 +44,55 @@ final class TenantDeclaration {
 
     /// Reads what the caller may read.
     func load(withKeys: Bool) async throws(OperationError) {
-        for member in try await all(MemberRoutes.all, "members.list") ?? [] {
-            if let id = member["user"]?["id"]?.string, let email = member["user"]?["email"]?.string {
-                references.add("@user/\(email)", for: id)
-            }
-        }
-        for noun in DeclaredNoun.all where withKeys || noun.name != "keys" {
-            guard let found = try await all(of: noun) else { continue }
+        for noun in nouns where withKeys || noun.name != "keys" {
+            guard var found = try await all(of: noun) else { continue }
+            // Nothing could name their keys.
+            if !withKeys, noun.name == "limits" { found.removeAll { Self.isOfKey($0) } }
             for thing in found where !noun.belongs(thing) { nameShared(thing, noun) }
             // Lists begin with the newest; who made them began with the oldest.
             let own = Array(found.filter(noun.belongs).reversed())
             things[noun.name] = own
             for thing in own { note(thing, noun) }
         }
+        noteRoles()
+    }
+
+    /// Whether a limit has a key as its subject.
+    static func isOfKey(_ limit: JSONObject) -> Bool { limit["subject"]?["key"]?.string != nil }
+
+    /// Puts what members were given directly into the members: whoever invites them elsewhere offers it.
+    private func noteRoles() {
+        guard let members = things["members"], let bindings = things["bindings"] else { return }
+        things["members"] = members.map { member in
+            let own = bindings.filter { $0["user"] == member["id"] }
+            let wide = own.filter { $0["workspace"]?.isNull ?? true }
+            // An invitation is for the whole tenant or for one workspace.
+            let place = wide.isEmpty ? own.first?["workspace"] ?? .null : .null
+            let roles = wide.isEmpty ? own.filter { $0["workspace"] == place } : wide
+            var member = member
+            member[InvitationMember.roles] = .array(roles.compactMap { $0["role"] })
+            member[InvitationMember.workspace] = place
+            return member
+        }
     }
 
     private func all(of noun: DeclaredNoun) async throws(OperationError) -> [JSONObject]? {
-        guard let above = noun.above else { return try await all([noun.list], noun.list.operationID) }
+        guard let above = noun.above else {
+            return try await all(noun.list)?.map { noun.declared($0, nil) }
+        }
         var found: [JSONObject] = []
         for upper in things[above.noun] ?? [] {
             guard let id = upper["id"]?.string else { continue }
-            guard let page = try await all([noun.list], noun.list.operationID, [above.member: id]) else {
-                return nil
-            }
-            found += page
+            guard let page = try await all(noun.list, [above.member: id]) else { return nil }
+            found += page.map { noun.declared($0, id) }
         }
         return found
     }
 
     /// Every page of a list; nil when the caller may not read it.
     private func all(
-        _ routes: [AdminRoute], _ operationID: String, _ above: [String: String] = [:]
+        _ route: AdminRoute, _ above: [String: String] = [:]
     ) async throws(OperationError) -> [JSONObject]? {
-        guard let route = routes.first(where: { $0.operationID == operationID }) else {
-            throw .fault("no route \(operationID)")
-        }
         var found: [JSONObject] = []
         var cursor: JSONValue = .null
         repeat {
@@ -120,7 +141,7 @@ final class TenantDeclaration {
 
     func document() -> JSONValue {
         var document = JSONObject()
-        for noun in DeclaredNoun.all {
+        for noun in nouns {
             guard let things = things[noun.name] else { continue }
             let names = noun.members.map(\.name)
             document[noun.name] = .array(
@@ -139,7 +160,7 @@ final class TenantDeclaration {
 
     /// Makes things as the document says. What it does not mention stays as it is, things and members alike.
     func apply(_ document: [String: [JSONObject]]) async throws(OperationError) {
-        for noun in DeclaredNoun.all {
+        for noun in nouns {
             var left = Array((document[noun.name] ?? []).enumerated())
             // Things of one noun may refer to each other, in any order.
             while !left.isEmpty {
@@ -148,7 +169,10 @@ final class TenantDeclaration {
                 for (index, declared) in left {
                     var unknown: [String] = []
                     let wanted = references.resolved(.object(declared), unknown: &unknown)
-                    if let first = unknown.first {
+                    if !unknown.isEmpty, awaited.isSuperset(of: unknown) {
+                        let reason = "is about somebody who has not come in yet: apply it again then"
+                        skip(wanted.object ?? JSONObject(), noun, reason)
+                    } else if let first = unknown.first {
                         waiting.append((index, declared))
                         problems.append(
                             ValidationError(
@@ -175,20 +199,14 @@ final class TenantDeclaration {
                         "\(pointer)/\(pointerToken($0))", .unknownField, "is not a field of these")
                 })
         }
-        let name = references.named(.array(noun.identity.map { wanted[$0] ?? .null })).array ?? []
-        let title = name.compactMap(\.string).joined(separator: " ")
+        let title = title(of: wanted, noun)
         guard let thing = present[noun.name]?[noun.key(of: wanted)] else {
-            if let reason = noun.isMadeElsewhere {
-                steps.append(Step(noun: noun.name, name: title, action: .skip, reason: reason))
-                return
-            }
-            let made = try await send(wanted, noun, noun.create, of: nil, at: pointer)
-            steps.append(Step(noun: noun.name, name: title, action: .create))
-            if let made { note(made, noun) }
-            return
+            return try await make(wanted, noun, title, at: pointer)
         }
         let changed = noun.members.filter { member in
-            guard let value = wanted[member.name], !member.schema.isWriteOnly else { return false }
+            guard let value = wanted[member.name], !member.schema.isWriteOnly,
+                !noun.atFirst.contains(member.name)
+            else { return false }
             return !DeclaredValue.isSame(value, thing[member.name] ?? .null, member.schema)
         }
         if changed.isEmpty {
@@ -213,15 +231,66 @@ final class TenantDeclaration {
         if let now { note(now, noun) }
     }
 
+    private func make(
+        _ wanted: JSONObject, _ noun: DeclaredNoun, _ title: String, at pointer: String
+    ) async throws(OperationError) {
+        if let reason = noun.isMadeElsewhere { return skip(wanted, noun, reason) }
+        if noun.name == "members", try await isAwaited(wanted, noun) { return }
+        let made = try await send(wanted, noun, noun.create, of: nil, at: pointer)
+        steps.append(Step(noun: noun.name, name: title, action: .create))
+        if noun.answersOther { return }
+        if let made { note(made, noun) }
+    }
+
+    /// Whether somebody who is no member needs no invitation now, and the step for it. From here on, what is
+    /// about them waits.
+    private func isAwaited(
+        _ wanted: JSONObject, _ noun: DeclaredNoun
+    ) async throws(OperationError) -> Bool {
+        let email = wanted[InvitationMember.email]?.string ?? ""
+        awaited.insert("@user/\(email)")
+        if wanted[InvitationMember.roles]?.array?.isEmpty ?? true {
+            skip(wanted, noun, "is no member, and there are no roles to invite them with")
+            return true
+        }
+        let isInvited = try await openInvitations().contains(email.lowercased())
+        if isInvited { skip(wanted, noun, "is invited already") }
+        return isInvited
+    }
+
+    /// The addresses that were invited and have not come, in lowercase.
+    private func openInvitations() async throws(OperationError) -> Set<String> {
+        if let invited { return invited }
+        let list = InvitationRoutes.all.first { $0.operationID == "invitations.list" }
+        guard let list else { throw .fault("no route to list invitations") }
+        let open = try await all(list).map { $0.filter { $0["standing"] == "open" } }
+        let found = Set((open ?? []).compactMap { $0["email"]?.string?.lowercased() })
+        invited = found
+        return found
+    }
+
+    private func skip(_ wanted: JSONObject, _ noun: DeclaredNoun, _ reason: String) {
+        steps.append(
+            Step(noun: noun.name, name: title(of: wanted, noun), action: .skip, reason: reason))
+    }
+
+    /// What a thing is called in a plan.
+    private func title(of thing: JSONObject, _ noun: DeclaredNoun) -> String {
+        func words(_ value: JSONValue) -> [String] {
+            value.object?.members.flatMap { words($0.value) } ?? [value.string].compactMap(\.self)
+        }
+        return noun.identity.flatMap { words(references.named(thing[$0] ?? .null)) }.joined(separator: " ")
+    }
+
     /// Makes or changes one thing by its own route; its representation afterwards.
     private func send(
         _ members: JSONObject, _ noun: DeclaredNoun, _ route: AdminRoute, of id: String?, at pointer: String
     ) async throws(OperationError) -> JSONObject? {
         var body = members
         var path: [String: String] = [:]
-        if let above = noun.above {
-            path[above.member] = members[above.member]?.string ?? ""
-            body[above.member] = nil
+        for parameter in noun.create.pathParameters where parameter != .tenant {
+            path[parameter.name] = members[parameter.name]?.string ?? ""
+            body[parameter.name] = nil
         }
         if let id, let parameter = route.pathParameters.last { path[parameter.name] = id }
         do throws(OperationError) {
@@ -239,7 +308,7 @@ final class TenantDeclaration {
         _ route: AdminRoute, _ path: [String: String], query: JSONObject, body: JSONValue?
     ) async throws(OperationError) -> Answer {
         var parameters = RouteParameters()
-        parameters[PathParameter.tenant.name] = try call.tenant.description
+        if let tenant = call.text(of: .tenant) { parameters[PathParameter.tenant.name] = tenant }
         for (name, value) in path { parameters[name] = value }
         let nothing = BodyShape("nothing", [])
         let (queried, read): (BodyValues, BodyValues)
