@@ -115,6 +115,27 @@ struct OperationCommandTests {
         #expect(all.last?.query == "limit=200")
     }
 
+    @Test("a filter that is true or false takes either, and a flag none")
+    func booleans() async throws {
+        let asked = try await run(["providers", "list", "--enabled", "false"])
+        #expect(asked.last?.query == "enabled=false&limit=200")
+        let rehearsed = try await run(["keys", "create", "--name", "app", "--dry-run"])
+        #expect(rehearsed.last?.query == "dry_run=true")
+        await #expect(throws: CommandFailure.self) {
+            try await run(["providers", "list", "--enabled", "maybe"])
+        }
+    }
+
+    @Test("members of an object are given as pairs, with names in place of IDs")
+    func pairs() async throws {
+        let asked = try await run([
+            "limits", "create", "--name", "m", "--metric", "cost", "--amount", "5", "--period", "month",
+            "--subject", "workspace=main",
+        ])
+        let body = try JSONValue.parse(asked.last?.body ?? "")
+        #expect(body["subject"] == ["workspace": .string(Self.workspace)])
+    }
+
     @Test("a route leads to a model by name, in a flag of its own or inside JSON")
     func routes() async throws {
         for words in [

@@ -55,6 +55,13 @@ struct APIOperation: Sendable {
         /// A page of things with these members.
         case list(members: [String])
         case rows
+
+        var isMany: Bool {
+            switch self {
+            case .list, .rows: true
+            case .nothing, .one: false
+            }
+        }
     }
 
     struct PathParameter: Sendable {
@@ -105,6 +112,8 @@ struct APIInput: Sendable {
     let isNullable: Bool
     /// Goes in and never comes out: read from files and terminals, never from a command line.
     let isSecret: Bool
+    /// Given or not, without a value. Filters of lists are not: both answers are asked for.
+    let isFlag: Bool
 
     /// `--base-url` for `base_url`.
     var option: String {
@@ -117,11 +126,11 @@ struct APIInput: Sendable {
         switch kind {
         case .text: return "TEXT"
         case .integer: return "N"
-        case .boolean: return place == .body ? "true|false" : nil
+        case .boolean: return isFlag ? nil : "true|false"
         case .word(let words): return words.count <= 4 ? words.joined(separator: "|") : "WORD"
         case .id: return "NAME"
         case .list: return "A,B"
-        case .object: return "JSON"
+        case .object: return "A=B,C=D"
         }
     }
 }
@@ -133,6 +142,8 @@ private struct SchemaReader {
     func operation(_ method: String, _ path: String, _ value: JSONValue) -> APIOperation? {
         guard let id = value["operationId"]?.string, id.contains(".") else { return nil }
         let parameters = (value["parameters"]?.array ?? []).map(resolved)
+        let answer = answer(value["responses"]?.object?.members.first { $0.name.hasPrefix("2") }?.value)
+        let isRead = method.lowercased() == "get"
         let inPath = parameters.filter { $0["in"] == "path" }.compactMap { parameter in
             parameter["name"]?.string.map { name in
                 APIOperation.PathParameter(
@@ -150,19 +161,19 @@ private struct SchemaReader {
             return input(
                 parameter["name"]?.string ?? "", parameter["schema"] ?? .null, place,
                 summary: parameter["description"]?.string ?? "",
-                isRequired: parameter["required"] == true)
+                isRequired: parameter["required"] == true, isFilter: isRead && answer.isMany)
         }
         let body = value["requestBody"]?["content"]?["application/json"]?["schema"].map(resolved)
         let required = Set(body?["required"]?.array?.compactMap(\.string) ?? [])
         let members = (body?["properties"]?.object?.members ?? []).map { member in
             input(
                 member.name, member.value, .body, summary: member.value["description"]?.string ?? "",
-                isRequired: required.contains(member.name))
+                isRequired: required.contains(member.name), isFilter: false)
         }
         return APIOperation(
             id: id, method: method.uppercased(), path: path, summary: value["summary"]?.string ?? "",
             pathParameters: inPath, inputs: others + members, takesBody: body != nil,
-            answer: answer(value["responses"]?.object?.members.first { $0.name.hasPrefix("2") }?.value))
+            answer: answer)
     }
 
     private func answer(_ response: JSONValue?) -> APIOperation.Answer {
@@ -176,13 +187,15 @@ private struct SchemaReader {
     }
 
     private func input(
-        _ name: String, _ schema: JSONValue, _ place: APIInput.Place, summary: String, isRequired: Bool
+        _ name: String, _ schema: JSONValue, _ place: APIInput.Place, summary: String, isRequired: Bool,
+        isFilter: Bool
     ) -> APIInput {
         let choices = schema["anyOf"]?.array ?? []
         let inner = choices.first { $0["type"] != "null" } ?? schema
         return APIInput(
             name: name, place: place, summary: summary, kind: kind(resolved(inner)), isRequired: isRequired,
-            isNullable: choices.contains { $0["type"] == "null" }, isSecret: inner["writeOnly"] == true)
+            isNullable: choices.contains { $0["type"] == "null" }, isSecret: inner["writeOnly"] == true,
+            isFlag: place != .body && !isFilter)
     }
 
     private func kind(_ schema: JSONValue, depth: Int = 0) -> APIInput.Kind {

@@ -38,14 +38,16 @@ enum InputValue {
                 values.append(try await read(String(part), element, option, names))
             }
             return .array(values)
-        case .object:
+        case .object(let members):
             if text.hasPrefix("{") { return try await named(try parse(text, option), kind, names) }
             var object = JSONObject()
             for pair in text.split(separator: ",") {
                 guard let equals = pair.firstIndex(of: "=") else {
                     throw CommandFailure.usage("\(option) must be JSON, or name=value,name=value")
                 }
-                object[String(pair[..<equals])] = .string(String(pair[pair.index(after: equals)...]))
+                let name = String(pair[..<equals])
+                let value = String(pair[pair.index(after: equals)...])
+                object[name] = try await read(value, members[name] ?? .text, option, names)
             }
             return .object(object)
         }
