@@ -5,13 +5,19 @@ import Operations
 
 enum BackupRoutes {
     private static let base = "/api/v1/backups"
+    private static let status = Field<String?>.optional(
+        "status", .word(BackupState.statuses.map { ($0, $0) }), "Only backups of this status.")
+    private static let scheduled = Field<Bool?>.optional(
+        "scheduled", .flag, "Only those the schedule asked for; false: those that people asked for.")
 
     static let all: [AdminRoute] = [
         .list(
             base, .needs(.backupsRead, in: .platform), "backups.list",
-            "List backups of the database, the newest first", of: .backup
+            "List backups of the database, the newest first", query: [status, scheduled], of: .backup
         ) { call throws(OperationError) in
-            try await call.operations.backups.list(try call.page, by: try call.caller)
+            try await call.operations.backups.list(
+                status: try call.query[status], isScheduled: try call.query[scheduled], try call.page,
+                by: try call.caller)
         },
         .write(
             .post, base, .needs(.backupsCreate, in: .platform), "backups.create",

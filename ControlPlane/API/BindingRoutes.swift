@@ -14,10 +14,10 @@ enum BindingRoutes {
         return [
             .list(
                 base, .needs(.bindingsRead, in: owner.place), "\(noun).list", "List who has which role",
-                query: [BindingBody.ofUser, BindingBody.ofGroup, BindingBody.ofServiceAccount], of: .grant
+                query: BindingQuery.fields(of: owner), of: .grant
             ) { call throws(OperationError) in
                 try await call.operations.bindings.list(
-                    of: try owner.tenant(of: call), principal: try BindingBody.filter(call.query),
+                    of: try owner.tenant(of: call), where: try BindingQuery.value(call.query, of: owner),
                     try call.page, by: try call.caller)
             },
             .write(
@@ -202,24 +202,40 @@ enum BindingBody {
             principal: principal, role: try body[MemberBody.role], workspace: try body[workspace])
     }
 
-    static let ofUser = Field<UserID?>.optional("user", .id(), "Only what this user was given directly.")
-    static let ofGroup = Field<GroupID?>.optional("group", .id(), "Only what this group was given.")
-    static let ofServiceAccount = Field<ServiceAccountID?>.optional(
-        "service_account", .id(), "Only what this service account was given.")
-
-    static func filter(_ query: BodyValues) throws(OperationError) -> Principal? {
-        let named = try principals(query[ofUser], query[ofGroup], query[ofServiceAccount])
-        guard named.count < 2 else {
-            throw .invalid([ValidationError("user", .notAllowed, "name at most one holder")])
-        }
-        return named.first
-    }
-
-    private static func principals(
+    fileprivate static func principals(
         _ user: UserID?, _ group: GroupID?, _ account: ServiceAccountID?
     ) -> [Principal] {
         [user.map { .user($0) }, group.map { .group($0) }, account.map { .serviceAccount($0) }]
             .compactMap(\.self)
+    }
+}
+
+/// The filters of lists of bindings.
+enum BindingQuery {
+    private static let user = Field<UserID?>.optional(
+        "user", .id(), "Only what this user was given directly.")
+    private static let group = Field<GroupID?>.optional("group", .id(), "Only what this group was given.")
+    private static let serviceAccount = Field<ServiceAccountID?>.optional(
+        "service_account", .id(), "Only what this service account was given.")
+    private static let role = Field<RoleReference?>.optional("role", .role, "Only bindings of this role.")
+    private static let workspace = Field<WorkspaceID?>.optional(
+        "workspace", .id(), "Only what holds in this workspace alone.")
+
+    /// The platform has no workspaces.
+    static func fields(of owner: Ownership) -> [any AnyField] {
+        [user, group, serviceAccount, role] + (owner == .tenant ? [workspace] : [])
+    }
+
+    static func value(
+        _ query: BodyValues, of owner: Ownership
+    ) throws(OperationError) -> BindingFilter {
+        let named = BindingBody.principals(try query[user], try query[group], try query[serviceAccount])
+        guard named.count < 2 else {
+            throw .invalid([ValidationError("user", .notAllowed, "name at most one holder")])
+        }
+        return BindingFilter(
+            principal: named.first, role: try query[role],
+            workspace: owner == .tenant ? try query[workspace] : nil)
     }
 }
 

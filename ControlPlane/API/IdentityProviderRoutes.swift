@@ -21,10 +21,12 @@ enum IdentityProviderRoutes {
         [
             .list(
                 base, .needs(.identityProvidersRead, in: place), "\(noun).list",
-                "List \(whose) identity providers", of: .identityProvider
+                "List \(whose) identity providers",
+                query: [IdentityProviderBody.ofState, Paging.namePrefix], of: .identityProvider
             ) { call throws(OperationError) in
                 try await call.operations.identityProviders.list(
-                    of: try owner(call), try call.page, by: try call.caller)
+                    of: try owner(call), isEnabled: try call.query[IdentityProviderBody.ofState],
+                    try call.page, by: try call.caller)
             },
             .one(
                 .post, base, .needs(.identityProvidersCreate, in: place), "\(noun).create",
@@ -185,6 +187,7 @@ extension Representation<IdentityProvider> {
 
 /// The bodies that make or change an identity provider.
 enum IdentityProviderBody {
+    static let ofState = Field<Bool?>.optional("enabled", .flag, "Only providers in this state.")
     private static let issuerSummary = "Its issuer, exactly as its tokens name it: an https URL."
     static let name = Field<String>.required(
         "name", .text(.displayName, example: "Acme SSO"), "Name for people.")

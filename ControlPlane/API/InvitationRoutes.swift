@@ -10,10 +10,11 @@ enum InvitationRoutes {
     static let all: [AdminRoute] = [
         .list(
             base, .needs(.invitationsRead, in: .tenant), "invitations.list", "List invitations",
-            of: .invitation
+            query: [InvitationBody.ofStanding], of: .invitation
         ) { call throws(OperationError) in
             try await call.operations.invitations.list(
-                in: try call.tenant, try call.page, by: try call.caller)
+                in: try call.tenant, standing: try call.query[InvitationBody.ofStanding], try call.page,
+                by: try call.caller)
         },
         .one(
             .post, base, .needs(.invitationsCreate, in: .tenant), "invitations.create",
@@ -60,27 +61,35 @@ enum InvitationRoutes {
     ]
 }
 
-extension Representation<Invitation> {
+extension Representation<InvitationState> {
     static let invitation = Representation(
         "Invitation",
         [
-            .init("id", .id(Invitation.self), "Never changes.") { .text($0.id) },
-            .init("email", .text(3...254), "Who is invited.") { .string($0.email) },
+            .init("id", .id(Invitation.self), "Never changes.") { .text($0.invitation.id) },
+            .init("email", .text(3...254), "Who is invited.") { .string($0.invitation.email) },
+            .init(
+                "standing", .words(Invitation.Standing.allCases.map(\.rawValue)),
+                "Whether it can be accepted now.", isMoving: true
+            ) { .string($0.standing.rawValue) },
             .init(
                 "roles", .list(.text(1...63), maximumCount: Invitation.roleCounts.upperBound),
                 "The roles it gives."
-            ) { .array($0.roles.map { .text($0) }) },
+            ) { .array($0.invitation.roles.map { .text($0) }) },
             .init(
                 "workspace", .nullable(.id(Workspace.self)),
                 "The only workspace the roles hold in; null: all."
-            ) { .optional($0.workspace) },
-            .init("created_by", .id(User.self), "Who invited.") { .text($0.createdBy) },
-            .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
-            .init("sent_at", .time, "When the newest message was queued.") { .text($0.sentAt) },
-            .init("expires_at", .time, "When the link stops working.") { .text($0.expires) },
-            .init("accepted_at", .nullable(.time), "When it was accepted.") { .optional($0.acceptedAt) },
+            ) { .optional($0.invitation.workspace) },
+            .init("created_by", .id(User.self), "Who invited.") { .text($0.invitation.createdBy) },
+            .init("created_at", .time, "When it was made.") { .text($0.invitation.createdAt) },
+            .init("sent_at", .time, "When the newest message was queued.") {
+                .text($0.invitation.sentAt)
+            },
+            .init("expires_at", .time, "When the link stops working.") { .text($0.invitation.expires) },
+            .init("accepted_at", .nullable(.time), "When it was accepted.") {
+                .optional($0.invitation.acceptedAt)
+            },
             .init("accepted_by", .nullable(.id(User.self)), "Who came in by it.") {
-                .optional($0.acceptedBy)
+                .optional($0.invitation.acceptedBy)
             },
         ])
 }
@@ -95,6 +104,9 @@ enum InvitationBody {
     static let workspace = Field<WorkspaceID?>.optional(
         "workspace", .id(), "The only workspace of the tenant where the roles hold.")
     static let shape = BodyShape("NewInvitation", [UserBody.email, roles, workspace])
+
+    static let ofStanding = Field<Invitation.Standing?>.optional(
+        "standing", .word(), "Only invitations that stand so now.")
 
     static func value(_ body: BodyValues) throws(OperationError) -> NewInvitation {
         NewInvitation(

@@ -7,12 +7,12 @@ enum KeyRoutes {
 
     static let all: [AdminRoute] = [
         .list(
-            base, .needs(.keysRead, in: .tenant), "keys.list", "List keys", query: KeyQuery.fields,
-            of: .key
+            base, .needs(.keysRead, in: .tenant), "keys.list", "List keys",
+            query: KeyQuery.fields + [KeyQuery.standing, Paging.namePrefix], of: .key
         ) { call throws(OperationError) in
             try await call.operations.keys.list(
-                in: try call.tenant, where: try KeyQuery.value(call.query), try call.page,
-                by: try call.caller)
+                in: try call.tenant, where: try KeyQuery.value(call.query),
+                standing: try call.query[KeyQuery.standing], try call.page, by: try call.caller)
         },
         .write(
             .post, base, .needs(.keysCreate, in: .tenant), "keys.create",

@@ -225,6 +225,8 @@ enum KeyQuery {
     static let unusedSince = Field<Timestamp?>.optional(
         "unused_since", .time, "Only keys made before and not used since.")
     static let fields: [any AnyField] = [workspace, owner, kind, tag, unusedSince]
+    /// Of the list alone: what does not work needs no revoking.
+    static let standing = Field<KeyStanding?>.optional("standing", .word(), "Only keys that stand so now.")
 
     static func value(_ query: BodyValues) throws(OperationError) -> KeyFilter {
         KeyFilter(

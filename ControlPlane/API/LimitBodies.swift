@@ -162,7 +162,13 @@ enum LimitQuery {
         "metric", .word(LimitMetric.allCases.map { ($0.name, $0) }), "Only of this metric.")
     static let mode = Field<LimitMode?>.optional(
         "mode", .word(LimitMode.allCases.map { ($0.name, $0) }), "Only in this mode.")
-    static let fields: [any AnyField] = [kind, subject, workspace, group, user, key, metric, mode]
+    private static let period = Field<LimitPeriod?>.optional(
+        "period", .word(LimitPeriod.allCases.map { ($0.name, $0) }), "Only of this period.")
+    private static let partition = Field<LimitPartition?>.optional(
+        "partition_by", .word(LimitPartition.allCases.map { ($0.name, $0) }), "Only with such parts.")
+    static let fields: [any AnyField] = [
+        kind, subject, workspace, group, user, key, metric, period, partition, mode, Paging.namePrefix,
+    ]
 
     static func value(_ query: BodyValues) throws(OperationError) -> LimitFilter {
         var filter = LimitFilter()
@@ -173,6 +179,8 @@ enum LimitQuery {
         filter.user = try query[user]
         filter.key = try query[key]
         filter.metric = try query[metric]
+        filter.period = try query[period]
+        filter.partition = try query[partition]
         filter.mode = try query[mode]
         return filter
     }

@@ -58,7 +58,8 @@ enum LimitRoutes {
         },
         .list(
             "\(one)/parts", .needs(.limitsRead, in: .tenant), "limits.list-parts",
-            "List the parts of a partitioned limit that were used in the window that is now", of: .limitPart
+            "List the parts of a partitioned limit that were used in the window that is now",
+            isByCreation: false, of: .limitPart
         ) { call throws(OperationError) in
             try await call.operations.limits.parts(
                 of: try call.limit, in: try call.tenant, try call.page, by: try call.caller)

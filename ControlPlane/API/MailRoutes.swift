@@ -6,14 +6,16 @@ import Operations
 enum MailRoutes {
     private static let status = Field<Mail.Status?>.optional(
         "status", .word(), "Only messages of this status.")
+    private static let kind = Field<Mail.Kind?>.optional("kind", .word(), "Only messages about this.")
 
     static let all: [AdminRoute] = [
         .list(
             "/api/v1/mails", .needs(.settingsRead, in: .platform), "mails.list",
-            "List messages to people and what became of them", query: [status], of: .mail
+            "List messages to people and what became of them", query: [status, kind], of: .mail
         ) { call throws(OperationError) in
             try await call.operations.mails.list(
-                status: try call.query[status], try call.page, by: try call.caller)
+                status: try call.query[status], kind: try call.query[kind], try call.page,
+                by: try call.caller)
         }
     ]
 }

@@ -10,9 +10,11 @@ enum MemberRoutes {
     static let all: [AdminRoute] = [
         .list(
             base, .needs(.membersRead, in: .tenant), "members.list", "List the tenant's users",
-            isByCreation: false, of: .member
+            isByCreation: false, query: UserQuery.fields, of: .member
         ) { call throws(OperationError) in
-            try await call.operations.members.list(of: try call.tenant, try call.page, by: try call.caller)
+            try await call.operations.members.list(
+                of: try call.tenant, where: try UserQuery.value(call.query), try call.page,
+                by: try call.caller)
         },
         .write(
             .post, base, .needs(.membersAdd, in: .tenant), "members.add", "Make a user a member, with roles",
@@ -80,10 +82,11 @@ enum GroupRoutes {
         },
         .list(
             "\(base)/{group}/members", .needs(.groupsRead, in: .tenant), "groups.list-members",
-            "List a group's members", isByCreation: false, of: .user
+            "List a group's members", isByCreation: false, query: UserQuery.fields, of: .user
         ) { call throws(OperationError) in
             try await call.operations.groups.members(
-                of: try call.group, in: try call.tenant, try call.page, by: try call.caller)
+                of: try call.group, in: try call.tenant, where: try UserQuery.value(call.query),
+                try call.page, by: try call.caller)
         },
         .write(
             .put, "\(base)/{group}/members/{user}", .needs(.groupsUpdate, in: .tenant), "groups.add-member",

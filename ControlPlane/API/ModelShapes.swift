@@ -88,7 +88,7 @@ enum ModelQuery {
         "provider", .id(), "Only what this provider offers.")
     private static let capability = Field<ModelCapability?>.optional(
         "capability", .word(), "Only models known to be able to do this.")
-    static let fields: [any AnyField] = [name, provider, capability]
+    static let fields: [any AnyField] = [name, provider, capability, Paging.namePrefix]
 
     static func value(_ query: BodyValues) throws(OperationError) -> ModelFilter {
         ModelFilter(name: try query[name], provider: try query[provider], capability: try query[capability])

@@ -5,10 +5,12 @@ import Operations
 enum NodeRoutes {
     static let all: [AdminRoute] = [
         .list(
-            "/api/v1/nodes", .needs(.nodesRead, in: .platform), "nodes.list", "List gateway nodes", of: .node
-        ) {
-            call throws(OperationError) in
-            try await call.operations.nodes.list(try call.page, by: try call.caller)
+            "/api/v1/nodes", .needs(.nodesRead, in: .platform), "nodes.list", "List gateway nodes",
+            query: NodeQuery.fields, of: .node
+        ) { call throws(OperationError) in
+            try await call.operations.nodes.list(
+                where: try NodeQuery.value(call.query), isConnected: try call.query[NodeQuery.connected],
+                try call.page, by: try call.caller)
         },
         .one(
             .get, "/api/v1/nodes/{node}", .needs(.nodesRead, in: .platform), "nodes.get", "Get a node",
@@ -29,10 +31,10 @@ enum JoinTokenRoutes {
     static let all: [AdminRoute] = [
         .list(
             "/api/v1/join-tokens", .needs(.joinTokensRead, in: .platform), "join-tokens.list",
-            "List join tokens",
-            of: .joinToken
+            "List join tokens", query: [JoinTokenBody.ofStanding], of: .joinToken
         ) { call throws(OperationError) in
-            try await call.operations.joinTokens.list(try call.page, by: try call.caller)
+            try await call.operations.joinTokens.list(
+                standing: try call.query[JoinTokenBody.ofStanding], try call.page, by: try call.caller)
         },
         .one(
             .post, "/api/v1/join-tokens", .needs(.joinTokensCreate, in: .platform), "join-tokens.create",

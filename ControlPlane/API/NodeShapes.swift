@@ -104,6 +104,8 @@ extension Representation<IssuedJoinToken> {
 
 /// The body that makes a join token.
 enum JoinTokenBody {
+    static let ofStanding = Field<JoinToken.Standing?>.optional(
+        "standing", .word(), "Only tokens that stand so now.")
     static let nodeName = Field<String>.required(
         "node_name", .text(.slug, example: "gateway-1"), "The name the node will have.")
     static let region = Field<String>.defaulted(
@@ -112,4 +114,20 @@ enum JoinTokenBody {
         "expires_in", .integer(JoinToken.lifetimesSeconds), to: JoinToken.defaultLifetimeSeconds,
         "How long it can be used. Seconds.")
     static let shape = BodyShape("NewJoinToken", [nodeName, region, lifetime])
+}
+
+/// The filters of the list of nodes.
+enum NodeQuery {
+    private static let status = Field<Node.Status?>.optional(
+        "status", .word(), "Only nodes of this status.")
+    private static let region = Field<String?>.optional(
+        "region", .text(.slug), "Only nodes that stand there.")
+    static let connected = Field<Bool?>.optional(
+        "connected", .flag,
+        "Only nodes heard from in the last \(Node.silenceLimitSeconds) s; false: the others.")
+    static let fields: [any AnyField] = [status, region, connected, Paging.namePrefix]
+
+    static func value(_ query: BodyValues) throws(OperationError) -> NodeFilter {
+        NodeFilter(status: try query[status], region: try query[region])
+    }
 }

@@ -23,6 +23,7 @@ extension Representation<ProviderCredential> {
 
 /// The body that adds a credential.
 enum CredentialBody {
+    static let ofState = Field<Bool?>.optional("enabled", .flag, "Only credentials in this state.")
     static let credential = Field<String>.required(
         "credential", .secretText(Provider.credentialLengths, format: "password"),
         "What the provider wants to see. Kept sealed, never shown again.")

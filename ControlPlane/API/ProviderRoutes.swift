@@ -62,10 +62,11 @@ enum ProviderRoutes {
             .list(
                 base, .needs(.providersRead, in: owner.place), "\(noun).list",
                 "List a provider's credentials, without their secrets", isByCreation: false,
-                of: .providerCredential
+                query: [CredentialBody.ofState], of: .providerCredential
             ) { call throws(OperationError) in
                 try await call.operations.providerCredentials.list(
-                    of: try call.provider, owner: try owner.tenant(of: call), by: try call.caller)
+                    of: try call.provider, owner: try owner.tenant(of: call),
+                    isEnabled: try call.query[CredentialBody.ofState], by: try call.caller)
             },
             .write(
                 .post, base, .needs(.providersUpdate, in: owner.place), "\(noun).create",

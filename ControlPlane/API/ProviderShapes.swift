@@ -167,7 +167,7 @@ enum ProviderQuery {
     private static let name = Field<String?>.optional("name", .text(.slug), "Only the provider of this name.")
     private static let kind = Field<ProviderKind?>.optional("kind", .word(), "Only providers of this kind.")
     private static let enabled = Field<Bool?>.optional("enabled", .flag, "Only providers in this state.")
-    static let fields: [any AnyField] = [name, kind, enabled]
+    static let fields: [any AnyField] = [name, kind, enabled, Paging.namePrefix]
 
     static func value(_ query: BodyValues) throws(OperationError) -> ProviderFilter {
         ProviderFilter(name: try query[name], kind: try query[kind], isEnabled: try query[enabled])

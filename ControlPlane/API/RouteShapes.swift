@@ -107,10 +107,14 @@ enum RouteQuery {
     private static let enabled = Field<Bool?>.optional("enabled", .flag, "Only routes in this state.")
     private static let model = Field<ModelID?>.optional(
         "model", .id(), "Only routes that have this model as a target of their own.")
-    static let fields: [any AnyField] = [name, enabled, model]
+    private static let strategy = Field<RouteStrategy?>.optional(
+        "strategy", .word(), "Only routes that choose so.")
+    static let fields: [any AnyField] = [name, enabled, strategy, model, Paging.namePrefix]
 
     static func value(_ query: BodyValues) throws(OperationError) -> RouteFilter {
-        RouteFilter(name: try query[name], isEnabled: try query[enabled], model: try query[model])
+        RouteFilter(
+            name: try query[name], isEnabled: try query[enabled], strategy: try query[strategy],
+            model: try query[model])
     }
 }
 

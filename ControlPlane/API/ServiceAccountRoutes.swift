@@ -19,10 +19,11 @@ enum ServiceAccountRoutes {
         return [
             .list(
                 base, .needs(.serviceAccountsRead, in: owner.place), "\(noun).list", "List service accounts",
-                query: [Paging.namePrefix], of: .serviceAccount
+                query: [ServiceAccountBody.ofStatus, Paging.namePrefix], of: .serviceAccount
             ) { call throws(OperationError) in
                 try await call.operations.serviceAccounts.list(
-                    of: try owner.tenant(of: call), try call.page, by: try call.caller)
+                    of: try owner.tenant(of: call), status: try call.query[ServiceAccountBody.ofStatus],
+                    try call.page, by: try call.caller)
             },
             .write(
                 .post, base, .needs(.serviceAccountsCreate, in: owner.place), "\(noun).create",
@@ -67,11 +68,13 @@ enum ServiceAccountRoutes {
         return [
             .list(
                 "\(one)/tokens", .needs(.serviceAccountsRead, in: owner.place), "\(noun).list-tokens",
-                "List a service account's tokens", of: .managementToken
+                "List a service account's tokens", query: [ServiceAccountBody.ofStanding],
+                of: .managementToken
             ) { call throws(OperationError) in
                 try await call.operations.serviceAccounts.tokens(
-                    of: try call.serviceAccount, in: try owner.tenant(of: call), try call.page,
-                    by: try call.caller)
+                    of: try call.serviceAccount,
+                    standing: try call.query[ServiceAccountBody.ofStanding],
+                    in: try owner.tenant(of: call), try call.page, by: try call.caller)
             },
             .write(
                 .post, "\(one)/tokens", .needs(.serviceAccountsUpdate, in: owner.place),
@@ -116,24 +119,28 @@ extension Representation<ServiceAccount> {
         ])
 }
 
-extension Representation<ManagementToken> {
+extension Representation<ManagementTokenState> {
     static let managementToken = Representation(
         "ManagementToken",
         [
-            .init("id", .id(ManagementTokenNoun.self), "Never changes.") { .text($0.id) },
+            .init("id", .id(ManagementTokenNoun.self), "Never changes.") { .text($0.token.id) },
             .init("service_account", .id(ServiceAccount.self), "Whom it speaks for.") {
-                .text($0.serviceAccount)
+                .text($0.token.serviceAccount)
             },
-            .init("name", .text(1...200), "Name for people.") { .string($0.name) },
+            .init("name", .text(1...200), "Name for people.") { .string($0.token.name) },
             .init("prefix", .text(20...20), "The public part of the token's text, to tell tokens apart.") {
-                .string("\(ManagementTokenText.prefix)\($0.publicID)")
+                .string("\(ManagementTokenText.prefix)\($0.token.publicID)")
             },
-            .init("expires_at", .nullable(.time), "When it stops working.") { .optional($0.expires) },
-            .init("revoked_at", .nullable(.time), "When it was revoked.") { .optional($0.revoked) },
+            .init(
+                "standing", .words(ManagementToken.Standing.allCases.map(\.rawValue)),
+                "Whether it works now, if its account is active.", isMoving: true
+            ) { .string($0.standing.rawValue) },
+            .init("expires_at", .nullable(.time), "When it stops working.") { .optional($0.token.expires) },
+            .init("revoked_at", .nullable(.time), "When it was revoked.") { .optional($0.token.revoked) },
             .init("last_used_at", .nullable(.time), "When it was last used, to the minute.", isMoving: true) {
-                .optional($0.lastUsedAt)
+                .optional($0.token.lastUsedAt)
             },
-            .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
+            .init("created_at", .time, "When it was made.") { .text($0.token.createdAt) },
         ])
 }
 
@@ -142,8 +149,8 @@ extension Representation<IssuedManagementToken> {
     static let issuedManagementToken = Representation(
         "IssuedManagementToken",
         [
-            .init("token", Representation<ManagementToken>.managementToken.schema, "The token.") {
-                Representation<ManagementToken>.managementToken.json($0.token)
+            .init("token", Representation<ManagementTokenState>.managementToken.schema, "The token.") {
+                Representation<ManagementTokenState>.managementToken.json($0.token)
             },
             .init(
                 "secret", .shownOnce(ManagementTokenText.length...ManagementTokenText.length),
@@ -165,5 +172,9 @@ enum ServiceAccountBody {
     static let expires = Field<Timestamp?>.optional(
         "expires_at", .time,
         "When it stops working; missing: in \(ServiceAccountOperations.maximumTokenDays) days, the longest.")
+    static let ofStatus = Field<ServiceAccount.Status?>.optional(
+        "status", .word(), "Only accounts of this status.")
+    static let ofStanding = Field<ManagementToken.Standing?>.optional(
+        "standing", .word(), "Only tokens that stand so now.")
     static let tokenShape = BodyShape("NewManagementToken", [tokenName, expires])
 }

@@ -76,19 +76,14 @@ enum SessionRoutes {
 }
 
 enum UserRoutes {
-    private static let prefix = Field<String?>.optional(
-        "email", .anyText(1...254), "Only users whose address begins so.")
-    private static let status = Field<User.Status?>.optional(
-        "status", .word(), "Only users of this status.")
 
     static let all: [AdminRoute] = [
         .list(
             "/api/v1/users", .needs(.usersRead, in: .platform), "users.list", "List users",
-            query: [prefix, status], of: .user
+            query: UserQuery.fields, of: .user
         ) { call throws(OperationError) in
             try await call.operations.users.list(
-                prefix: try call.query[prefix], status: try call.query[status], try call.page,
-                by: try call.caller)
+                where: try UserQuery.value(call.query), try call.page, by: try call.caller)
         },
         .one(
             .post, "/api/v1/users", .needs(.usersCreate, in: .platform), "users.create",

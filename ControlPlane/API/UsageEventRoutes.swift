@@ -9,7 +9,7 @@ enum UsageEventRoutes {
     static let all: [AdminRoute] = [
         .list(
             base, .needs(.usageRead, in: .tenant), "usage-events.list", "A tenant's calls, the newest first",
-            query: CallParameters.filters, of: .loggedCall
+            isByCreation: false, query: CallParameters.filters, of: .loggedCall
         ) { call throws(OperationError) in
             try await call.operations.callLog.list(
                 in: try call.tenant, try CallParameters.query(call.query), try call.page,
@@ -37,10 +37,18 @@ enum CallParameters {
     static let to = Field<Timestamp?>.optional("to", .time, "Only calls that began before this time.")
     static let errorCode = Field<String?>.optional(
         "error_code", .anyText(1...64), "Only calls that ended with this code of docs/errors.md.")
+    static let node = Field<NodeID?>.optional("node", .id(), "Only calls that this node carried.")
+    static let endpoint = Field<String?>.optional(
+        "endpoint", .anyText(1...64), "Only calls of this kind, such as chat.")
+    static let streamed = Field<Bool?>.optional(
+        "streamed", .flag, "Only calls whose answer was streamed; false: the others.")
+    static let costState = Field<CallFilter.CostState?>.optional(
+        "cost_state", .word(), "Only calls whose cost is known so.")
     static let failed = Field<Bool?>.optional("failed", .flag, "Only calls that failed; false: the others.")
     static let filters: [any AnyField] = [
         from, to, UsageParameters.workspace, UsageParameters.key, UsageParameters.route,
-        UsageParameters.provider, UsageParameters.model, errorCode, failed,
+        UsageParameters.provider, UsageParameters.model, node, endpoint, streamed, costState, errorCode,
+        failed,
     ]
 
     static func query(_ values: BodyValues) throws(OperationError) -> CallLogQuery {
@@ -52,6 +60,10 @@ enum CallParameters {
         query.filter.route = try values[UsageParameters.route]
         query.filter.provider = try values[UsageParameters.provider]
         query.filter.model = try values[UsageParameters.model]
+        query.filter.node = try values[node]
+        query.filter.endpoint = try values[endpoint]
+        query.filter.isStream = try values[streamed]
+        query.filter.costState = try values[costState]
         query.filter.errorCode = try values[errorCode]
         query.filter.hasFailed = try values[failed]
         return query
@@ -100,7 +112,7 @@ extension Representation<LoggedCall> {
         .init("output_tokens", .count, "Tokens written.") { .integer($0.outputTokens) },
         .init("cost", .money, "What it cost. US dollars.") { .text($0.cost) },
         .init(
-            "cost_state", .words(["settled", "estimated", "unpriced"]),
+            "cost_state", .words(CallFilter.CostState.allCases.map(\.rawValue)),
             "Whether the figures are the provider's own, or there was no price."
         ) { .string($0.costState) },
     ]

@@ -95,3 +95,16 @@ enum UserBody {
             bindings: try body[bindings])
     }
 }
+
+/// The filters of lists of users: of the platform, a tenant, a group.
+enum UserQuery {
+    private static let email = Field<String?>.optional(
+        "email", .anyText(1...254), "Only users whose address begins so.")
+    private static let status = Field<User.Status?>.optional(
+        "status", .word(), "Only users of this status.")
+    static let fields: [any AnyField] = [email, status, Paging.namePrefix]
+
+    static func value(_ query: BodyValues) throws(OperationError) -> UserFilter {
+        UserFilter(emailPrefix: try query[email], status: try query[status])
+    }
+}

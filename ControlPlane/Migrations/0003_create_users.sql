@@ -23,3 +23,6 @@ create table users (
 create unique index user_email_is_unique on users (lower(email));
 -- For finding users by the beginning of their address.
 create index users_by_email on users (lower(email) collate "C");
+-- For lists that ask for a part.
+create index users_by_name on users (lower(name) collate "C");
+create index users_disabled on users (id desc) where status = 'disabled';

@@ -55,6 +55,14 @@ create unique index key_public_id_is_unique on keys (public_id);
 create index keys_by_workspace on keys (tenant_id, workspace_id, id desc);
 create index keys_by_owner on keys (tenant_id, owner_id, id desc) where owner_id is not null;
 create index keys_by_tag on keys using gin (tags) where tags <> '{}';
+create index keys_by_name on keys (tenant_id, lower(name) collate "C");
+-- For lists of those that work, and of those that do not for one reason or another.
+create index keys_standing on keys (tenant_id, id desc) where revoked_at is null;
+create index keys_revoked on keys (tenant_id, id desc) where revoked_at is not null;
+create index keys_by_expiry on keys (tenant_id, expires_at)
+    where revoked_at is null and expires_at is not null;
+create index keys_by_beginning on keys (tenant_id, not_before)
+    where revoked_at is null and not_before is not null;
 
 -- A member who leaves takes along what was theirs alone.
 create function revoke_without_its_owner() returns trigger language plpgsql as $$

@@ -24,3 +24,6 @@ create index bindings_by_group on bindings (tenant_id, group_id) where group_id 
 create index bindings_by_service_account on bindings (service_account_id)
     where service_account_id is not null;
 create index bindings_by_role on bindings (tenant_id, role_id) where role_id is not null;
+create index bindings_by_built_in_role on bindings (tenant_id, role, id desc) where role is not null;
+create index bindings_by_workspace on bindings (tenant_id, workspace_id, id desc)
+    where workspace_id is not null;

@@ -44,11 +44,15 @@ package struct BackupState: Sendable {
 package struct BackupOperations {
     let environment: OperationEnvironment
 
+    /// - `status`: one of `BackupState.statuses`; others have no backup.
     package func list(
-        _ page: PageRequest, by caller: Caller
+        status: String? = nil, isScheduled: Bool? = nil, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<BackupState> {
         try await environment.read(.backupsRead, in: .platform, by: caller) { connection in
-            ListPage(try await BackupStore.list(page.of(BackupNoun.self), connection), BackupState.init)
+            ListPage(
+                try await BackupStore.list(
+                    status: status.flatMap(BackupRecord.Status.init(rawValue:)), isScheduled: isScheduled,
+                    page.of(BackupNoun.self), connection), BackupState.init)
         }
     }
 

@@ -22,12 +22,12 @@ package struct BindingOperations {
     let environment: OperationEnvironment
 
     package func list(
-        of owner: TenantID?, principal: Principal?, _ page: PageRequest, by caller: Caller
+        of owner: TenantID?, where filter: BindingFilter, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<Binding> {
         try await environment.read(.bindingsRead, in: .owner(owner), by: caller) { connection in
             ListPage(
                 try await BindingStore.list(
-                    of: owner, principal: principal, page.of(BindingNoun.self), connection))
+                    of: owner, where: filter, page.of(BindingNoun.self), connection))
         }
     }
 

@@ -76,12 +76,14 @@ package struct GroupOperations {
     // MARK: Members
 
     package func members(
-        of id: GroupID, in tenant: TenantID, _ page: PageRequest, by caller: Caller
+        of id: GroupID, in tenant: TenantID, where filter: UserFilter = UserFilter(), _ page: PageRequest,
+        by caller: Caller
     ) async throws(OperationError) -> ListPage<User> {
         try await environment.read(.groupsRead, in: .tenant(tenant), by: caller) { connection in
             _ = try found(try await GroupStore.find(id, of: tenant, connection))
             return ListPage(
-                try await GroupStore.members(of: id, of: tenant, page.of(User.self), connection))
+                try await GroupStore.members(
+                    of: id, of: tenant, where: filter, page.of(User.self), connection))
         }
     }
 

@@ -25,11 +25,12 @@ package struct IdentityProviderOperations {
     let environment: OperationEnvironment
 
     package func list(
-        of owner: TenantID?, _ page: PageRequest, by caller: Caller
+        of owner: TenantID?, isEnabled: Bool? = nil, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<IdentityProvider> {
         try await environment.read(.identityProvidersRead, in: .owner(owner), by: caller) { connection in
             ListPage(
-                try await IdentityProviderStore.list(of: owner, page.of(IdentityProvider.self), connection))
+                try await IdentityProviderStore.list(
+                    of: owner, isEnabled: isEnabled, page.of(IdentityProvider.self), connection))
         }
     }
 

@@ -17,6 +17,17 @@ package struct NewInvitation: Sendable {
     }
 }
 
+/// An invitation and what can only be said at a moment.
+package struct InvitationState: Sendable {
+    package let invitation: Invitation
+    package let standing: Invitation.Standing
+
+    init(_ invitation: Invitation, at now: Timestamp) {
+        self.invitation = invitation
+        standing = invitation.standing(at: now)
+    }
+}
+
 /// Who somebody is who comes in by a message: what they add to it.
 package struct NewAccount: Sendable {
     package var name: String
@@ -36,17 +47,22 @@ package struct InvitationOperations {
     let environment: OperationEnvironment
 
     package func list(
-        in tenant: TenantID, _ page: PageRequest, by caller: Caller
-    ) async throws(OperationError) -> ListPage<Invitation> {
-        try await environment.read(.invitationsRead, in: .tenant(tenant), by: caller) { connection in
-            ListPage(try await InvitationStore.list(of: tenant, page.of(Invitation.self), connection))
+        in tenant: TenantID, standing: Invitation.Standing? = nil, _ page: PageRequest, by caller: Caller
+    ) async throws(OperationError) -> ListPage<InvitationState> {
+        let now = environment.clock.now()
+        return try await environment.read(.invitationsRead, in: .tenant(tenant), by: caller) { connection in
+            ListPage(
+                try await InvitationStore.list(
+                    of: tenant, standing: standing.map { ($0, at: now) }, page.of(Invitation.self),
+                    connection)
+            ) { InvitationState($0, at: now) }
         }
     }
 
     /// Invites somebody. Nobody offers a role with permissions they lack.
     package func create(
         _ new: NewInvitation, in tenant: TenantID, by caller: Caller
-    ) async throws(OperationError) -> Invitation {
+    ) async throws(OperationError) -> InvitationState {
         try caller.demand(.invitationsCreate, in: .tenant(tenant))
         try check([TextRule.email.check(new.email, at: "/email")].compactMap(\.self))
         let now = environment.clock.now()
@@ -72,14 +88,14 @@ package struct InvitationOperations {
             }
             try await InvitationStore.create(invitation, token: token.digest, connection)
             try await send(token, for: invitation, connection)
-            return Recorded(invitation, Self.subject(invitation))
+            return Recorded(InvitationState(invitation, at: now), Self.subject(invitation))
         }.value
     }
 
     /// Sends another message with another token; the first is worth nothing then.
     package func resend(
         _ id: InvitationID, in tenant: TenantID, by caller: Caller
-    ) async throws(OperationError) -> Invitation {
+    ) async throws(OperationError) -> InvitationState {
         let now = environment.clock.now()
         let token = OneTimeToken(.invitation, of: tenant)
         return try await environment.write(
@@ -90,7 +106,7 @@ package struct InvitationOperations {
                     id, of: tenant, token: token.digest, sentAt: now,
                     expires: now.advanced(bySeconds: Invitation.lifetimeSeconds), connection))
             try await send(token, for: renewed, connection)
-            return Recorded(renewed, Self.subject(renewed))
+            return Recorded(InvitationState(renewed, at: now), Self.subject(renewed))
         }.value
     }
 

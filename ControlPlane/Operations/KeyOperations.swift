@@ -126,13 +126,15 @@ package struct KeyOperations {
 
     /// Keys of a tenant, or of one workspace for those who may only read there.
     package func list(
-        in tenant: TenantID, where filter: KeyFilter, _ page: PageRequest, by caller: Caller
+        in tenant: TenantID, where filter: KeyFilter, standing: KeyStanding? = nil, _ page: PageRequest,
+        by caller: Caller
     ) async throws(OperationError) -> ListPage<KeyState> {
         let now = environment.clock.now()
         return try await environment.read(.keysRead, in: Self.scope(of: filter, tenant), by: caller) {
             connection in
             let listing = try await KeyStore.list(
-                of: tenant, where: filter, page.of(Key.self), connection)
+                of: tenant, where: filter, standing: standing.map { ($0, at: now) }, page.of(Key.self),
+                connection)
             return ListPage(listing) { KeyState($0.key, lastUsedAt: $0.lastUsedAt, at: now) }
         }
     }

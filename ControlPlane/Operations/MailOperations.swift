@@ -48,10 +48,11 @@ package struct MailOperations {
 
     /// Newest first; of one status, or of all.
     package func list(
-        status: Mail.Status?, _ page: PageRequest, by caller: Caller
+        status: Mail.Status?, kind: Mail.Kind?, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<Mail> {
         try await environment.read(.settingsRead, in: .platform, by: caller) { connection in
-            ListPage(try await MailStore.list(status: status, page.of(Mail.self), connection))
+            ListPage(
+                try await MailStore.list(status: status, kind: kind, page.of(Mail.self), connection))
         }
     }
 }

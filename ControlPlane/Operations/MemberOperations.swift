@@ -29,10 +29,11 @@ package struct MemberOperations {
     let environment: OperationEnvironment
 
     package func list(
-        of tenant: TenantID, _ page: PageRequest, by caller: Caller
+        of tenant: TenantID, where filter: UserFilter = UserFilter(), _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<Member> {
         try await environment.read(.membersRead, in: .tenant(tenant), by: caller) { connection in
-            ListPage(try await MemberStore.list(of: tenant, page.of(User.self), connection))
+            ListPage(
+                try await MemberStore.list(of: tenant, where: filter, page.of(User.self), connection))
         }
     }
 

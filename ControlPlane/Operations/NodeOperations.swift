@@ -40,11 +40,16 @@ package struct NodeOperations {
     let environment: OperationEnvironment
 
     package func list(
-        _ page: PageRequest, by caller: Caller
+        where filter: NodeFilter = NodeFilter(), isConnected: Bool? = nil, _ page: PageRequest,
+        by caller: Caller
     ) async throws(OperationError) -> ListPage<NodeState> {
         let now = environment.clock.now()
         return try await environment.read(.nodesRead, in: .platform, by: caller) { connection in
-            ListPage(try await NodeStore.list(page.of(Node.self), connection)) { NodeState($0, at: now) }
+            ListPage(
+                try await NodeStore.list(
+                    where: filter, isConnected: isConnected.map { ($0, at: now) }, page.of(Node.self),
+                    connection)
+            ) { NodeState($0, at: now) }
         }
     }
 
@@ -101,13 +106,14 @@ package struct JoinTokenOperations {
     let environment: OperationEnvironment
 
     package func list(
-        _ page: PageRequest, by caller: Caller
+        standing: JoinToken.Standing? = nil, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<JoinTokenState> {
         let now = environment.clock.now()
         return try await environment.read(.joinTokensRead, in: .platform, by: caller) { connection in
-            ListPage(try await JoinTokenStore.list(page.of(JoinToken.self), connection)) {
-                JoinTokenState($0, at: now)
-            }
+            ListPage(
+                try await JoinTokenStore.list(
+                    standing: standing.map { ($0, at: now) }, page.of(JoinToken.self), connection)
+            ) { JoinTokenState($0, at: now) }
         }
     }
 

@@ -28,12 +28,13 @@ package struct ProviderCredentialOperations {
     private var providers: ProviderOperations { ProviderOperations(environment: environment) }
 
     package func list(
-        of provider: ProviderID, owner: TenantID?, by caller: Caller
+        of provider: ProviderID, owner: TenantID?, isEnabled: Bool? = nil, by caller: Caller
     ) async throws(OperationError) -> ListPage<ProviderCredential> {
         try await environment.read(.providersRead, in: .owner(owner), by: caller) { connection in
             _ = try found(try await ProviderStore.find(provider, of: owner, connection))
             let all = try await ProviderStore.credentials(of: provider, ownedBy: owner, connection)
-            return ListPage(items: all, next: nil)
+            return ListPage(
+                items: all.filter { isEnabled == nil || $0.isEnabled == isEnabled }, next: nil)
         }
     }
 

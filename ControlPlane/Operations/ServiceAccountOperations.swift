@@ -4,9 +4,20 @@ import JSONText
 import PostgresDriver
 import Store
 
+/// A management token and what can only be said at a moment.
+package struct ManagementTokenState: Sendable {
+    package let token: ManagementToken
+    package let standing: ManagementToken.Standing
+
+    init(_ token: ManagementToken, at now: Timestamp) {
+        self.token = token
+        standing = token.standing(at: now)
+    }
+}
+
 /// A token with its text, which nobody sees again.
 package struct IssuedManagementToken: Sendable {
-    package let token: ManagementToken
+    package let token: ManagementTokenState
     package let text: ManagementTokenText
 }
 
@@ -18,12 +29,12 @@ package struct ServiceAccountOperations {
     let environment: OperationEnvironment
 
     package func list(
-        of owner: TenantID?, _ page: PageRequest, by caller: Caller
+        of owner: TenantID?, status: ServiceAccount.Status? = nil, _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<ServiceAccount> {
         try await environment.read(.serviceAccountsRead, in: .owner(owner), by: caller) { connection in
             ListPage(
                 try await ServiceAccountStore.list(
-                    of: Self.home(owner), page.of(ServiceAccount.self), connection))
+                    of: Self.home(owner), status: status, page.of(ServiceAccount.self), connection))
         }
     }
 
@@ -96,13 +107,17 @@ package struct ServiceAccountOperations {
     // MARK: Tokens
 
     package func tokens(
-        of id: ServiceAccountID, in owner: TenantID?, _ page: PageRequest, by caller: Caller
-    ) async throws(OperationError) -> ListPage<ManagementToken> {
-        try await environment.read(.serviceAccountsRead, in: .owner(owner), by: caller) { connection in
+        of id: ServiceAccountID, standing: ManagementToken.Standing? = nil, in owner: TenantID?,
+        _ page: PageRequest, by caller: Caller
+    ) async throws(OperationError) -> ListPage<ManagementTokenState> {
+        let now = environment.clock.now()
+        return try await environment.read(.serviceAccountsRead, in: .owner(owner), by: caller) { connection in
             _ = try found(try await ServiceAccountStore.find(id, of: Self.home(owner), connection))
             return ListPage(
                 try await ManagementTokenStore.list(
-                    of: id, of: Self.home(owner), page.of(ManagementTokenNoun.self), connection))
+                    of: id, of: Self.home(owner), standing: standing.map { ($0, at: now) },
+                    page.of(ManagementTokenNoun.self), connection)
+            ) { ManagementTokenState($0, at: now) }
         }
     }
 
@@ -134,7 +149,7 @@ package struct ServiceAccountOperations {
             try await ManagementTokenStore.create(
                 token, hash: sha256(text.reveal()), createdBy: caller.user, connection)
             return Recorded(
-                IssuedManagementToken(token: token, text: text),
+                IssuedManagementToken(token: ManagementTokenState(token, at: now), text: text),
                 AuditSubject("management_token", token.id, Self.details(token)))
         }
     }
@@ -142,7 +157,7 @@ package struct ServiceAccountOperations {
     /// Revokes a token for good, from the next request on.
     package func revokeToken(
         _ token: ManagementTokenID, of id: ServiceAccountID, in owner: TenantID?, by caller: Caller
-    ) async throws(OperationError) -> Changed<ManagementToken> {
+    ) async throws(OperationError) -> Changed<ManagementTokenState> {
         let now = environment.clock.now()
         return try await environment.write(
             "service-accounts.revoke-token", .serviceAccountsUpdate, in: .owner(owner), by: caller
@@ -154,7 +169,9 @@ package struct ServiceAccountOperations {
                 let revoked = try await ManagementTokenStore.revoke(
                     token, of: Self.home(owner), at: now, connection)
             else { throw OperationError(.alreadyRevoked) }
-            return Recorded(revoked, AuditSubject("management_token", token, Self.details(revoked)))
+            return Recorded(
+                ManagementTokenState(revoked, at: now),
+                AuditSubject("management_token", token, Self.details(revoked)))
         }
     }
 

@@ -15,14 +15,12 @@ package struct UserChange: Sendable {
 }
 
 extension UserOperations {
-    /// Users whose address begins with `prefix`, of one status or of all.
+    /// The platform's users that pass a filter.
     package func list(
-        prefix: String?, status: User.Status?, _ page: PageRequest, by caller: Caller
+        where filter: UserFilter = UserFilter(), _ page: PageRequest, by caller: Caller
     ) async throws(OperationError) -> ListPage<User> {
         try await environment.read(.usersRead, in: .platform, by: caller) { connection in
-            ListPage(
-                try await UserStore.search(
-                    prefix: prefix, status: status, page.of(User.self), connection))
+            ListPage(try await UserStore.search(filter, page.of(User.self), connection))
         }
     }
 

@@ -110,7 +110,7 @@ package struct UserOperations {
     }
 
     private static func hasNoUser(_ connection: PostgresConnection) async throws -> Bool {
-        try await UserStore.search(prefix: nil, status: nil, Page(limit: 1), connection).items.isEmpty
+        try await UserStore.search(UserFilter(), Page(limit: 1), connection).items.isEmpty
     }
 
     // MARK: Parts

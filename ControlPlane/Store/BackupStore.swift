@@ -10,13 +10,16 @@ package enum BackupStore {
         """
 
     package static func list(
-        _ page: Page<BackupNoun>, _ connection: PostgresConnection
+        status: BackupRecord.Status? = nil, isScheduled: Bool? = nil, _ page: Page<BackupNoun>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<BackupRecord, BackupNoun> {
+        let ofStatus: SQL = status.map { "and status = \($0.rawValue)" } ?? ""
+        let scheduled: SQL = isScheduled.map { "and is_scheduled = \($0)" } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from backups
-             where id < \(page.bound)
+             where id < \(page.bound) \(fragment: ofStatus) \(fragment: scheduled)
              order by id desc
              limit \(page.fetchLimit)
             """)

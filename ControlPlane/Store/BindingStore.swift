@@ -90,23 +90,16 @@ package enum BindingStore {
         return try rows.first.map(read)
     }
 
-    /// The roles given in a tenant and its workspaces; on the platform for nil. Of all, or of one.
+    /// The roles given in a tenant and its workspaces that pass a filter; on the platform for nil.
     package static func list(
-        of tenant: TenantID?, principal: Principal? = nil, _ page: Page<BindingNoun>,
+        of tenant: TenantID?, where filter: BindingFilter = BindingFilter(), _ page: Page<BindingNoun>,
         _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Binding, BindingNoun> {
-        let filter: SQL =
-            switch principal {
-            case .user(let id): "and user_id = \(id)"
-            case .group(let id): "and group_id = \(id)"
-            case .serviceAccount(let id): "and service_account_id = \(id)"
-            case nil: ""
-            }
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from bindings
-             where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound) \(fragment: filter)
+             where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound) \(fragment: filter.condition)
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -163,6 +156,26 @@ package enum BindingStore {
             id: try row.id(1), principal: principal, role: role,
             scope: try scope(row, tenant: 0, workspace: 5), createdBy: try row.optionalID(8),
             createdAt: try row.timestamp(9))
+    }
+}
+
+extension BindingFilter {
+    fileprivate var condition: SQL {
+        let ofPrincipal: SQL =
+            switch principal {
+            case .user(let id)?: "and user_id = \(id)"
+            case .group(let id)?: "and group_id = \(id)"
+            case .serviceAccount(let id)?: "and service_account_id = \(id)"
+            case nil: ""
+            }
+        let ofRole: SQL =
+            switch role {
+            case .builtIn(let name)?: "and role = \(name)"
+            case .custom(let id)?: "and role_id = \(id)"
+            case nil: ""
+            }
+        let there: SQL = workspace.map { "and workspace_id = \($0)" } ?? ""
+        return "\(fragment: ofPrincipal) \(fragment: ofRole) \(fragment: there)"
     }
 }
 

@@ -88,13 +88,14 @@ package enum GroupStore {
     }
 
     package static func members(
-        of group: GroupID, of tenant: TenantID, _ page: Page<User>, _ connection: PostgresConnection
+        of group: GroupID, of tenant: TenantID, where filter: UserFilter = UserFilter(), _ page: Page<User>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<User, User> {
         let rows = try await connection.query(
             """
             select \(fragment: UserStore.columns)
               from users
-             where id < \(page.bound)
+             where id < \(page.bound) \(fragment: filter.condition(page))
                and id in (select user_id
                             from group_members
                            where tenant_id = \(tenant) and group_id = \(group))

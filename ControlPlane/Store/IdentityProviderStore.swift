@@ -112,13 +112,16 @@ package enum IdentityProviderStore {
     }
 
     package static func list(
-        of tenant: TenantID?, _ page: Page<IdentityProvider>, _ connection: PostgresConnection
+        of tenant: TenantID?, isEnabled: Bool? = nil, _ page: Page<IdentityProvider>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<IdentityProvider, IdentityProvider> {
+        let enabled: SQL = isEnabled.map { "and is_enabled = \($0)" } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from identity_providers
-             where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound)
+             where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound) \(fragment: enabled)
+                   \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

@@ -46,13 +46,21 @@ package enum InvitationStore {
     }
 
     package static func list(
-        of tenant: TenantID, _ page: Page<Invitation>, _ connection: PostgresConnection
+        of tenant: TenantID, standing: (Invitation.Standing, at: Timestamp)? = nil,
+        _ page: Page<Invitation>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Invitation, Invitation> {
+        let standing: SQL =
+            switch standing {
+            case (.open, let now)?: "and accepted_at is null and expires_at > \(now)"
+            case (.expired, let now)?: "and accepted_at is null and expires_at <= \(now)"
+            case (.accepted, _)?: "and accepted_at is not null"
+            case nil: ""
+            }
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from invitations
-             where tenant_id = \(tenant) and id < \(page.bound)
+             where tenant_id = \(tenant) and id < \(page.bound) \(fragment: standing)
              order by id desc
              limit \(page.fetchLimit)
             """)

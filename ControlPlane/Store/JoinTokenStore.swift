@@ -27,13 +27,21 @@ package enum JoinTokenStore {
     }
 
     package static func list(
-        _ page: Page<JoinToken>, _ connection: PostgresConnection
+        standing: (JoinToken.Standing, at: Timestamp)? = nil, _ page: Page<JoinToken>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<JoinToken, JoinToken> {
+        let standing: SQL =
+            switch standing {
+            case (.open, let now)?: "and used_at is null and expires_at > \(now)"
+            case (.expired, let now)?: "and used_at is null and expires_at <= \(now)"
+            case (.used, _)?: "and used_at is not null"
+            case nil: ""
+            }
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from join_tokens
-             where id < \(page.bound)
+             where id < \(page.bound) \(fragment: standing)
              order by id desc
              limit \(page.fetchLimit)
             """)

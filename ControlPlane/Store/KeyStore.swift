@@ -56,10 +56,10 @@ package enum KeyStore {
         package let lastUsedAt: Timestamp?
     }
 
-    /// The keys of a tenant that pass a filter, newest first.
+    /// The keys of a tenant that pass a filter, newest first; with `standing` those that are so at a moment.
     package static func list(
-        of tenant: TenantID, where filter: KeyFilter = KeyFilter(), _ page: Page<Key>,
-        _ connection: PostgresConnection
+        of tenant: TenantID, where filter: KeyFilter = KeyFilter(),
+        standing: (KeyStanding, at: Timestamp)? = nil, _ page: Page<Key>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Listed, Key> {
         let rows = try await connection.query(
             """
@@ -68,6 +68,8 @@ package enum KeyStore {
                      where used.tenant_id = keys.tenant_id and used.key_id = keys.id)
               from keys
              where keys.tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
+                   \(fragment: standing.map(condition) ?? "")
+                   \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -75,6 +77,20 @@ package enum KeyStore {
             Listed(key: try read(row), lastUsedAt: try row.optionalTimestamp(columnCount))
         }
         return page.listing(listed, \.key.id)
+    }
+
+    /// `KeyStanding.of` in SQL, as the partial indexes have it.
+    private static func condition(_ standing: KeyStanding, at now: Timestamp) -> SQL {
+        switch standing {
+        case .active:
+            """
+            and revoked_at is null and coalesce(expires_at > \(now), true)
+            and coalesce(not_before <= \(now), true)
+            """
+        case .revoked: "and revoked_at is not null"
+        case .expired: "and revoked_at is null and expires_at is not null and expires_at <= \(now)"
+        case .notYetValid: "and revoked_at is null and not_before is not null and not_before > \(now)"
+        }
     }
 
     package static func lastUse(

@@ -12,6 +12,7 @@ extension LimitStore {
             select \(fragment: columns)
               from limits
              where tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
+                   \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -66,6 +67,8 @@ extension LimitFilter {
         if let user { condition = condition + " and user_id = \(user)" }
         if let key { condition = condition + " and key_id = \(key)" }
         if let metric { condition = condition + " and metric = \(metric.name)" }
+        if let period { condition = condition + " and period = \(period.name)" }
+        if let partition { condition = condition + " and partition_by = \(partition.name)" }
         if let mode { condition = condition + " and mode = \(mode.name)" }
         switch subject {
         case .tenant?:

@@ -85,13 +85,16 @@ package enum MailStore {
     }
 
     package static func list(
-        status: Mail.Status?, _ page: Page<Mail>, _ connection: PostgresConnection
+        status: Mail.Status? = nil, kind: Mail.Kind? = nil, _ page: Page<Mail>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Mail, Mail> {
+        let ofStatus: SQL = status.map { "and status = \($0.rawValue)" } ?? ""
+        let ofKind: SQL = kind.map { "and kind = \($0.rawValue)" } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from mails
-             where id < \(page.bound) and status = coalesce(\(status?.rawValue), status)
+             where id < \(page.bound) \(fragment: ofStatus) \(fragment: ofKind)
              order by id desc
              limit \(page.fetchLimit)
             """)

@@ -41,13 +41,14 @@ package enum MemberStore {
     }
 
     package static func list(
-        of tenant: TenantID?, _ page: Page<User>, _ connection: PostgresConnection
+        of tenant: TenantID?, where filter: UserFilter = UserFilter(), _ page: Page<User>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<Member, User> {
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from \(fragment: joined(tenant))
-             where users.id < \(page.bound)
+             where users.id < \(page.bound) \(fragment: filter.condition(page))
              order by users.id desc
              limit \(page.fetchLimit)
             """)

@@ -45,7 +45,7 @@ package enum ModelStore {
             select \(fragment: columns)
               from models
              where tenant_id in (\(tenant), \(TenantID.platform)) and id < \(page.bound)
-                   \(fragment: condition(filter))
+                   \(fragment: condition(filter)) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -69,7 +69,7 @@ package enum ModelStore {
             select \(fragment: columns)
               from models
              where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound)
-                   \(fragment: condition(filter))
+                   \(fragment: condition(filter)) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

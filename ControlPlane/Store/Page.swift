@@ -26,11 +26,10 @@ package struct Page<Noun: Identified>: Sendable {
         self.namePrefix = namePrefix
     }
 
-    /// What the name asks for, for nouns a tenant has hundreds of: rows of the key's range that do not fit
-    /// are passed over.
+    /// What the name asks for: a range, for the index of tables that have very many. Of others, rows of the
+    /// key's range that do not fit are passed over.
     func condition(onName column: SQL) -> SQL {
-        guard let namePrefix else { return "" }
-        return "and starts_with(lower(\(fragment: column)), lower(\(namePrefix)))"
+        SQL.text(column, beginsWith: namePrefix)
     }
 
     /// What the rows must be below: everything, on the first page.
@@ -58,6 +57,18 @@ package struct Page<Noun: Identified>: Sendable {
         guard fetched.count > limit else { return Listing(items: fetched, next: nil) }
         let items = Array(fetched.prefix(limit))
         return Listing(items: items, next: items.last.map(id))
+    }
+}
+
+extension SQL {
+    /// `and …` for a text that begins so, in any case of its letters; nothing for nil. A range, which an
+    /// index on `lower(column) collate "C"` finds.
+    static func text(_ column: SQL, beginsWith prefix: String?) -> SQL {
+        guard let prefix, !prefix.isEmpty else { return "" }
+        return """
+            and lower(\(fragment: column)) collate "C" >= lower(\(prefix))
+            and lower(\(fragment: column)) collate "C" < lower(\(prefix)) || chr(1114111)
+            """
     }
 }
 

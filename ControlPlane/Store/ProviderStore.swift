@@ -83,6 +83,7 @@ package enum ProviderStore {
               from providers
              where tenant_id = \(TenantID.owner(tenant)) and id < \(page.bound)
                    \(fragment: name) \(fragment: kind) \(fragment: enabled)
+                   \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

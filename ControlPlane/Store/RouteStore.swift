@@ -64,6 +64,7 @@ package enum RouteStore {
     ) async throws(PostgresError) -> Listing<Route, Route> {
         let name: SQL = filter.name.map { "and name = \($0)" } ?? ""
         let enabled: SQL = filter.isEnabled.map { "and enabled = \($0)" } ?? ""
+        let strategy: SQL = filter.strategy.map { "and strategy = \($0.rawValue)" } ?? ""
         let model: SQL =
             filter.model.map {
                 """
@@ -78,7 +79,8 @@ package enum RouteStore {
               from (select *
                       from routes
                      where tenant_id = \(tenant) and id < \(page.bound)
-                           \(fragment: name) \(fragment: enabled) \(fragment: model)
+                           \(fragment: name) \(fragment: enabled) \(fragment: strategy)
+                           \(fragment: model) \(fragment: page.condition(onName: "name"))
                      order by id desc
                      limit \(page.fetchLimit)) as route
               left join route_targets as target on target.tenant_id = route.tenant_id and route_id = route.id

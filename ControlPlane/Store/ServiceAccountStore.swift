@@ -27,13 +27,16 @@ package enum ServiceAccountStore {
     }
 
     package static func list(
-        of tenant: TenantID, _ page: Page<ServiceAccount>, _ connection: PostgresConnection
+        of tenant: TenantID, status: ServiceAccount.Status? = nil, _ page: Page<ServiceAccount>,
+        _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<ServiceAccount, ServiceAccount> {
+        let ofStatus: SQL = status.map { "and status = \($0.rawValue)" } ?? ""
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from service_accounts
-             where tenant_id = \(tenant) and id < \(page.bound) \(fragment: page.condition(onName: "name"))
+             where tenant_id = \(tenant) and id < \(page.bound)
+                   \(fragment: ofStatus) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -102,14 +105,23 @@ package enum ManagementTokenStore {
     }
 
     package static func list(
-        of account: ServiceAccountID, of tenant: TenantID, _ page: Page<ManagementTokenNoun>,
+        of account: ServiceAccountID, of tenant: TenantID,
+        standing: (ManagementToken.Standing, at: Timestamp)? = nil, _ page: Page<ManagementTokenNoun>,
         _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<ManagementToken, ManagementTokenNoun> {
+        let standing: SQL =
+            switch standing {
+            case (.active, let now)?: "and revoked_at is null and coalesce(expires_at > \(now), true)"
+            case (.expired, let now)?: "and revoked_at is null and expires_at <= \(now)"
+            case (.revoked, _)?: "and revoked_at is not null"
+            case nil: ""
+            }
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from management_tokens
              where tenant_id = \(tenant) and service_account_id = \(account) and id < \(page.bound)
+                   \(fragment: standing)
              order by id desc
              limit \(page.fetchLimit)
             """)

@@ -39,8 +39,15 @@ package struct CallFilter: Hashable, Sendable {
     package var route: RouteID?
     package var provider: ProviderID?
     package var model: ModelID?
+    package var node: NodeID?
+    package var endpoint: String?
+    package var isStream: Bool?
+    package var costState: CostState?
     package var errorCode: String?
     package var hasFailed: Bool?
+
+    /// Whether the figures are the provider's own, a guess, or there was no price.
+    package enum CostState: String, Sendable, CaseIterable { case settled, estimated, unpriced }
 
     package init() {}
 }
@@ -88,6 +95,10 @@ extension UsageStore {
         if let route = filter.route { predicate = predicate + " and route_id = \(route)" }
         if let provider = filter.provider { predicate = predicate + " and provider_id = \(provider)" }
         if let model = filter.model { predicate = predicate + " and model_id = \(model)" }
+        if let node = filter.node { predicate = predicate + " and node_id = \(node)" }
+        if let endpoint = filter.endpoint { predicate = predicate + " and endpoint = \(endpoint)" }
+        if let isStream = filter.isStream { predicate = predicate + " and streamed = \(isStream)" }
+        if let state = filter.costState { predicate = predicate + " and cost_state = \(state.rawValue)" }
         if let code = filter.errorCode { predicate = predicate + " and error_code = \(code)" }
         if let hasFailed = filter.hasFailed {
             predicate =

@@ -2,22 +2,15 @@ package import Domain
 package import PostgresDriver
 
 extension UserStore {
-    /// Users whose address begins with `prefix` (compared in lowercase), of one status or of all.
+    /// Users of the platform that pass a filter, newest first.
     package static func search(
-        prefix: String?, status: User.Status?, _ page: Page<User>, _ connection: PostgresConnection
+        _ filter: UserFilter, _ page: Page<User>, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Listing<User, User> {
-        // Only what is asked for becomes part of the statement, so that each finds its index.
-        var condition: SQL = ""
-        if let status { condition = condition + "and status = \(status.rawValue) " }
-        if let low = prefix?.lowercased(), !low.isEmpty {
-            condition = condition + "and lower(email) collate \"C\" >= \(low) "
-            condition = condition + "and lower(email) collate \"C\" < \(low) || chr(1114111) "
-        }
         let rows = try await connection.query(
             """
             select \(fragment: columns)
               from users
-             where id < \(page.bound) \(fragment: condition)
+             where id < \(page.bound) \(fragment: filter.condition(page))
              order by id desc
              limit \(page.fetchLimit)
             """)
@@ -34,5 +27,22 @@ extension UserStore {
                set email_verified_at = coalesce(email_verified_at, \(now))
              where id = \(user) and lower(email) = lower(\(email))
             """) == 1
+    }
+}
+
+extension UserFilter {
+    /// Only what is asked for becomes part of the statement, so that each finds its index. On `users`.
+    func condition(_ page: Page<User>) -> SQL {
+        let ofStatus: SQL =
+            switch status {
+            // As the partial index has it.
+            case .disabled?: "and users.status = 'disabled'"
+            case let status?: "and users.status = \(status.rawValue)"
+            case nil: ""
+            }
+        return """
+            \(fragment: ofStatus) \(fragment: SQL.text("users.email", beginsWith: emailPrefix))
+            \(fragment: page.condition(onName: "users.name"))
+            """
     }
 }

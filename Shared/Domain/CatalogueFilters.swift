@@ -28,12 +28,16 @@ package struct ModelFilter: Hashable, Sendable {
 package struct RouteFilter: Hashable, Sendable {
     package var name: String?
     package var isEnabled: Bool?
+    package var strategy: RouteStrategy?
     /// That have this model as a target of their own.
     package var model: ModelID?
 
-    package init(name: String? = nil, isEnabled: Bool? = nil, model: ModelID? = nil) {
+    package init(
+        name: String? = nil, isEnabled: Bool? = nil, strategy: RouteStrategy? = nil, model: ModelID? = nil
+    ) {
         self.name = name
         self.isEnabled = isEnabled
+        self.strategy = strategy
         self.model = model
     }
 }

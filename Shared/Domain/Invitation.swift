@@ -1,5 +1,7 @@
 /// Asks somebody by e-mail into a tenant. Its token is in the message alone.
 package struct Invitation: Hashable, Sendable {
+    package enum Standing: String, Sendable, CaseIterable { case open, accepted, expired }
+
     package static let lifetimeSeconds: Int64 = 7 * 86_400
     package static let roleCounts = 1...20
 
@@ -32,6 +34,11 @@ package struct Invitation: Hashable, Sendable {
         self.expires = expires
         self.acceptedAt = acceptedAt
         self.acceptedBy = acceptedBy
+    }
+
+    package func standing(at now: Timestamp) -> Standing {
+        if acceptedAt != nil { return .accepted }
+        return now >= expires ? .expired : .open
     }
 
     /// Where its roles hold.

@@ -7,6 +7,8 @@ package struct LimitFilter: Hashable, Sendable {
     package var user: UserID?
     package var key: KeyID?
     package var metric: LimitMetric?
+    package var period: LimitPeriod?
+    package var partition: LimitPartition?
     package var mode: LimitMode?
 
     package init() {}

@@ -53,6 +53,8 @@ extension ManagementTokenText: CustomStringConvertible, CustomReflectable {
 
 /// What is kept of a management token.
 package struct ManagementToken: Hashable, Sendable {
+    package enum Standing: String, Sendable, CaseIterable { case active, revoked, expired }
+
     package let id: ManagementTokenID
     package let tenant: TenantID
     package let serviceAccount: ServiceAccountID
@@ -78,5 +80,10 @@ package struct ManagementToken: Hashable, Sendable {
         self.revoked = revoked
         self.lastUsedAt = lastUsedAt
         self.createdAt = createdAt
+    }
+
+    package func standing(at now: Timestamp) -> Standing {
+        if revoked != nil { return .revoked }
+        return expires.map { now >= $0 } ?? false ? .expired : .active
     }
 }

@@ -21,6 +21,13 @@ struct LargeListTests {
             ID(high: 0x7000, low: 0x8000_0000_0000_0000 + UInt64(number))
         }
 
+        func keys(_ standing: KeyStanding, _ connection: PostgresConnection) async throws -> Int {
+            let now = Timestamp(microseconds: 1_800_000_000_000_000)
+            return try await KeyStore.list(
+                of: tenant, standing: (standing, at: now), middle(), connection
+            ).items.count
+        }
+
         func middle<Noun>() -> Page<Noun> {
             Page(after: id(LargeListTests.rows / 2), limit: LargeListTests.limit)
         }
@@ -29,6 +36,7 @@ struct LargeListTests {
     struct Example: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let table: String
+        var count = LargeListTests.limit
         let list: @Sendable (World, PostgresConnection) async throws -> Int
     }
 
@@ -36,14 +44,62 @@ struct LargeListTests {
         Example(testDescription: "keys of a tenant", table: "keys") { world, connection in
             try await KeyStore.list(of: world.tenant, world.middle(), connection).items.count
         },
+        Example(testDescription: "keys that work", table: "keys") { world, connection in
+            try await world.keys(.active, connection)
+        },
+        Example(testDescription: "keys that are revoked", table: "keys") { world, connection in
+            try await world.keys(.revoked, connection)
+        },
+        Example(testDescription: "keys that have expired", table: "keys", count: 10) { world, connection in
+            try await world.keys(.expired, connection)
+        },
+        Example(testDescription: "keys to come", table: "keys", count: 10) { world, connection in
+            try await world.keys(.notYetValid, connection)
+        },
+        Example(testDescription: "keys by name", table: "keys", count: 11) { world, connection in
+            let page = Page<Key>(limit: LargeListTests.limit, namePrefix: "Key 777")
+            return try await KeyStore.list(of: world.tenant, page, connection).items.count
+        },
         Example(testDescription: "users", table: "users") { world, connection in
-            try await UserStore.search(prefix: nil, status: nil, world.middle(), connection).items.count
+            try await UserStore.search(UserFilter(), world.middle(), connection).items.count
         },
         Example(testDescription: "users of one status", table: "users") { world, connection in
-            try await UserStore.search(prefix: nil, status: .active, world.middle(), connection).items.count
+            let active = UserFilter(status: .active)
+            return try await UserStore.search(active, world.middle(), connection).items.count
+        },
+        Example(testDescription: "users of a rare status", table: "users") { world, connection in
+            let disabled = UserFilter(status: .disabled)
+            return try await UserStore.search(disabled, world.middle(), connection).items.count
+        },
+        Example(testDescription: "users by name", table: "users", count: 11) { world, connection in
+            let page = Page<User>(limit: LargeListTests.limit, namePrefix: "USER 777")
+            return try await UserStore.search(UserFilter(), page, connection).items.count
         },
         Example(testDescription: "members of a tenant", table: "users") { world, connection in
             try await UserStore.members(of: world.tenant, world.middle(), connection).items.count
+        },
+        Example(testDescription: "members of a rare status", table: "users") { world, connection in
+            try await MemberStore.list(
+                of: world.tenant, where: UserFilter(status: .disabled), world.middle(), connection
+            ).items.count
+        },
+        Example(testDescription: "members by address", table: "users", count: 11) { world, connection in
+            try await MemberStore.list(
+                of: world.tenant, where: UserFilter(emailPrefix: "user777"),
+                Page(limit: LargeListTests.limit), connection
+            ).items.count
+        },
+        Example(testDescription: "bindings of a role", table: "bindings") { world, connection in
+            try await BindingStore.list(
+                of: world.tenant, where: BindingFilter(role: .builtIn("developer")), world.middle(),
+                connection
+            ).items.count
+        },
+        Example(testDescription: "bindings in a workspace", table: "bindings") { world, connection in
+            try await BindingStore.list(
+                of: world.tenant, where: BindingFilter(workspace: world.workspace), world.middle(),
+                connection
+            ).items.count
         },
         Example(testDescription: "sessions of a user", table: "sessions") { world, connection in
             try await SessionStore.list(
@@ -61,7 +117,7 @@ struct LargeListTests {
                     let before = try await Self.effort(example.table, connection)
                     let count = try await example.list(world, connection)
                     let after = try await Self.effort(example.table, connection)
-                    #expect(count == Self.limit, "\(example.testDescription)")
+                    #expect(count == example.count, "\(example.testDescription)")
                     #expect(after.scans == before.scans, "\(example.testDescription): reads the whole table")
                     let read = after.rows - before.rows
                     let name = example.testDescription
@@ -94,23 +150,36 @@ struct LargeListTests {
             _ = try await connection.execute(
                 """
                 insert into keys (tenant_id, id, workspace_id, name, public_id, secret_hash, endpoints,
-                                  routes, created_at, updated_at)
+                                  routes, created_at, updated_at, revoked_at, expires_at, not_before)
                 select \(tenant.id), ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
                        \(workspace.id), 'key ' || n, lpad(n::text, 16, '0'), sha256(n::text::bytea), 1, '{}',
-                       now(), now()
+                       now(), now(), case n % 10 when 1 then now() end,
+                       case when n % 1000 = 2 then timestamptz '2020-01-01'
+                            when n % 2 = 0 then timestamptz '2099-01-01' end,
+                       case when n % 1000 = 3 then timestamptz '2098-01-01' end
                   from generate_series(1, \(count)) n
                 """)
             _ = try await connection.execute(
                 """
                 insert into users (id, email, name, status, created_at, updated_at)
                 select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
-                       'user' || n || '@example.com', 'User ' || n, 'active', now(), now()
+                       'user' || n || '@example.com', 'User ' || n,
+                       case n % 10 when 4 then 'disabled' else 'active' end, now(), now()
                   from generate_series(1, \(count)) n
                 """)
             _ = try await connection.execute(
                 """
                 insert into members (tenant_id, user_id, created_at)
                 select \(tenant.id), id, now() from users where id <> \(user.id)
+                """)
+            _ = try await connection.execute(
+                """
+                insert into bindings (tenant_id, id, user_id, workspace_id, role, created_at)
+                select \(tenant.id), id, id,
+                       case when n % 100 = 6 then \(workspace.id) end,
+                       case when n % 100 = 5 then 'developer' else 'viewer' end, now()
+                  from (select id, row_number() over (order by id) as n
+                          from users where id <> \(user.id)) as numbered
                 """)
             _ = try await connection.execute(
                 """

@@ -64,7 +64,7 @@ struct UserStoreTests {
                 var ana = try await fixture.user("ana@example.com", connection)
                 let bob = try await fixture.user("bob@example.com", connection)
                 let listed = try await pages(limit: 1) {
-                    try await UserStore.search(prefix: nil, status: nil, $0, connection)
+                    try await UserStore.search(UserFilter(), $0, connection)
                 }
                 #expect(listed == [[bob], [ana]])
                 let seen = ana.updatedAt

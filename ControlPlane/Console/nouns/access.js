@@ -34,6 +34,7 @@ const members = {
         { name: "name", show: (row) => row.user.name }, { name: "email", show: (row) => row.user.email },
         { name: "status", show: (row) => badge(row.user.status) }, { name: "joined_at", kind: "ago", isWide: true },
     ],
+    filters: () => [{ name: "name_prefix" }, { name: "email" }, { name: "status", kind: "choice", values: ["active", "disabled"] }],
     details: [
         { name: "email", show: (row) => row.user.email }, { name: "status", show: (row) => badge(row.user.status) },
         { name: "joined_at", kind: "time" }, { name: "id", show: (row) => h("code", {}, row.user.id) },
@@ -60,11 +61,10 @@ const invitations = {
     name: "invitations", kind: "invitation", path: (context) => `${under(context)}/invitations`, hasPage: false,
     permissions: { read: "invitations:read", create: "invitations:create" },
     title: (row) => row.email,
+    filters: () => [{ name: "standing", kind: "choice", values: ["open", "accepted", "expired"], words: "status" }],
     columns: [
         { name: "email" }, { name: "roles", kind: "list", words: "role" }, { ...workspaceColumn },
-        {
-            name: "standing", show: (row) => badge(row.accepted_at ? "accepted" : new Date(row.expires_at) < new Date() ? "expired" : "waiting"),
-        },
+        { name: "standing", kind: "badge" },
         { name: "expires_at", kind: "ago", isWide: true },
         {
             name: "actions", label: "common.actions", show: (row, context) => !row.accepted_at && h("span", { class: "buttons" },
@@ -184,7 +184,7 @@ const serviceAccounts = {
         created: (answer) => showOnce(t("secret.token"), [[t("secret.tokenName"), answer.secret]]),
         columns: [
             { name: "name" }, { name: "prefix", kind: "code", isWide: true },
-            { name: "standing", show: (row) => badge(row.revoked_at ? "revoked" : row.expires_at && new Date(row.expires_at) < new Date() ? "expired" : "active") },
+            { name: "standing", kind: "badge" },
             { name: "expires_at", kind: "ago", isWide: true }, { name: "last_used_at", kind: "ago", isWide: true },
         ],
         actions: [{

@@ -119,7 +119,8 @@ const keys = {
         workspaceColumn, { name: "kind", isWide: true, kind: "badge", words: "keyKind" }, { name: "last_used_at", kind: "ago" },
     ],
     filters: (context) => [
-        workspaceField(context), { name: "kind", kind: "choice", values: kinds, words: "keyKind" }, { name: "tag" },
+        { name: "name_prefix" }, workspaceField(context), { name: "kind", kind: "choice", values: kinds, words: "keyKind" },
+        { name: "standing", kind: "choice", values: ["active", "revoked", "expired", "not_yet_valid"], words: "status" }, { name: "tag" },
         { name: "unused_since", kind: "time" },
     ],
     listButtons: (context) => (may("keys:revoke", context.tenant)

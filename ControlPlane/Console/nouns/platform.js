@@ -30,7 +30,7 @@ export const tenantFields = [
     { name: "time_zone", kind: "choice", required: true, get values() { return zones(); }, on: "update" },
     { name: "currency", required: true, on: "update" },
     { name: "retention_days", kind: "number", on: "update" }, { name: "region", isNullable: true, on: "update" },
-    { name: "node_group", required: true, on: "update" }, { name: "sign_up_domain", isNullable: true, on: "update" },
+    { name: "sign_up_domain", isNullable: true, on: "update" },
 ];
 
 /// What is added to providers' prices when this tenant's calls are counted.
@@ -57,7 +57,7 @@ const tenants = {
     ],
     details: [
         { name: "status", kind: "badge" }, { name: "slug", kind: "code" }, { name: "time_zone" }, { name: "currency" },
-        { name: "retention_days", kind: "number" }, { name: "region" }, { name: "node_group" }, { name: "sign_up_domain" },
+        { name: "retention_days", kind: "number" }, { name: "region" }, { name: "sign_up_domain" },
         idColumn, ...timesOf,
     ],
     fields: () => tenantFields,
@@ -93,7 +93,7 @@ const users = {
     columns: [
         { name: "name" }, { name: "email" }, { name: "status", kind: "badge" }, { name: "created_at", kind: "ago", isWide: true },
     ],
-    filters: () => [{ name: "email" }, { name: "status", kind: "choice", values: ["active", "disabled"] }],
+    filters: () => [{ name: "name_prefix" }, { name: "email" }, { name: "status", kind: "choice", values: ["active", "disabled"] }],
     details: [
         { name: "email" }, { name: "status", kind: "badge" }, { name: "locale" }, { name: "email_verified_at", kind: "time" }, idColumn, ...timesOf,
     ],
@@ -137,6 +137,7 @@ const users = {
 const nodes = {
     name: "nodes", kind: "node", event: "node", path: () => "/nodes", permissions: { read: "nodes:read" },
     title: (row) => row.name,
+    filters: () => [{ name: "name_prefix" }, { name: "region" }, { name: "status", kind: "choice", values: ["active", "draining", "revoked"] }],
     columns: [
         { name: "name" }, { name: "connected", show: (row) => badge(row.connected ? "connected" : "disconnected") },
         { name: "status", kind: "badge" }, { name: "region", isWide: true }, { name: "running_version", kind: "code", isWide: true },
@@ -163,6 +164,7 @@ const joinTokens = {
     name: "join-tokens", kind: "join_token", path: () => "/join-tokens", hasPage: false,
     permissions: { read: "join-tokens:read", create: "join-tokens:create" },
     title: (row) => row.node_name,
+    filters: () => [{ name: "standing", kind: "choice", values: ["open", "used", "expired"], words: "status" }],
     columns: [
         { name: "node_name" }, { name: "standing", kind: "badge" }, { name: "region", isWide: true }, { name: "expires_at", kind: "ago" },
         { name: "used_at", kind: "ago", isWide: true },
