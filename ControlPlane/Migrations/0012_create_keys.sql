@@ -6,6 +6,7 @@ create table keys (
     id               uuid         not null,
     workspace_id     uuid         not null,
     name             text         not null,
+    folded_name      text collate "C" generated always as (lower(name)) stored,   -- to find by its beginning
     kind             text         not null default 'application',
     owner_id         uuid,                            -- a member
     public_id        text         not null,
@@ -55,7 +56,7 @@ create unique index key_public_id_is_unique on keys (public_id);
 create index keys_by_workspace on keys (tenant_id, workspace_id, id desc);
 create index keys_by_owner on keys (tenant_id, owner_id, id desc) where owner_id is not null;
 create index keys_by_tag on keys using gin (tags) where tags <> '{}';
-create index keys_by_name on keys (tenant_id, lower(name) collate "C");
+create index keys_by_name on keys (tenant_id, folded_name);
 -- For lists of those that work, and of those that do not for one reason or another.
 create index keys_standing on keys (tenant_id, id desc) where revoked_at is null;
 create index keys_revoked on keys (tenant_id, id desc) where revoked_at is not null;

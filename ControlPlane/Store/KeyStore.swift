@@ -69,7 +69,7 @@ package enum KeyStore {
               from keys
              where keys.tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
                    \(fragment: standing.map(condition) ?? "")
-                   \(fragment: page.condition(onName: "name"))
+                   \(fragment: page.condition(onFoldedName: "folded_name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

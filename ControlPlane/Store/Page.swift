@@ -29,8 +29,12 @@ package struct Page<Noun: Identified>: Sendable {
     /// What the name asks for: a range, for the index of tables that have very many. Of others, rows of the
     /// key's range that do not fit are passed over.
     func condition(onName column: SQL) -> SQL {
-        SQL.text(column, beginsWith: namePrefix)
+        SQL.text("lower(\(fragment: column))", beginsWith: namePrefix)
     }
+
+    /// As `condition(onName:)`, on a column that holds the name in lowercase. Under row-level security an
+    /// index is asked with what cannot tell of other rows alone, and `lower` is not known to be so.
+    func condition(onFoldedName column: SQL) -> SQL { SQL.text(column, beginsWith: namePrefix) }
 
     /// What the rows must be below: everything, on the first page.
     var bound: ID<Noun> {
@@ -61,13 +65,13 @@ package struct Page<Noun: Identified>: Sendable {
 }
 
 extension SQL {
-    /// `and …` for a text that begins so, in any case of its letters; nothing for nil. A range, which an
-    /// index on `lower(column) collate "C"` finds.
-    static func text(_ column: SQL, beginsWith prefix: String?) -> SQL {
+    /// `and …` for a text in lowercase that begins so, in any case of its letters; nothing for nil. A range,
+    /// which an index on `folded collate "C"` finds.
+    static func text(_ folded: SQL, beginsWith prefix: String?) -> SQL {
         guard let prefix, !prefix.isEmpty else { return "" }
         return """
-            and lower(\(fragment: column)) collate "C" >= lower(\(prefix))
-            and lower(\(fragment: column)) collate "C" < lower(\(prefix)) || chr(1114111)
+            and \(fragment: folded) collate "C" >= lower(\(prefix))
+            and \(fragment: folded) collate "C" < lower(\(prefix)) || chr(1114111)
             """
     }
 }

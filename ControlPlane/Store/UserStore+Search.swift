@@ -41,7 +41,7 @@ extension UserFilter {
             case nil: ""
             }
         return """
-            \(fragment: ofStatus) \(fragment: SQL.text("users.email", beginsWith: emailPrefix))
+            \(fragment: ofStatus) \(fragment: SQL.text("lower(users.email)", beginsWith: emailPrefix))
             \(fragment: page.condition(onName: "users.name"))
             """
     }

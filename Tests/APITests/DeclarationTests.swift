@@ -72,8 +72,11 @@ struct DeclarationTests {
             #expect(document["routes"]?[0]?["targets"]?[0]?["model"] == "@model/openai/gpt-4o-mini")
             #expect(document["keys"]?[0]?["routes"] == ["@route/chat"])
             #expect(document["keys"]?[0]?["metadata"] == ["a": "@@1"])
-            #expect(document["limits"]?[1]?["subject"]?["group"] == "@group/Everybody")
-            #expect(document["limits"]?[2]?["subject"]?["key"] == "@key/default/app")
+            func subject(of limit: String) -> JSONValue? {
+                document["limits"]?.array?.first { $0["name"]?.string == limit }?["subject"]
+            }
+            #expect(subject(of: "burst")?["group"] == "@group/Everybody")
+            #expect(subject(of: "own")?["key"] == "@key/default/app")
             #expect(document["group_members"]?[0]?["group"] == "@group/Everybody")
             #expect(document["group_members"]?[0]?["user"]?.string?.hasPrefix("@user/") == true)
             let keyless = try await Self.export(server, world.acme.tenant, world.admin, keys: false)

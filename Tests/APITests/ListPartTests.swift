@@ -82,7 +82,7 @@ struct ListPartTests {
                         let said = Set(part.map { Self.text($0[name]) })
                         #expect(said.isSubset(of: [value]), "\(list.route.operationID)?\(name)=\(value)")
                         count += part.count
-                        if (1..<whole.count).contains(part.count) {
+                        if !part.isEmpty, part.count < whole.count {
                             divided.insert("\(list.route.operationID) \(name)")
                         }
                     }
@@ -146,8 +146,9 @@ struct ListPartTests {
                 ])
             let builtIn = try await world.make(
                 base, ["group": .string(world.acme.group), "role": "billing-manager"])
-            func ids(_ query: String) async throws -> [String] {
-                try await Self.things("\(base)?\(query)", world).compactMap { $0["id"]?.string }
+            // Made in one moment, they come in any order.
+            func ids(_ query: String) async throws -> Set<String> {
+                Set(try await Self.things("\(base)?\(query)", world).compactMap { $0["id"]?.string })
             }
             #expect(try await ids("role=\(role)") == [own])
             #expect(try await ids("workspace=\(world.acme.workspace)") == [own])

@@ -112,8 +112,10 @@ struct LargeListTests {
     func middlePages() async throws {
         try await withTestDatabase { database in
             let world = try await Self.fill(database.pool)
+            // As the admin API: what row-level security keeps from an index is seen only so.
+            let pool = database.makePool(role: .app)
             for example in Self.examples {
-                try await database.pool.withTenant(world.tenant) { connection in
+                try await pool.withTenant(world.tenant) { connection in
                     let before = try await Self.effort(example.table, connection)
                     let count = try await example.list(world, connection)
                     let after = try await Self.effort(example.table, connection)
@@ -124,6 +126,7 @@ struct LargeListTests {
                     #expect((1...2 * Self.limit).contains(read), "\(name): \(read) rows read")
                 }
             }
+            await pool.close()
         }
     }
 

@@ -205,7 +205,7 @@ final class Declaration {
         }
         let changed = noun.members.filter { member in
             guard let value = wanted[member.name], !member.schema.isWriteOnly,
-                !noun.atFirst.contains(member.name)
+                !noun.atFirst.contains(member.name), !noun.identity.contains(member.name)
             else { return false }
             return !DeclaredValue.isSame(value, thing[member.name] ?? .null, member.schema)
         }
