@@ -7,7 +7,7 @@ package enum RouteTable {
         + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
         + LimitRoutes.all + AlertRoutes.all + ReportScheduleRoutes.all
-        + UsageRoutes.all + UsageEventRoutes.all
+        + UsageRoutes.all + UsageEventRoutes.all + RefusalRoutes.all
         + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
         + DeclarationRoutes.all + ClientErrorRoutes.all + DashboardRoutes.all

@@ -56,6 +56,7 @@ package struct Operations {
     package var rollout: RolloutOperations { RolloutOperations(environment: environment) }
     package var trust: TrustOperations { TrustOperations(environment: environment) }
     package var usage: UsageOperations { UsageOperations(environment: environment) }
+    package var refusals: RefusalOperations { RefusalOperations(environment: environment) }
     package var callLog: CallLogOperations { CallLogOperations(environment: environment) }
     package var backups: BackupOperations { BackupOperations(environment: environment) }
     package var auditEvents: AuditOperations { AuditOperations(environment: environment) }

@@ -61,6 +61,9 @@ final class Housekeeping {
         } catch {
             log.warning("housekeeping failed; it runs again in an hour", ["error": LogValue(error)])
         }
+        do throws(OperationError) { _ = try await operations.refusals.forgetOld() } catch {
+            log.warning("old refusals were not removed", ["error": LogValue(error)])
+        }
         do throws(OperationError) {
             if try await operations.trust.renewSnapshotKey() { log.info("replaced the snapshot key in time") }
         } catch {

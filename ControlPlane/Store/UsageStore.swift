@@ -74,8 +74,9 @@ package enum UsageStore {
             values (\(batch.node), \(batch.outboxEpoch), \(batch.sequence), \(digest), \(batch.events.count),
                     \(batch.totalCost), \(now))
             """)
-        try await copy(batch, connection)
+        if !batch.events.isEmpty { try await copy(batch, connection) }
         try await UsageRollup(batch.events).write(connection)
+        try await RefusalStore.take(batch, connection)
         try await GrantSettlement(batch.events).write(of: batch.node, connection)
         return .acknowledged(sequence: batch.sequence)
     }

@@ -237,6 +237,14 @@ final class OutboxFile {
             // Either the batch is full, or the next event did not fit into it.
             if event < records.count || state.unsealedEvents >= options.sealAtEvents { try sealUnsealed() }
         }
+        try insertNotes(records.notes)
+    }
+
+    /// A row without events: it travels in the batch that is open.
+    private func insertNotes(_ notes: [UInt8]) throws(SQLiteError) {
+        if notes.isEmpty { return }
+        if state.unsealedBytes + notes.count > options.sealAtBytes { try sealUnsealed() }
+        if let failure = notes.withUnsafeBytes({ insertRow($0, events: 0, 0) }) { throw failure }
     }
 
     private func insertRow(_ bytes: UnsafeRawBufferPointer, events: Int, _ cost: Int64) -> SQLiteError? {
@@ -255,7 +263,7 @@ final class OutboxFile {
 
     /// Seals whatever is not sealed yet; nothing happens when there is nothing.
     func seal() throws(SQLiteError) {
-        guard state.unsealedEvents > 0 else { return }
+        guard state.unsealedBytes > 0 else { return }
         let before = state
         do throws(SQLiteError) {
             try database.transaction { () throws(SQLiteError) in try sealUnsealed() }
@@ -266,7 +274,7 @@ final class OutboxFile {
     }
 
     private func sealUnsealed() throws(SQLiteError) {
-        guard state.unsealedEvents > 0 else { return }
+        guard state.unsealedBytes > 0 else { return }
         let last = state.nextGroup - 1, sequence = state.sealed.upperBound
         let rows = try readRows(from: state.firstUnsealed, through: last)
         guard rows.events == state.unsealedEvents else { throw Self.damaged("rows are missing") }

@@ -62,6 +62,12 @@ package final class OutboxPort: TimerOwner {
         scheduleHandOver()
     }
 
+    /// Appends records of a batch that are no events, without waiting for their commit.
+    package func appendNotes(_ notes: [UInt8]) {
+        records.notes += notes
+        scheduleHandOver()
+    }
+
     /// Notes a call that is under way, without waiting: after a kill it becomes an event as it is here.
     package func begin(_ call: OpenCall) {
         records.calls.begun.append(call)

@@ -33,7 +33,7 @@ final class OutboxWriter {
         self.shared = shared
         self.alarm = alarm
         // Rows of an earlier run are sealed without waiting.
-        if file.state.unsealedEvents > 0 { sealDeadline = monotonicNanoseconds() }
+        if file.state.unsealedBytes > 0 { sealDeadline = monotonicNanoseconds() }
         publishStatus()
     }
 
@@ -98,7 +98,7 @@ final class OutboxWriter {
         commits += 1
         events += records.count
         records.clear()
-        if file.state.unsealedEvents == 0 {
+        if file.state.unsealedBytes == 0 {
             sealDeadline = nil
         } else if sealDeadline == nil || file.state.sealed.upperBound != sealedBefore {
             sealDeadline = now + options.sealAfterNanoseconds

@@ -10,10 +10,12 @@ struct PendingRecords {
     /// The most that is held of a grant, where it grew.
     var margins: [GrantCharge] = []
     var calls = CallRecords()
+    /// Records of a batch that are no events: nobody waits for them.
+    var notes: [UInt8] = []
 
     /// Events.
     var count: Int { lengths.count }
-    var isEmpty: Bool { lengths.isEmpty && margins.isEmpty && calls.isEmpty }
+    var isEmpty: Bool { lengths.isEmpty && margins.isEmpty && calls.isEmpty && notes.isEmpty }
 
     mutating func append(cost: Int64, charges: [GrantCharge] = [], encode: (inout [UInt8]) -> Void) {
         let start = bytes.count
@@ -31,6 +33,7 @@ struct PendingRecords {
         margins.append(contentsOf: others.margins)
         calls.begun.append(contentsOf: others.calls.begun)
         calls.ended.append(contentsOf: others.calls.ended)
+        notes.append(contentsOf: others.notes)
     }
 
     struct Run: Equatable {
@@ -69,6 +72,7 @@ struct PendingRecords {
         margins.removeAll(keepingCapacity: keep)
         calls.begun.removeAll(keepingCapacity: keep)
         calls.ended.removeAll(keepingCapacity: keep)
+        notes.removeAll()
     }
 }
 

@@ -8,9 +8,12 @@ package final class UsageRecorder {
     private let outbox: Outbox
     private let port: OutboxPort
     private let calls: OpenCalls
+    /// Where refused calls are noted; shared by the loops of a node.
+    package let refusals: RefusalLog?
 
-    package init(outbox: Outbox, loop: EventLoop) {
+    package init(outbox: Outbox, loop: EventLoop, refusals: RefusalLog? = nil) {
         self.outbox = outbox
+        self.refusals = refusals
         port = outbox.port(for: loop)
         calls = OpenCalls(loop: loop, port: port)
     }

@@ -129,6 +129,7 @@ package final class Gateway {
     ) async {
         if failure.ending == .clientGone { return }
         meters.noteRefusal(failure.code, status: failure.status)
+        noteRefusal(exchange, failure)
         traceRefusal(exchange, failure)
         log.debug(
             "call refused",
@@ -137,6 +138,16 @@ package final class Gateway {
                 "status": LogValue(failure.status),
             ])
         await RefusalEdge.answer(exchange, with: failure, in: dialect)
+    }
+
+    /// For the report of the key's tenant, when the caller knows the key's secret.
+    private func noteRefusal(_ exchange: Exchange, _ failure: CallFailure) {
+        guard let refusals = recorder.refusals, let snapshot = live.current?.compiled,
+            let bearer = bearer(exchange), let key = identify(bearer, in: snapshot)
+        else { return }
+        refusals.note(
+            failure.code, status: failure.status, of: key.id, in: key.workspace, key.tenant, at: clock.now(),
+            request: "\(exchange.requestID)")
     }
 
     func takeReply(_ exchange: Exchange) -> ChatReply {

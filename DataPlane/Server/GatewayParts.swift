@@ -49,9 +49,11 @@ struct GatewayParts {
         let feed = try await startFeed(parts, identity, directory, snapshots, resolver, metrics)
         let grants = NodeGrants(at: loop.now)
         let exchanger = try await startGrants(parts, grants, outbox, feed, metrics)
-        try await startUpload(parts, outbox, feed, exchanger, metrics)
+        let refusals = RefusalLog(metrics: metrics)
+        try await startUpload(parts, outbox, refusals, feed, exchanger, metrics)
         let shared = SharedParts(
-            snapshots: snapshots, outbox: outbox, grants: grants, resolver: resolver, egress: egress,
+            snapshots: snapshots, outbox: outbox, refusals: refusals, grants: grants, resolver: resolver,
+            egress: egress,
             upstreamTLS: upstreamTLS, clientLimits: StartUp.clientLimits(values),
             gatewayLimits: StartUp.gatewayLimits(values, of: identity), clock: clock, metrics: metrics,
             tracer: exporter.tracer, log: log)
@@ -174,9 +176,10 @@ struct GatewayParts {
     /// Follows the control plane and delivers usage. Stopped after the last call, it tries once more to
     /// deliver what those left; the rest waits in the outbox.
     private func startUpload(
-        _ parts: Parts, _ outbox: Outbox, _ feed: NodeFeed, _ exchanger: GrantExchanger,
-        _ metrics: MetricsRegistry
+        _ parts: Parts, _ outbox: Outbox, _ refusals: RefusalLog, _ feed: NodeFeed,
+        _ exchanger: GrantExchanger, _ metrics: MetricsRegistry
     ) async throws {
+        let shipper = RefusalShipper(loop: loop, outbox: outbox, refusals: refusals)
         let uploader = UsageUploader(loop: loop, outbox: outbox, log: log, metrics: metrics) {
             await feed.postUsage($0)
         }
@@ -193,11 +196,14 @@ struct GatewayParts {
         feed.start()
         try await parts.start("usage upload") {
             uploader.start()
+            shipper.start()
             return uploader
         } stop: { [loop] uploader, nanoseconds in
+            shipper.stop()
+            shipper.ship()
             _ = await outbox.sealNow()
             let deadline = loop.now + min(nanoseconds / 2, 2_000_000_000)
-            while outbox.status.depth > 0, loop.now < deadline { await loop.sleep(nanoseconds: 20_000_000) }
+            while outbox.status.bytes > 0, loop.now < deadline { await loop.sleep(nanoseconds: 20_000_000) }
             uploader.stop()
         }
     }

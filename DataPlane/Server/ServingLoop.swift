@@ -15,6 +15,7 @@ import Transport
 struct SharedParts: Sendable {
     let snapshots: LiveSnapshots
     let outbox: Outbox
+    let refusals: RefusalLog
     let grants: NodeGrants
     let resolver: BlockingPool
     let egress: EgressPolicy
@@ -50,7 +51,7 @@ final class ServingLoop {
         let client = HTTPClient(loop: loop, dialer: dialer, limits: shared.clientLimits)
         let gateway = Gateway(
             loop: loop, live: LiveSnapshot(following: shared.snapshots, on: loop),
-            recorder: UsageRecorder(outbox: shared.outbox, loop: loop),
+            recorder: UsageRecorder(outbox: shared.outbox, loop: loop, refusals: shared.refusals),
             grants: GrantPort(
                 shared.grants, outbox: shared.outbox, loop: loop, clock: shared.clock),
             calling: UpstreamCalling(client: client, tls: shared.upstreamTLS), clock: shared.clock,

@@ -110,21 +110,34 @@ package func authenticate(
     _ credential: UnsafeRawBufferPointer, for endpoint: Endpoint, from origin: CallOrigin = CallOrigin(),
     at now: Timestamp, in snapshot: CompiledSnapshot
 ) throws(Refusal) -> AdmittedKey {
+    let (record, replaced, segment) = try recognise(credential, in: snapshot)
+    return try admitted(
+        record, isReplaced: replaced.map { now >= $0 } ?? false, segment, for: endpoint, from: origin,
+        at: now,
+        in: snapshot)
+}
+
+/// Whose key it is, whether or not it may be used now; nil for strangers. For the books of refused calls.
+package func identify(_ credential: UnsafeRawBufferPointer, in snapshot: CompiledSnapshot) -> KeyRecord? {
+    try? recognise(credential, in: snapshot).record
+}
+
+/// The key of which the caller knows the secret; when it is the one of before a rotation, until when it
+/// counts.
+private func recognise(
+    _ credential: UnsafeRawBufferPointer, in snapshot: CompiledSnapshot
+) throws(Refusal) -> (record: KeyRecord, replacedAt: Timestamp?, segment: KeySegment) {
     guard let key = KeyText(bytes: credential) else { throw .invalidKey }
     guard let (segment, index) = snapshot.find(key.publicID) else {
         _ = SecretHash.unknown.matches(key)
         throw .invalidKey
     }
     let record = segment[index]
-    var isReplaced = false
-    if !record.secretHash.matches(key) {
-        guard let previous = segment.scope(of: record)?.previous, previous.hash.matches(key) else {
-            throw .invalidKey
-        }
-        isReplaced = now >= previous.until
+    if record.secretHash.matches(key) { return (record, nil, segment) }
+    guard let previous = segment.scope(of: record)?.previous, previous.hash.matches(key) else {
+        throw .invalidKey
     }
-    return try admitted(
-        record, isReplaced: isReplaced, segment, for: endpoint, from: origin, at: now, in: snapshot)
+    return (record, previous.until, segment)
 }
 
 /// Everything about a key whose secret is known.

@@ -51,6 +51,7 @@ final class GatewayBench {
     let fixture: SnapshotFixture
     let parts: SnapshotFixture.Parts
     let outbox: Outbox
+    let refusals: RefusalLog
     let folder = TemporaryDirectory()
     let lender: TestLender
     let exchanger: GrantExchanger
@@ -93,6 +94,7 @@ final class GatewayBench {
         outbox = try UsageOutbox.open(
             in: DataDirectory(path: folder.path), node: Self.node, options: plan.outbox,
             log: .silent, metrics: metrics)
+        refusals = RefusalLog(metrics: metrics)
         let grants = NodeGrants(at: loop.now)
         exchanger = GrantExchanger(
             loop: loop, grants: grants, outbox: outbox, clock: .fixed(fixture.now), log: .silent,
@@ -104,7 +106,7 @@ final class GatewayBench {
             tls: try .client(trustPEM: nil, certificateChainPEM: nil, privateKeyPEM: nil, alpn: []))
         let gateway = Gateway(
             loop: loop, live: LiveSnapshot(fixed: plan.hasSnapshot ? serving : nil),
-            recorder: UsageRecorder(outbox: outbox, loop: loop),
+            recorder: UsageRecorder(outbox: outbox, loop: loop, refusals: refusals),
             grants: GrantPort(
                 grants, outbox: outbox, loop: loop, clock: .fixed(fixture.now),
                 patienceNanoseconds: plan.patienceNanoseconds), calling: calling,

@@ -1,10 +1,12 @@
 import Contract
 import Domain
+import EventLoops
 import HTTPCalling
 import HTTPServing
 import HTTPWire
 import JSONText
 import LocalStore
+import Metering
 import StandInProvider
 import Telemetry
 import TestSupport
@@ -292,6 +294,28 @@ struct RefusalTests {
             let answer = try await bench.chat()
             #expect(answer.status == 503 && answer.fields["x-eclusa-error-code"] == "draining")
             #expect(answer.fields["retry-after"] == "1")
+        }
+    }
+
+    @Test("refused calls of a known key are noted for its tenant's report; strangers are nobody's")
+    func reported() async throws {
+        var plan = Self.key { key, fixture in Self.entry(key, expires: fixture.now) }
+        plan.outbox.sealAfterNanoseconds = .max / 4
+        try await GatewayBench.run(plan) { bench in
+            for _ in 0..<3 { #expect(try await bench.chat().status == 401) }
+            _ = try await bench.get("/v1/models")
+            _ = try await bench.chat(key: Self.stranger)
+            let shipper = RefusalShipper(loop: bench.loop, outbox: bench.outbox, refusals: bench.refusals)
+            shipper.ship()
+            while bench.outbox.status.bytes == 0 { await bench.loop.yieldTurn() }
+            #expect(await bench.outbox.sealNow())
+            let sent = try #require(await bench.outbox.batch(1))
+            let batch = try SealedUsageBatch(bytes: sent.bytes).opened()
+            #expect(batch.events.isEmpty)
+            #expect(batch.refusals.map(\.code) == ["key_expired"] && batch.refusals.map(\.calls) == [4])
+            #expect(batch.refusals.first?.tenant == bench.parts.tenant)
+            #expect(batch.refusalSamples.count == 4)
+            #expect(batch.refusalSamples.allSatisfy { $0.status == 401 && $0.request.hasPrefix("req_") })
         }
     }
 

@@ -77,6 +77,8 @@ struct DatabaseRoleTests {
         recovery_codes.user_id: reports=r
         recovery_codes: app=ard
         refresh_tokens: app=arwd
+        refusal_minutes: app=rd ingest=arw reports=r
+        refusal_samples: app=rd ingest=a reports=r
         report_schedules.enabled: reports=r
         report_schedules.id: reports=r
         report_schedules.next_at: reports=r

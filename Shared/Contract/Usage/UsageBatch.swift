@@ -11,8 +11,16 @@ package struct UsageBatch: Hashable, Sendable {
     /// The sum of the events' costs.
     package let totalCost: NanoUSD
     package let events: [UsageEvent]
+    /// What was refused meanwhile, by key, reason and minute; and a few of those calls. Neither counted nor
+    /// summed above: a control plane of before they were sent skips them.
+    package var refusals: [RefusalCount] = []
+    package var refusalSamples: [RefusalSample] = []
 
     package static let maximumEvents = 2000
+    /// Of each kind; no more would fit into a batch.
+    package static let maximumRefusals = 1 << 15
+    static let refusalCountTag: UInt32 = 7
+    static let refusalSampleTag: UInt32 = 8
     /// The largest sealed batch, in bytes.
     package static let maximumBytes = 2 << 20
     package static let mediaType = "application/vnd.eclusa.usage.v1"
@@ -39,7 +47,8 @@ package struct SealedUsageBatch: Hashable, Sendable {
     ///
     /// Throws `.tooLarge` above 2,000 events and `.malformed` when the total leaves the range of money.
     package init(
-        node: NodeID, outboxEpoch: Int64, sequence: Int64, encodedEvents: [[UInt8]], totalCost: NanoUSD
+        node: NodeID, outboxEpoch: Int64, sequence: Int64, encodedEvents: [[UInt8]], totalCost: NanoUSD,
+        refusals: [RefusalCount] = [], refusalSamples: [RefusalSample] = []
     ) throws(CodecError) {
         guard encodedEvents.count <= UsageBatch.maximumEvents else {
             throw .tooLarge("more than \(UsageBatch.maximumEvents) events")
@@ -52,6 +61,8 @@ package struct SealedUsageBatch: Hashable, Sendable {
         writer.number(4, UInt32(encodedEvents.count))
         writer.signed(5, totalCost.nanos)
         for event in encodedEvents { writer.bytes(6, event) }
+        writer.values(UsageBatch.refusalCountTag, refusals)
+        writer.values(UsageBatch.refusalSampleTag, refusalSamples)
         guard writer.bytes.count + SHA256Digest.byteCount <= UsageBatch.maximumBytes else {
             throw .tooLarge("a batch above \(UsageBatch.maximumBytes) bytes")
         }
@@ -60,12 +71,13 @@ package struct SealedUsageBatch: Hashable, Sendable {
 
     /// Seals events, adding up their costs.
     package init(
-        node: NodeID, outboxEpoch: Int64, sequence: Int64, events: [UsageEvent]
+        node: NodeID, outboxEpoch: Int64, sequence: Int64, events: [UsageEvent],
+        refusals: [RefusalCount] = [], refusalSamples: [RefusalSample] = []
     ) throws(CodecError) {
         guard let total = UsageBatch.total(of: events) else { throw .malformed("a total cost out of range") }
         try self.init(
             node: node, outboxEpoch: outboxEpoch, sequence: sequence, encodedEvents: events.map(\.encoded),
-            totalCost: total)
+            totalCost: total, refusals: refusals, refusalSamples: refusalSamples)
     }
 
     /// The batch, after its hash, count and total were checked.
@@ -96,6 +108,8 @@ package struct SealedUsageBatch: Hashable, Sendable {
         var count: UInt32 = 0
         var totalCost: Int64 = 0
         var events: [UsageEvent] = []
+        var refusals: [RefusalCount] = []
+        var samples: [RefusalSample] = []
         while let field = try reader.next() {
             switch field.tag {
             case 1: node = try field.id()
@@ -104,6 +118,12 @@ package struct SealedUsageBatch: Hashable, Sendable {
             case 4: count = try field.number(upTo: UInt32(UsageBatch.maximumEvents))
             case 5: totalCost = try field.signed()
             case 6: try events.append(UsageEvent(field), upTo: UsageBatch.maximumEvents, "events in a batch")
+            case UsageBatch.refusalCountTag:
+                try refusals.append(
+                    RefusalCount(field), upTo: UsageBatch.maximumRefusals, "refusals in a batch")
+            case UsageBatch.refusalSampleTag:
+                try samples.append(
+                    RefusalSample(field), upTo: UsageBatch.maximumRefusals, "refused calls in a batch")
             default: continue
             }
         }
@@ -111,7 +131,7 @@ package struct SealedUsageBatch: Hashable, Sendable {
         guard outboxEpoch > 0, sequence > 0 else { throw .malformed("outbox epoch and sequence begin at 1") }
         let batch = UsageBatch(
             node: node, outboxEpoch: outboxEpoch, sequence: sequence, totalCost: NanoUSD(nanos: totalCost),
-            events: events)
+            events: events, refusals: refusals, refusalSamples: samples)
         return (batch, Int(count))
     }
 }
