@@ -196,7 +196,11 @@ let package = Package(
         tests("CryptographyTests", ["Cryptography", "JSONText", "TestSupport"]),
         tests("ContractTests", ["Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("PolicyTests", ["Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
-        tests("Simulation", ["Policy", "Contract", "Domain", "TestSupport"]),
+        tests(
+            "Simulation",
+            [
+                "Publishing", "Store", "Feed", "Policy", "Contract", "Cryptography", "Domain", "TestSupport",
+            ]),
         tests("EventLoopsTests", ["EventLoops", "TestSupport"]),
         tests(
             "TransportTests",
