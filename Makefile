@@ -65,6 +65,11 @@ simulate: install-test ## the seeded simulation of both planes, in release: make
 	swift build -c release --build-tests $(CHECKED) -Xswiftc -enable-testing
 	ECLUSA_SEEDS=$(SEEDS) swift test -c release --skip-build --disable-xctest -Xswiftc -enable-testing --filter Simulation
 
+NODES ?= 1000
+many-nodes: install-test ## so many nodes connect, get a change and come back at once: make many-nodes NODES=1000
+	swift build --build-tests $(CHECKED)
+	ECLUSA_FAKE_NODES=$(NODES) swift test --skip-build --disable-xctest --filter ManyNodesTests
+
 unit: install-test ## unit, contract, database and tidy tests, with the coverage gate
 	swift build --build-tests $(CHECKED) --enable-code-coverage
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=12 \
@@ -115,5 +120,5 @@ documents: build ## rewrite the generated documents: OpenAPI, errors, settings
 clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv .venv-check .venv-previous
 
-.PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format unit coverage \
+.PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format simulate many-nodes unit coverage \
 	end-to-end test-slow chaos rolling-upgrade soak fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean

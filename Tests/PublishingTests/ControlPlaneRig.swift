@@ -348,10 +348,10 @@ func refusal(_ key: KeyText, in snapshot: CompiledSnapshot?, at now: Timestamp) 
 
 /// Runs the body with a database and a control plane of its own.
 func withControlPlane<T: Sendable>(
-    clock: WallClock = .real, mirror: SnapshotMirror? = nil,
+    clock: WallClock = .real, mirror: SnapshotMirror? = nil, timeLimitSeconds: Int = 60,
     _ body: @escaping @Sendable (ControlPlaneRig) async throws -> T
 ) async throws -> T {
-    try await withTestDatabase { database in
+    try await withTestDatabase(timeLimitSeconds: timeLimitSeconds) { database in
         let rig = try ControlPlaneRig(
             database, keys: try RigKeys(now: clock.now()), clock: clock, mirror: mirror)
         do {

@@ -48,7 +48,8 @@ final class FakeLentNode {
         return true
     }
 
-    func hold(_ claim: LimitClaim) -> HoldVerdict { holder.hold([claim], at: time.now, wall: time.wall) }
+    func hold(_ claim: LimitClaim) -> HoldVerdict { hold([claim]) }
+    func hold(_ claims: [LimitClaim]) -> HoldVerdict { holder.hold(claims, at: time.now, wall: time.wall) }
     func endWait(_ wait: LimitWait) { holder.endWait(wait) }
 
     /// The call is answered: its event is durable, then its holds go back.
