@@ -1,22 +1,35 @@
 """An installation with several nodes whose way to the control plane goes through a fault proxy."""
 
+import base64
+import json
 import random
 import subprocess
 import threading
-import time
 
 import httpx
 from harness import Eclusa, free_port, wait_until
-from proxy import FaultProxy
+from proxy import FaultProxy, Proxies
 
 HELLO = {"model": "chat", "messages": [{"role": "user", "content": "Is anybody there?"}]}
 
 
+def through(port, bundle):
+    """A join bundle whose node finds its control plane at another port."""
+    prefix, _, content = bundle.partition(":")
+    fields = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
+    fields["url"] = f"https://127.0.0.1:{port}"
+    return prefix + ":" + base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip("=")
+
+
 class Node:
-    """One more gateway of an installation."""
+    """One more gateway of an installation, with a proxy of its own between it and the control plane."""
 
     def __init__(self, fleet, name, join):
         self.fleet, self.name = fleet, name
+        port = free_port()
+        self.proxy = fleet.proxy.add(FaultProxy(port, fleet.ports["node"]))
+        fleet.parts.callback(self.proxy.close)
+        join = through(port, join)
         self.data = fleet.folder / name
         self.data.mkdir(mode=0o700, exist_ok=True)
         fleet.ports[name], fleet.ports[name + "-ops"] = free_port(), free_port()
@@ -44,15 +57,25 @@ class Node:
             self.url + "/chat/completions", headers={"authorization": f"Bearer {key or self.fleet.key}"},
             json={**HELLO, **body}, timeout=timeout)
 
+    @property
+    def http(self):
+        """A client that keeps its connection, one a thread: what is measured is the node."""
+        if not hasattr(self, "clients"):
+            self.clients = threading.local()
+        if not hasattr(self.clients, "one"):
+            self.clients.one = httpx.Client(base_url=self.fleet.url_of(self), timeout=20)
+        return self.clients.one
+
     def refuses(self, key):
-        answer = httpx.get(self.url + "/models", headers={"authorization": f"Bearer {key}"}, timeout=5)
+        answer = self.http.get("/v1/models", headers={"authorization": f"Bearer {key}"}, timeout=5)
         return answer.status_code in (401, 403)
 
+    def metrics_text(self):
+        return httpx.get(self.fleet.url(self.name + "-ops") + "/metrics", timeout=5).text
+
     def metric(self, name):
-        text = httpx.get(self.fleet.url(self.name + "-ops") + "/metrics", timeout=5).text
-        found = [line.rsplit(" ", 1)[1] for line in text.splitlines() if line.startswith(name + " ") or
-                 line.startswith(name + "{")]
-        return sum(float(value) for value in found)
+        lines = self.metrics_text().splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + " ", name + "{")))
 
 
 class Fleet(Eclusa):
@@ -60,6 +83,7 @@ class Fleet(Eclusa):
         self.proxy_port = free_port()
         self.nodes = []
         super().__init__(folder)
+        self.first = First(self)
         for number in range(1, nodes):
             join = self.admin.post("/join-tokens", {"node_name": f"node-{number}"})["bundle"]
             self.nodes.append(Node(self, f"node-{number}", join))
@@ -67,15 +91,19 @@ class Fleet(Eclusa):
     def part(self, name, program, arguments, environment=None):
         if name == "control":
             # Nodes are told to go through the proxy, whose certificate is the listener's own.
-            self.proxy = FaultProxy(self.proxy_port, self.ports["node"])
-            self.parts.callback(self.proxy.close)
+            self.first_proxy = FaultProxy(self.proxy_port, self.ports["node"])
+            self.proxy = Proxies(self.first_proxy)
+            self.parts.callback(self.first_proxy.close)
             place = arguments.index("--node-public-url") + 1
             arguments = [*arguments[:place], f"https://127.0.0.1:{self.proxy_port}", *arguments[place + 1:]]
         return super().part(name, program, arguments, environment)
 
     @property
     def all(self):
-        return [First(self), *self.nodes]
+        return [self.first, *self.nodes]
+
+    def url_of(self, node):
+        return self.url(node.name)
 
     def sql(self, text):
         return self.postgres.sql("eclusa", text)
@@ -95,6 +123,16 @@ class Fleet(Eclusa):
 
     def revoke(self, key_id):
         return self.admin.http.post(f"/api/v1/tenants/{self.tenant}/keys/{key_id}/revoke").raise_for_status()
+
+    def control_metric(self, name, label=""):
+        """The sum of a metric of the control plane, over the series whose labels begin so."""
+        lines = httpx.get(self.url("admin") + "/metrics", timeout=5).text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+                   if line.startswith((name + " ", name + "{")) and label in line)
+
+    def postgres_children(self):
+        identity = self.postgres.process.pid
+        return [int(word) for word in open(f"/proc/{identity}/task/{identity}/children").read().split()]
 
     def back(self):
         """The control plane answers again."""
@@ -124,20 +162,21 @@ class First(Node):
 
     def __init__(self, fleet):
         self.fleet, self.name, self.process, self.data = fleet, "gateway", fleet.gateway, fleet.folder / "node"
+        self.proxy = fleet.first_proxy
 
     def wait_ready(self, seconds=30):
         self.fleet.wait_ready("operations", self.process, seconds)
 
-    def metric(self, name):
-        text = httpx.get(self.fleet.url("operations") + "/metrics", timeout=5).text
-        return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith((name + " ", name + "{")))
+    def metrics_text(self):
+        return httpx.get(self.fleet.url("operations") + "/metrics", timeout=5).text
 
 
 class Callers:
-    """Threads that call nodes at random and count the answers they saw to the end."""
+    """Threads that call nodes at random and count the answers they saw to the end; each keeps its connections."""
 
     def __init__(self, fleet, count=4, **body):
-        self.fleet, self.body = fleet, body
+        self.fleet, self.body = fleet, {**HELLO, **body}
+        self.headers = {"authorization": f"Bearer {fleet.key}"}
         self.answered, self.started, self.failures = 0, 0, []
         self.lock = threading.Lock()
         self.stopping = threading.Event()
@@ -152,7 +191,7 @@ class Callers:
             with self.lock:
                 self.started += 1
             try:
-                answer = node.call(timeout=20, **self.body)
+                answer = node.http.post("/v1/chat/completions", headers=self.headers, json=self.body)
                 if answer.status_code == 200 and answer.json()["choices"][0]["message"]["content"]:
                     with self.lock:
                         self.answered += 1
@@ -160,7 +199,7 @@ class Callers:
                     self.failures.append(f"{node.name}: {answer.status_code} {answer.text[:200]}")
             except httpx.HTTPError as error:
                 self.failures.append(f"{node.name}: {type(error).__name__}")
-                time.sleep(0.05)
+                self.stopping.wait(0.05)
 
     def stop(self):
         self.stopping.set()

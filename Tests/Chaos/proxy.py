@@ -6,6 +6,25 @@ import threading
 import time
 
 
+class Proxies:
+    """Several as one."""
+
+    def __init__(self, *proxies):
+        self.proxies = list(proxies)
+
+    def add(self, proxy):
+        self.proxies.append(proxy)
+        return proxy
+
+    def set(self, mode):
+        for proxy in self.proxies:
+            proxy.set(mode)
+
+    def drop(self):
+        for proxy in self.proxies:
+            proxy.drop()
+
+
 class FaultProxy:
     """Modes: `pass`; `cut` (refuses and closes); `hole` (accepts, forwards nothing either way); `deaf` (requests go
     through, answers do not); `slow` (each chunk waits 100 ms)."""

@@ -1,9 +1,11 @@
 """The fault table of snapshots, row by row (docs/operating/reliability.md)."""
 
 import os
+import queue
 import random
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from fleet import damage, mount_small, unmount
 from harness import wait_until
 
 SECONDS = int(os.environ.get("ECLUSA_CHAOS_SECONDS", "20"))
+TRIALS = int(os.environ.get("ECLUSA_REVOCATIONS", "500" if SECONDS >= 60 else "50"))
 
 
 def test_control_plane_and_postgres_down_for_days(fleet):
@@ -155,17 +158,40 @@ def test_a_revoked_node_hears_nothing_more(fleet):
     assert all(one.call().status_code == 200 for one in others)
 
 
+class Watch:
+    """Asks one node for keys, each until it is refused, from a thread and over a connection of its own."""
+
+    def __init__(self, node):
+        self.node = node
+        self.questions, self.answers = queue.Queue(), queue.Queue()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        for key in iter(self.questions.get, None):
+            deadline = time.monotonic() + 10
+            while not (refused := self.node.refuses(key)) and time.monotonic() < deadline:
+                time.sleep(0.002)  # the machine is the nodes' too
+            self.answers.put(time.monotonic() if refused else None)
+
+
 def test_revocation_reaches_three_nodes_soon(fleet):
+    """From the answer of the REST call to the moment the last of three nodes refuses the key."""
     times = []
-    trials = max(20, SECONDS)
-    keys = [fleet.new_key(f"short-lived-{number}") for number in range(trials)]
+    keys = [fleet.new_key(f"short-lived-{number}") for number in range(TRIALS)]
     wait_until(lambda: all(not node.refuses(keys[-1][0]) for node in fleet.all), 30, "the last key")
+    watches = [Watch(node) for node in fleet.all]
     for key, key_id in keys:
         fleet.revoke(key_id)
         started = time.monotonic()
-        wait_until(lambda: all(node.refuses(key) for node in fleet.all), 10, "the revocation")
-        times.append(time.monotonic() - started)
+        for watch in watches:
+            watch.questions.put(key)
+        refused = [watch.answers.get(timeout=20) for watch in watches]
+        assert all(refused), f"not within 10 s: {refused}"
+        times.append(max(refused) - started)
+    for watch in watches:
+        watch.questions.put(None)
     times.sort()
+    trials = len(times)
     print(f"revocation on 3 nodes: median {times[len(times) // 2] * 1000:.0f} ms, "
           f"p99 {times[int(len(times) * 0.99) - 1] * 1000:.0f} ms, slowest {times[-1] * 1000:.0f} ms, {trials} trials")
-    assert times[int(len(times) * 0.99) - 1] < 2
+    assert times[int(len(times) * 0.99) - 1] < 0.5
