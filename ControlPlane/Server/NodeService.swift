@@ -95,6 +95,11 @@ final class NodeService: LoopService {
         ) {
             keys.snapshotKeyExpires.map { Double($0.microseconds(since: clock.now())) / 1_000_000 } ?? .nan
         }
+        let authorityEnd = shared.keys.certificateAuthority.certificate.validity.notAfter
+        shared.metrics.computedGauge(
+            "eclusa_authority_end_seconds",
+            help: "When the authority of nodes' certificates ends, in seconds since 1970; nothing renews it."
+        ) { Double(authorityEnd) }
         census = NodeCensus(
             loop: loop, database: database, clock: shared.clock, metrics: shared.metrics
         ) { publisher.version }

@@ -6,6 +6,8 @@ import Telemetry
 /// What the feed shows on the metrics page.
 struct FeedMetrics {
     let connected: GaugeCell
+    /// Unit: seconds since 1970.
+    let certificateEnd: GaugeCell
     let activations: CounterCell
     let rejections: Counter
     let breaks: CounterCell
@@ -14,6 +16,10 @@ struct FeedMetrics {
     init(_ registry: MetricsRegistry, snapshots: LiveSnapshots, clock: WallClock) {
         connected = registry.gauge(
             "eclusa_feed_connected", help: "1 while the stream of the control plane is open."
+        ).cell()
+        certificateEnd = registry.gauge(
+            "eclusa_node_certificate_end_seconds",
+            help: "When the node's certificate ends, in seconds since 1970; renewed at half its life."
         ).cell()
         activations = registry.counter(
             "eclusa_snapshot_activations_total", help: "Snapshots that became the running one."

@@ -96,6 +96,12 @@ package final class NodeFeed {
         renewalPause = Pause(loop)
         processNonce = Hexadecimal.encode(randomBytes(16))
         startedAt = clock.now()
+        noteCertificate()
+    }
+
+    private func noteCertificate() {
+        guard let end = identity.enrolled?.credentials.certificateExpires else { return }
+        metrics.certificateEnd.set(end.microseconds / 1_000_000)
     }
 
     /// Runs what the cache holds, if it still stands. Needs no control plane; well under a second.
@@ -306,6 +312,7 @@ package final class NodeFeed {
                 try control.use(renewed)
                 let directory = directory
                 try await disk.run { Result { try renewed.save(to: directory) } }.get()
+                noteCertificate()
                 log.info("renewed the node's certificate")
                 return true
             } catch {
