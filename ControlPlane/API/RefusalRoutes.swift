@@ -81,7 +81,8 @@ extension Representation<RefusalStatement> {
             .init(
                 "data",
                 .list(
-                    Representation<RefusalLine>.refusalLine.schema, maximumCount: RefusalRequest.maximumLimit),
+                    Representation<RefusalLine>.refusalLine.schema,
+                    maximumCount: RefusalRequest.maximumLimit),
                 "By key and reason, the most frequent first."
             ) { .array($0.lines.map(Representation<RefusalLine>.refusalLine.json)) },
             .init("truncated", .boolean, "There were more lines than the limit.") { .boolean($0.isCut) },
@@ -89,7 +90,8 @@ extension Representation<RefusalStatement> {
             .init(
                 "samples",
                 .list(
-                    Representation<RefusedCall>.refusedCall.schema, maximumCount: RefusalRequest.maximumLimit),
+                    Representation<RefusedCall>.refusedCall.schema,
+                    maximumCount: RefusalRequest.maximumLimit),
                 "Some of the calls, the newest first: nodes send a few of many."
             ) { .array($0.samples.map(Representation<RefusedCall>.refusedCall.json)) },
         ])

@@ -97,6 +97,9 @@ static const char m0039[] = {
 static const char m0040[] = {
 #embed "0040_create_second_factors.sql"
 };
+static const char m0041[] = {
+#embed "0041_create_identity_providers.sql"
+};
 static const char m0042[] = {
 #embed "0042_isolate_providers.sql"
 };
@@ -124,6 +127,12 @@ static const char m0060[] = {
 static const char m0061[] = {
 #embed "0061_create_scim.sql"
 };
+static const char m0065[] = {
+#embed "0065_create_refusals.sql"
+};
+static const char m0066[] = {
+#embed "0066_recover_usage.sql"
+};
 static const char m0080[] = {
 #embed "0080_create_alerts.sql"
 };
@@ -132,10 +141,6 @@ static const char m0081[] = {
 };
 static const char m0082[] = {
 #embed "0082_create_report_schedules.sql"
-};
-
-static const char m0041[] = {
-#embed "0041_create_identity_providers.sql"
 };
 
 static const struct migration all[] = {
@@ -181,6 +186,8 @@ static const struct migration all[] = {
     {"0055_create_rollouts", m0055, sizeof m0055},
     {"0060_create_backups", m0060, sizeof m0060},
     {"0061_create_scim", m0061, sizeof m0061},
+    {"0065_create_refusals", m0065, sizeof m0065},
+    {"0066_recover_usage", m0066, sizeof m0066},
     {"0080_create_alerts", m0080, sizeof m0080},
     {"0081_create_usage_outcomes", m0081, sizeof m0081},
     {"0082_create_report_schedules", m0082, sizeof m0082},

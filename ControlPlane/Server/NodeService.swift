@@ -89,17 +89,7 @@ final class NodeService: LoopService {
                 of: provider, ownedBy: owner, connection)
         }
         self.publisher = publisher
-        shared.metrics.computedGauge(
-            "eclusa_snapshot_key_expires_seconds",
-            help: "Until the key that signs snapshots should be replaced, which happens thirty days before."
-        ) {
-            keys.snapshotKeyExpires.map { Double($0.microseconds(since: clock.now())) / 1_000_000 } ?? .nan
-        }
-        let authorityEnd = shared.keys.certificateAuthority.certificate.validity.notAfter
-        shared.metrics.computedGauge(
-            "eclusa_authority_end_seconds",
-            help: "When the authority of nodes' certificates ends, in seconds since 1970; nothing renews it."
-        ) { Double(authorityEnd) }
+        Self.showKeys(shared)
         census = NodeCensus(
             loop: loop, database: database, clock: shared.clock, metrics: shared.metrics
         ) { publisher.version }
@@ -114,6 +104,22 @@ final class NodeService: LoopService {
             registry.forget()
             streams.nudge()
         }
+    }
+
+    /// When the keys and certificates that nothing else shows end.
+    private static func showKeys(_ shared: SharedParts) {
+        let keys = shared.keys, clock = shared.clock
+        shared.metrics.computedGauge(
+            "eclusa_snapshot_key_expires_seconds",
+            help: "Until the key that signs snapshots should be replaced, which happens thirty days before."
+        ) {
+            keys.snapshotKeyExpires.map { Double($0.microseconds(since: clock.now())) / 1_000_000 } ?? .nan
+        }
+        let authorityEnd = keys.certificateAuthority.certificate.validity.notAfter
+        shared.metrics.computedGauge(
+            "eclusa_authority_end_seconds",
+            help: "When the authority of nodes' certificates ends, in seconds since 1970; nothing renews it."
+        ) { Double(authorityEnd) }
     }
 
     /// Begins to publish and opens the listener.

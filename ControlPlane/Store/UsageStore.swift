@@ -74,10 +74,12 @@ package enum UsageStore {
             values (\(batch.node), \(batch.outboxEpoch), \(batch.sequence), \(digest), \(batch.events.count),
                     \(batch.totalCost), \(now))
             """)
-        if !batch.events.isEmpty { try await copy(batch, connection) }
-        try await UsageRollup(batch.events).write(connection)
-        try await RefusalStore.take(batch, connection)
-        try await GrantSettlement(batch.events).write(of: batch.node, connection)
+        let events = batch.isRecovered ? try await unknown(batch.events, connection) : batch.events
+        if !events.isEmpty { try await copy(events, of: batch.node, connection) }
+        try await UsageRollup(events).write(connection)
+        // Counters of refusals have no identity: what was recovered may have been counted.
+        if !batch.isRecovered { try await RefusalStore.take(batch, connection) }
+        try await GrantSettlement(events).write(of: batch.node, connection)
         return .acknowledged(sequence: batch.sequence)
     }
 
@@ -93,10 +95,25 @@ package enum UsageStore {
         return try rows.first.map { row throws(PostgresError) in try row.digest(0) }
     }
 
+    /// The events that did not come in another batch: of an outbox that was rolled back or cloned.
+    private static func unknown(
+        _ events: [UsageEvent], _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [UsageEvent] {
+        let rows = try await connection.query(
+            """
+            select id
+              from usage_events
+             where (tenant_id, started_at, id) in (
+                   select * from unnest(\(events.map(\.tenant)), \(events.map(\.startedAt)),
+                                        \(events.map(\.id))))
+            """)
+        let known = Set(try rows.read { row throws(PostgresError) -> UsageEventID in try row.id(0) })
+        return events.filter { !known.contains($0.id) }
+    }
+
     private static func copy(
-        _ batch: UsageBatch, _ connection: PostgresConnection
+        _ events: [UsageEvent], of node: NodeID, _ connection: PostgresConnection
     ) async throws(PostgresError) {
-        let node = batch.node
         let statement: StaticString = """
             copy usage_events (
                 tenant_id, id, started_at, workspace_id, key_id, route_id, provider_id, model_id, price_id,
@@ -105,7 +122,7 @@ package enum UsageStore {
                 streamed, ending, error_code, attempts
             ) from stdin (format binary)
             """
-        _ = try await connection.copyIn(statement, columns: 25, batch.events) { event, row in
+        _ = try await connection.copyIn(statement, columns: 25, events) { event, row in
             row.append(event.tenant)
             row.append(event.id)
             row.append(timestampMicroseconds: event.startedAt.microseconds)

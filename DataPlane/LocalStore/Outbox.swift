@@ -79,8 +79,8 @@ package final class Outbox: Sendable {
         }
     }
 
-    /// Calls the body on the writer thread when the file was moved aside: the grants in it are never spent
-    /// again. Only the last body given counts.
+    /// Calls the body on the writer thread when the file was moved aside or its epoch retired: the grants in it
+    /// are never spent again. Only the last body given counts.
     package func onMovedAside(_ body: @escaping @Sendable () -> Void) {
         shared.moveObserver.withLock { $0 = body }
     }
@@ -97,13 +97,15 @@ package final class Outbox: Sendable {
         } != nil
     }
 
-    /// Renames the file, keeping it whole, and begins a new epoch: the control plane holds other content for
-    /// this one.
-    package func retireEpoch(_ epoch: UInt64, reason: String) async -> Bool {
+    /// Begins a new epoch with all that is left, marked as recovered: the control plane holds other content
+    /// under this epoch's numbers. What was lent is never spent again.
+    package func retireEpoch(_ epoch: UInt64) async -> Bool {
         await withUnsafeContinuation { continuation in
             shared.command { writer in
                 guard writer.file.epoch == epoch else { return continuation.resume(returning: true) }
-                continuation.resume(returning: writer.moveAside(reason: reason))
+                let isDone = writer.perform { try $0.retire() } != nil
+                if isDone { writer.tellGrantsGone() }
+                continuation.resume(returning: isDone)
             } refused: {
                 continuation.resume(returning: false)
             }

@@ -331,7 +331,9 @@ final class OutboxFile {
 
     /// Numbers the sealed batches anew, from 1 in a new epoch: for a control plane that has lost earlier ones
     /// and has none of these.
-    func renumber() throws(SQLiteError) {
+    ///
+    /// - Parameter isRecovered: it may have some of the events, in batches of another cut.
+    func renumber(isRecovered: Bool = false) throws(SQLiteError) {
         let batches = try state.sealed.map { sequence throws(SQLiteError) in try placement(of: sequence) }
         let fresh = UInt64.random(in: 1...UInt64(Int64.max)), oldest = state.sealed.lowerBound
         try database.transaction { () throws(SQLiteError) in
@@ -343,7 +345,7 @@ final class OutboxFile {
                     rows, batch.firstGroup, batch.lastGroup,
                     BatchOutline(
                         epoch: fresh, sequence: UInt64(index) + 1, eventCount: rows.events,
-                        totalCost: rows.cost))
+                        totalCost: rows.cost, isRecovered: isRecovered))
             }
             setNextSequence.bind(1, Int64(batches.count) + 1)
             try setNextSequence.run()
@@ -351,6 +353,14 @@ final class OutboxFile {
         }
         epoch = fresh
         state.sealed = 1..<state.sealed.upperBound - oldest + 1
+    }
+
+    /// Begins a new epoch with everything that is left: the file was rolled back or cloned, so the control
+    /// plane has other batches under these numbers. What was lent is gone: its spending may be missing here.
+    func retire() throws(SQLiteError) {
+        try seal()
+        try saveGrants([], deleting: heldGrants.map(\.id))
+        try renumber(isRecovered: true)
     }
 
     // MARK: Reading

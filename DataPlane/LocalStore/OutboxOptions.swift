@@ -36,8 +36,7 @@ package enum OutboxAlarm: Sendable, Equatable {
     /// The disk refused a write; the events are kept in memory and tried again.
     case writeFailed(String)
     case writingAgain
-    /// The file was damaged or belongs to a refused epoch: it was renamed, nothing was deleted, a new epoch
-    /// began.
+    /// The file was damaged: it was renamed, nothing was deleted, a new epoch began.
     case movedAside(to: String, reason: String)
 }
 
@@ -68,6 +67,8 @@ package struct BatchOutline: Sendable, Equatable {
     package let eventCount: Int
     /// Nano-USD, the sum over the events.
     package let totalCost: Int64
+    /// Of a file that was rolled back or cloned: some of the events may be known already.
+    package var isRecovered = false
 }
 
 /// Makes the bytes that stand before the events of a batch, on the writer thread. Called once a batch: what

@@ -156,20 +156,21 @@ final class OutboxWriter {
     /// open.
     func moveAside(reason: String) -> Bool {
         file.shut()
-        let word = reason.hasPrefix("damaged") ? "damaged" : "retired"
         do {
-            let target = try directory.moveAside(OutboxFile.name, reason: word)
+            let target = try directory.moveAside(OutboxFile.name, reason: "damaged")
             file = try open()
             sealDeadline = nil
             alarm(.movedAside(to: target, reason: reason))
             publishStatus()
-            shared.moveObserver.withLock { $0 }?()
+            tellGrantsGone()
             return true
         } catch {
             if let reopened = try? open() { file = reopened }
             return false
         }
     }
+
+    func tellGrantsGone() { shared.moveObserver.withLock { $0 }?() }
 
     private func setWriting(_ isWriting: Bool, _ reason: String) {
         let changed = shared.status.withLock { status in

@@ -23,7 +23,8 @@ package enum UsageOutbox {
                 SealedUsageBatch.head(
                     node: node, outboxEpoch: Int64(clamping: outline.epoch),
                     sequence: Int64(clamping: outline.sequence), eventCount: outline.eventCount,
-                    totalCost: NanoUSD(nanos: outline.totalCost), events: events)
+                    totalCost: NanoUSD(nanos: outline.totalCost), isRecovered: outline.isRecovered,
+                    events: events)
             },
             alarm: { alarm in
                 alarms.cell(alarm.kind).add()

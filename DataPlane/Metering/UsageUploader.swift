@@ -81,11 +81,9 @@ package final class UsageUploader {
             giveUp { await self.outbox.renumber(epoch) }
         case .retire(let epoch):
             log.error(
-                "the control plane holds other usage under this outbox's numbers; a new one begun",
+                "the control plane holds other usage under this outbox's numbers; sending what is left anew",
                 ["epoch": LogValue(epoch), "cause": "the outbox was rolled back or cloned"])
-            giveUp {
-                await self.outbox.retireEpoch(epoch, reason: "refused by the control plane as a conflict")
-            }
+            giveUp { await self.outbox.retireEpoch(epoch) }
         }
     }
 

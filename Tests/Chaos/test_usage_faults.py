@@ -68,23 +68,28 @@ def test_kill_9_of_node_control_plane_and_postgres_under_calls(fleet):
     total, provider = fleet.usage(), fleet.provider_totals()
     print(f"{answered} answers of {callers.started} calls in {took:.0f} s through kills {kills}; a node was back after "
           f"{max(back, default=0):.2f} s at most; booked {total['calls']} calls of {total['output_tokens']} tokens, "
-          f"the provider answered {provider['requests']}")
+          f"the provider answered {provider['calls']}")
     assert total["calls"] <= provider["requests"]
 
 
 def test_ack_lost_batch_resent(fleet):
     """Batches arrive, their answers do not: the same bytes come again and count once."""
-    node = fleet.first
+    node, lost = fleet.first, 0
     for turn in range(10):
         assert node.call().status_code == 200
         node.proxy.set("deaf")
         assert node.call().status_code == 200
-        wait_until(lambda: fleet.usage()["calls"] >= 2 * turn + 1, 20, "the batch to be taken")
-        wait_until(lambda: node.metric("eclusa_outbox_events") > 0, 5, "the ack to be missing")
-        node.proxy.drop()
+        # Whether the batch finds a connection that was open before is chance.
+        deadline = time.monotonic() + 3
+        while (taken := fleet.usage()["calls"]) <= 2 * turn and time.monotonic() < deadline:
+            time.sleep(0.05)
+        lost += taken > 2 * turn and node.metric("eclusa_outbox_events") > 0
         node.proxy.set("pass")
+        node.proxy.drop()
+        wait_until(lambda: node.metric("eclusa_outbox_events") == 0, 30, "all acknowledged")
+    print(f"{lost} of 10 batches were taken and their acks lost")
+    assert lost > 0
     fleet.assert_usage_is_exact(20)
-    wait_until(lambda: node.metric("eclusa_outbox_events") == 0, 20, "all acknowledged")
 
 
 def test_kill_9_of_the_node(fleet):
@@ -121,7 +126,7 @@ def test_kill_9_of_a_node_at_each_moment_of_a_call(fleet):
         begun += len(threads)
         for thread in threads:
             thread.start()
-        time.sleep(0.12 * step / MOMENTS)  # the moment of the kill is what is varied
+        time.sleep(0.4 * step / MOMENTS)  # the moment of the kill is what is varied
         node.restart()
         for thread in threads:
             thread.join(30)

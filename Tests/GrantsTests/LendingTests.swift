@@ -295,7 +295,7 @@ struct LendingTests {
             try await node.call([claim], cost: 10)
             #expect(try #require(await node.outbox.heldGrants()).count == 1)
             lender.isAway = true
-            #expect(await node.outbox.retireEpoch(node.outbox.status.epoch, reason: "conflict"))
+            #expect(await node.outbox.retireEpoch(node.outbox.status.epoch))
             let error = await #expect(throws: GrantPort.Failure.self) {
                 try await node.call([claim], cost: 10, waiting: false)
             }

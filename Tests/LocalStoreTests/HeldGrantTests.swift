@@ -164,15 +164,15 @@ struct HeldGrantTests {
         #expect(try await Self.rows(folder).isEmpty)
     }
 
-    @Test("moving the file aside is told, and its grants stay behind")
-    func movedAside() async throws {
+    @Test("that an epoch was retired is told, and its grants are gone")
+    func retired() async throws {
         let folder = TemporaryDirectory()
         let outbox = try Self.opened(folder)
         let told = Completion<Void>()
         outbox.onMovedAside { told.fulfil(()) }
         try await withLoop { _ in
             #expect(await outbox.saveGrants([Self.row(0)], deleting: []))
-            #expect(await outbox.retireEpoch(outbox.status.epoch, reason: "conflict"))
+            #expect(await outbox.retireEpoch(outbox.status.epoch))
             await told.value()
             #expect(await outbox.heldGrants() == [])
         }

@@ -1,5 +1,7 @@
+import Cryptography
 import EventLoops
 import LocalStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -147,33 +149,43 @@ struct OutboxRecoveryTests {
         outbox.close()
     }
 
-    @Test("retiring an epoch keeps its file and begins a new one")
+    @Test("retiring an epoch begins a new one with everything that is left, marked as recovered")
     func retiring() async throws {
         let folder = TemporaryDirectory()
         let alarms = Alarms()
-        let outbox = try Outbox.opened(folder.directory, options: Self.options, alarm: alarms.record)
+        let seen = Mutex<[BatchOutline]>([])
+        let outbox = try Outbox(
+            directory: folder.directory, options: Self.options,
+            sealer: { outline, events in
+                seen.withLock { $0.append(outline) }
+                return sha256(events).bytes
+            }, alarm: alarms.record)
         let epoch = outbox.status.epoch
         try await withLoop { loop in
             let port = outbox.port(for: loop)
             for value in UInt8(1)...3 { #expect(await port.append([value])) }
+            #expect(await outbox.sealNow())
+            for value in UInt8(4)...5 { #expect(await port.append([value])) }
             // Another epoch's conflict says nothing about this one.
-            #expect(await outbox.retireEpoch(epoch &+ 1, reason: "conflict"))
+            #expect(await outbox.retireEpoch(epoch &+ 1))
             #expect(outbox.status.epoch == epoch)
-            #expect(await outbox.retireEpoch(epoch, reason: "conflict"))
-            #expect(outbox.status.epoch != epoch)
-            #expect(outbox.status.depth == 0)
-            #expect(await port.append([4]))
+            #expect(await outbox.retireEpoch(epoch))
+            let fresh = outbox.status.epoch
+            #expect(fresh != epoch)
+            #expect(outbox.status.depth == 5)
+            let batches = seen.withLock { $0.filter { $0.epoch == fresh } }
+            #expect(!batches.isEmpty && batches.allSatisfy(\.isRecovered))
+            #expect(batches.reduce(0) { $0 + $1.eventCount } == 5)
+            #expect(await port.append([6]))
+            #expect(await outbox.sealNow())
+            let last = try #require(seen.withLock { $0.last })
+            #expect(last.epoch == fresh && !last.isRecovered && last.eventCount == 1)
+            var events: [UInt8] = []
+            for sequence in outbox.status.sealed { events += await outbox.batch(sequence)?.events ?? [] }
+            #expect(events == [1, 2, 3, 4, 5, 6])
         }
-        #expect(alarms.all == [.movedAside(to: "outbox.db.retired-1", reason: "conflict")])
+        #expect(alarms.all.isEmpty)
         outbox.close()
-        let kept = TemporaryDirectory()
-        for name in folder.names where name.hasPrefix("outbox.db.retired-1") {
-            kept.replace("outbox.db" + name.dropFirst("outbox.db.retired-1".count), folder.content(name))
-        }
-        let reopened = try Outbox.opened(kept.directory, options: Self.options, alarm: Alarms().record)
-        #expect(reopened.status.epoch == epoch)
-        #expect(reopened.status.sealedEvents == 3)
-        reopened.close()
     }
 
     @Test("renumbering begins a new epoch at 1 with every batch that is left, also after a restart")

@@ -110,7 +110,11 @@ struct GrantRouteTests {
             try await node.exchange()
             let used = try await pool.withConnection { connection in
                 let rows = try await connection.query(
-                    "select limit_id, settled, greatest(settled, reported) from grants")
+                    """
+                    select limit_id, sum(settled)::int8, sum(greatest(settled, reported))::int8
+                      from grants
+                     group by limit_id
+                    """)
                 return try rows.map { (try $0.int64(1), try $0.int64(2)) }
             }
             #expect(used.count == 30)

@@ -108,6 +108,9 @@ struct DatabaseRoleTests {
         tenants: app=arwd publisher=r reports=r
         usage_batches: ingest=ar
         usage_days: app=rd ingest=arw reports=r
+        usage_events.id: ingest=r
+        usage_events.started_at: ingest=r
+        usage_events.tenant_id: ingest=r
         usage_events: app=rd ingest=a
         usage_hours: app=rd ingest=arw reports=r
         usage_minutes: app=rd ingest=arw reports=r

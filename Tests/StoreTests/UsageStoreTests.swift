@@ -85,6 +85,33 @@ struct UsageStoreTests {
         }
     }
 
+    @Test("of a recovered batch only the events that are missing are taken, by the role of ingest")
+    func recovered() async throws {
+        try await withTestDatabase { database in
+            let calls = Calls()
+            let now = calls.fixture.clock.now
+            let known = [calls.event(at: now), calls.event(at: now, key: 1)]
+            let fresh = [calls.event(at: now), calls.event(at: now.advanced(bySeconds: 86_400))]
+            let pool = database.makePool(role: .ingest)
+            _ = try await ingest(calls.batch(1, known), calls, pool)
+            let sealed = try SealedUsageBatch(
+                node: calls.node, outboxEpoch: 78, sequence: 1, events: [known[1], fresh[0], fresh[1]],
+                isRecovered: true)
+            for _ in 0..<2 {
+                let answer = try await ingest(
+                    (try sealed.opened(), try #require(sealed.digest)), calls, pool)
+                #expect(answer == .acknowledged(sequence: 1))
+            }
+            #expect(try await count(database.pool) == 4)
+            let report = try await database.pool.withConnection { connection in
+                try await UsageStore.report(
+                    UsageQuery(tenant: nil, from: .epoch, to: .distantFuture), connection)
+            }
+            #expect(report.lines.first?.totals.calls == 4)
+            await pool.close()
+        }
+    }
+
     @Test("of simultaneous uploads of one batch, one counts and all are acknowledged")
     func race() async throws {
         try await withTestDatabase { database in

@@ -15,12 +15,15 @@ package struct UsageBatch: Hashable, Sendable {
     /// summed above: a control plane of before they were sent skips them.
     package var refusals: [RefusalCount] = []
     package var refusalSamples: [RefusalSample] = []
+    /// Of an outbox that was rolled back or cloned: some of the events may have come in an earlier epoch.
+    package var isRecovered = false
 
     package static let maximumEvents = 2000
     /// Of each kind; no more would fit into a batch.
     package static let maximumRefusals = 1 << 15
     static let refusalCountTag: UInt32 = 7
     static let refusalSampleTag: UInt32 = 8
+    static let recoveredTag: UInt32 = 9
     /// The largest sealed batch, in bytes.
     package static let maximumBytes = 2 << 20
     package static let mediaType = "application/vnd.eclusa.usage.v1"
@@ -48,7 +51,7 @@ package struct SealedUsageBatch: Hashable, Sendable {
     /// Throws `.tooLarge` above 2,000 events and `.malformed` when the total leaves the range of money.
     package init(
         node: NodeID, outboxEpoch: Int64, sequence: Int64, encodedEvents: [[UInt8]], totalCost: NanoUSD,
-        refusals: [RefusalCount] = [], refusalSamples: [RefusalSample] = []
+        refusals: [RefusalCount] = [], refusalSamples: [RefusalSample] = [], isRecovered: Bool = false
     ) throws(CodecError) {
         guard encodedEvents.count <= UsageBatch.maximumEvents else {
             throw .tooLarge("more than \(UsageBatch.maximumEvents) events")
@@ -63,6 +66,7 @@ package struct SealedUsageBatch: Hashable, Sendable {
         for event in encodedEvents { writer.bytes(6, event) }
         writer.values(UsageBatch.refusalCountTag, refusals)
         writer.values(UsageBatch.refusalSampleTag, refusalSamples)
+        writer.flag(UsageBatch.recoveredTag, isRecovered)
         guard writer.bytes.count + SHA256Digest.byteCount <= UsageBatch.maximumBytes else {
             throw .tooLarge("a batch above \(UsageBatch.maximumBytes) bytes")
         }
@@ -72,12 +76,13 @@ package struct SealedUsageBatch: Hashable, Sendable {
     /// Seals events, adding up their costs.
     package init(
         node: NodeID, outboxEpoch: Int64, sequence: Int64, events: [UsageEvent],
-        refusals: [RefusalCount] = [], refusalSamples: [RefusalSample] = []
+        refusals: [RefusalCount] = [], refusalSamples: [RefusalSample] = [], isRecovered: Bool = false
     ) throws(CodecError) {
         guard let total = UsageBatch.total(of: events) else { throw .malformed("a total cost out of range") }
         try self.init(
             node: node, outboxEpoch: outboxEpoch, sequence: sequence, encodedEvents: events.map(\.encoded),
-            totalCost: total, refusals: refusals, refusalSamples: refusalSamples)
+            totalCost: total, refusals: refusals, refusalSamples: refusalSamples,
+            isRecovered: isRecovered)
     }
 
     /// The batch, after its hash, count and total were checked.
@@ -110,6 +115,7 @@ package struct SealedUsageBatch: Hashable, Sendable {
         var events: [UsageEvent] = []
         var refusals: [RefusalCount] = []
         var samples: [RefusalSample] = []
+        var isRecovered = false
         while let field = try reader.next() {
             switch field.tag {
             case 1: node = try field.id()
@@ -124,6 +130,7 @@ package struct SealedUsageBatch: Hashable, Sendable {
             case UsageBatch.refusalSampleTag:
                 try samples.append(
                     RefusalSample(field), upTo: UsageBatch.maximumRefusals, "refused calls in a batch")
+            case UsageBatch.recoveredTag: isRecovered = try field.flag()
             default: continue
             }
         }
@@ -131,7 +138,7 @@ package struct SealedUsageBatch: Hashable, Sendable {
         guard outboxEpoch > 0, sequence > 0 else { throw .malformed("outbox epoch and sequence begin at 1") }
         let batch = UsageBatch(
             node: node, outboxEpoch: outboxEpoch, sequence: sequence, totalCost: NanoUSD(nanos: totalCost),
-            events: events, refusals: refusals, refusalSamples: samples)
+            events: events, refusals: refusals, refusalSamples: samples, isRecovered: isRecovered)
         return (batch, Int(count))
     }
 }

@@ -16,7 +16,7 @@ extension SealedUsageBatch {
     /// them.
     package static func head(
         node: NodeID, outboxEpoch: Int64, sequence: Int64, eventCount: Int, totalCost: NanoUSD,
-        events: UnsafeRawBufferPointer
+        isRecovered: Bool = false, events: UnsafeRawBufferPointer
     ) -> [UInt8] {
         var writer = FieldWriter(reserving: 96)
         writer.id(1, node)
@@ -24,6 +24,7 @@ extension SealedUsageBatch {
         writer.signed(3, sequence)
         writer.number(4, UInt32(clamping: eventCount))
         writer.signed(5, totalCost.nanos)
+        writer.flag(UsageBatch.recoveredTag, isRecovered)
         var hasher = SHA256Hasher()
         hasher.update(writer.bytes)
         hasher.update(events)

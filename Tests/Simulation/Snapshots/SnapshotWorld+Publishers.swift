@@ -23,7 +23,9 @@ extension SnapshotWorld {
             publishers[index].told = stored.told
         } else if stored.content != content, let told = try changed(index) {
             begin(index, told, content)
-        } else if chance(20), let told = try nextSnapshots(index).confirmed(running: oldestRunning) {
+        } else if !isHealing, chance(20),
+            let told = try nextSnapshots(index).confirmed(running: oldestRunning)
+        {
             begin(index, told, stored.content)
         }
         state(index)
@@ -51,10 +53,10 @@ extension SnapshotWorld {
 
     private mutating func commit(_ index: Int, _ told: ToldSnapshots, _ made: SnapshotContent) {
         let digest = told.live.manifest.contentDigest
-        if let before = published[told.version], before != digest {
+        if let before = published[told.version]?.content, before != digest {
             violate("version \(told.version) has two contents")
         }
-        published[told.version] = digest
+        published[told.version] = (digest, told.live.manifest.pages)
         stored = Stored(version: told.version, told: told, content: made)
         if mutation == .changesAreLost { stored.content = content }
         publishers[index].told = told

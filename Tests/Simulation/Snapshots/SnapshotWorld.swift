@@ -49,9 +49,9 @@ struct SnapshotWorld {
     /// Frames somebody kept, to say them again.
     var overheard: [StreamFrame] = []
     let foreign: StreamFrame
-    /// What the simulation knows: of every version ever published its content, of every key its owner, of
-    /// every revocation the first version that says it.
-    var published: [SnapshotVersion: SHA256Digest] = [:]
+    /// What the simulation knows: of every version ever published its content and its shards, of every key its
+    /// owner, of every revocation the first version that says it.
+    var published: [SnapshotVersion: (content: SHA256Digest, pages: [SHA256Digest])] = [:]
     var owners: [KeyPublicID: TenantID] = [:]
     var revokedIn: [KeyID: SnapshotVersion?] = [:]
     var violations: [String] = []
@@ -89,7 +89,7 @@ struct SnapshotWorld {
         foreign = StreamFrame(manifest: elsewhere.live.verified.envelope, keySets: [strangers])
         stored = Stored(version: told.version, told: told, content: SnapshotContent())
         backup = (stored, content)
-        published[told.version] = told.live.manifest.contentDigest
+        published[told.version] = (told.live.manifest.contentDigest, told.live.manifest.pages)
         publishers = [Publisher(told: told), Publisher(told: told)]
         for index in 0..<Int.random(in: 2...4, using: &generator) {
             nodes.append(SnapshotNode(root: root.publicKey, publisher: index % 2))
