@@ -205,7 +205,7 @@ let package = Package(
         tests(
             "TransportTests",
             ["Transport", "EventLoops", "CEventLoops", "COpenSSL", "Cryptography", "TestSupport"]),
-        tests("HTTPWireTests", ["HTTPWire"]),
+        tests("HTTPWireTests", ["HTTPWire", "TestSupport"]),
         tests(
             "HTTPServingTests",
             ["HTTPServing", "HTTPWire", "Transport", "EventLoops", "Telemetry", "TestSupport"]),
@@ -344,5 +344,6 @@ if Context.environment["ECLUSA_FUZZ"] == "1" {
     }
     package.targets += [
         c("CFuzzDriver", "Tests/Fuzz/Driver"), fuzz("HTTP", ["HTTPWire"]), fuzz("JSON", ["JSONText"]),
+        fuzz("Dialects", ["Dialects", "JSONText"]),
     ]
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// `host [":" port]` (RFC 3986 §3.2.2) as views into the bytes it was read from; IPv6 keeps its brackets.
 package struct Authority {
     package let host: UnsafeRawBufferPointer
@@ -10,11 +12,8 @@ package struct Authority {
         let classes = byteClasses
         if first == 0x5b {
             guard let close = bytes.firstIndex(of: 0x5d), close > 2 else { return nil }
-            for byte in bytes[1..<close] {
-                // IPv6address; zone identifiers and future forms are refused.
-                guard classes[Int(byte)] & ByteClass.hexDigit != 0 || byte == Byte.colon || byte == Byte.dot
-                else { return nil }
-            }
+            // IPv6address; zone identifiers and future forms are refused.
+            guard Self.isIPv6(UnsafeRawBufferPointer(rebasing: bytes[1..<close])) else { return nil }
             end = close + 1
         } else {
             while end < bytes.count && classes[Int(bytes[end])] & ByteClass.host != 0 {
@@ -41,5 +40,18 @@ package struct Authority {
         }
         // "host:" without digits is valid and means the default.
         port = end + 1 == bytes.count ? nil : UInt16(value)
+    }
+    private static func isIPv6(_ text: UnsafeRawBufferPointer) -> Bool {
+        guard text.count < Int(INET6_ADDRSTRLEN) else { return false }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { copy in
+            for index in 0..<text.count {
+                // The end of a C string inside would hide the rest.
+                guard text[index] != 0 else { return false }
+                copy[index] = CChar(bitPattern: text[index])
+            }
+            copy[text.count] = 0
+            var address = in6_addr()
+            return inet_pton(AF_INET6, copy.baseAddress, &address) == 1
+        }
     }
 }

@@ -140,6 +140,10 @@ package struct RequestHead: ~Copyable {
         }
     }
 
+    /// Fields that say who calls.
+    private static let credentials = FieldSet(
+        .authorization, .proxyAuthorization, .apiKey, .xAPIKey, .xGoogAPIKey)
+
     /// What only the whole head can tell: host, framing, persistence.
     private mutating func finish(_ base: UnsafePointer<UInt8>) -> RequestFault? {
         let present = fields.present, repeated = fields.repeated
@@ -149,9 +153,12 @@ package struct RequestHead: ~Copyable {
             if !target.agrees(with: authority, base) { return .authorityMismatch }
         } else if minorVersion == 1 {
             return .missingHost
+        } else if !target.hasUsableAuthority(base) {
+            return .malformedTarget
         }
-        // Two credentials would let a proxy in front and this server see different callers.
-        if repeated.has(.authorization) { return .repeatedAuthorization }
+        // Of two, a proxy in front and this server might see different ones.
+        if !repeated.isDisjoint(with: Self.credentials) { return .repeatedCredential }
+        if repeated.has(.contentType) { return .repeatedContentType }
         framing = .length(0)
         if present.has(.transferEncoding) {
             if let fault = checkTransferEncoding(base, present, repeated) { return fault }
@@ -177,10 +184,10 @@ package struct RequestHead: ~Copyable {
         if present.has(.contentLength) { return .lengthAndCoding }
         if repeated.has(.transferEncoding) { return .repeatedTransferEncoding }
         if minorVersion == 0 { return .codingInOldVersion }
-        guard let value = fields.value(.transferEncoding, in: base), isChunked(value) else {
-            return .unknownTransferCoding
-        }
-        return nil
+        guard let value = fields.value(.transferEncoding, in: base) else { return .chunkedNotLast }
+        if isChunked(value) { return nil }
+        // Unless chunks are put on last, where the content ends cannot be known (RFC 9112 §6.3).
+        return endsInChunked(value) ? .unknownTransferCoding : .chunkedNotLast
     }
 
     private mutating func checkExpectation(_ base: UnsafePointer<UInt8>) -> RequestFault? {
@@ -199,6 +206,18 @@ package struct RequestHead: ~Copyable {
 func isChunked(_ value: UnsafeRawBufferPointer) -> Bool {
     guard let start = value.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return false }
     return equalsIgnoringCase(start, value.count, "chunked")
+}
+
+/// Whether other codings stand in front of `chunked`, which stands there once.
+private func endsInChunked(_ value: UnsafeRawBufferPointer) -> Bool {
+    var codings = ListElements(value)
+    var isOther = false, isLast = false
+    while let coding = codings.next() {
+        if isLast { return false }
+        isLast = isChunked(coding)
+        if !isLast { isOther = true }
+    }
+    return isOther && isLast
 }
 
 /// The options of all `Connection` fields that matter to persistence.

@@ -117,6 +117,12 @@ struct RequestTarget: ~Copyable {
             && zip(authority.host, host.host).allSatisfy { lowercased($0) == lowercased($1) }
     }
 
+    /// False for an absolute-form target without a valid authority; for requests that have no Host.
+    func hasUsableAuthority(_ base: UnsafePointer<UInt8>) -> Bool {
+        guard authorityLength >= 0 else { return true }
+        return Authority(UnsafeRawBufferPointer(start: base + authorityOffset, count: authorityLength)) != nil
+    }
+
     private func checkQuery(
         _ base: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ classes: UnsafePointer<UInt8>
     ) -> RequestFault? {

@@ -157,7 +157,8 @@ package struct ResponseHead: ~Copyable {
             declared = .length(0)
         }
         // A sender that frames what has no content may well send that content next.
-        if isInterim || status == 204, declared != .length(0) { keepAlive = false }
+        if isInterim, declared != .length(0) { return .framedInterimResponse }
+        if status == 204, declared != .length(0) { keepAlive = false }
         return nil
     }
 }

@@ -4,7 +4,7 @@ package enum RequestFault: String, Error, Sendable, CaseIterable {
     case malformedRequestLine, malformedTarget, malformedPercentEncoding, forbiddenPathByte, pathAboveRoot
     case bareLineFeed, malformedField, missingHost, repeatedHost, invalidHost, authorityMismatch
     case invalidContentLength, repeatedContentLength, repeatedTransferEncoding, lengthAndCoding
-    case codingInOldVersion, repeatedAuthorization
+    case codingInOldVersion, chunkedNotLast, repeatedCredential, repeatedContentType
     // 400: the body's framing is broken
     case malformedChunk, chunkLineTooLong, chunkTooLarge, framingOverhead, malformedTrailer, trailersTooLarge
     case bodyCut
@@ -53,7 +53,7 @@ package enum ResponseFault: String, Error, Sendable, CaseIterable {
     case bareLineFeed, malformedField, headTooLarge, tooManyFields
     case invalidContentLength, repeatedContentLength, repeatedTransferEncoding, unknownTransferCoding
     case lengthAndCoding, codingInOldVersion
-    case tooManyInterimResponses
+    case tooManyInterimResponses, framedInterimResponse
 }
 
 /// Why a chunked body was refused (RFC 9112 §7.1).
