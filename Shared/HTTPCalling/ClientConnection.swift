@@ -30,6 +30,8 @@ package final class ClientConnection: ArrivalTaker {
     private var body = BodyDecoder()
     private var hasHead = false
     private var headLength = 0
+    /// Interim answers seen in this call.
+    private var interim = 0
     private var lentBytes = 0
     /// Who is given content in the turn it arrives; see ``passContent(to:)``.
     private unowned(unsafe) var taker: (any ContentTaker)?
@@ -76,6 +78,7 @@ package final class ClientConnection: ArrivalTaker {
         startedAt = pool.loop.now
         hasHead = false
         headLength = 0
+        interim = 0
         lentBytes = 0
         isSpoiled = false
         arrivalFailure = nil
@@ -119,8 +122,8 @@ package final class ClientConnection: ArrivalTaker {
 
     // MARK: The request
 
-    /// Sends the request, or a further part of it. A server that stops listening is not an error yet: it may
-    /// have answered, as with 413, which ``receiveHead(answering:)`` finds out.
+    /// Sends the request, or a further part of it. A server that stops listening, or that refuses before it has
+    /// all of a large one, is not an error yet: ``receiveHead(answering:)`` finds out what it said.
     package func send(
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
     ) async throws(CallError) {
@@ -136,15 +139,7 @@ package final class ClientConnection: ArrivalTaker {
                 setDeadline(deadlines.sendNanoseconds)
                 try await connection.send(first, second)
             } else {
-                for whole in [first, second] {
-                    var rest = whole
-                    while !rest.isEmpty {
-                        let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(64 * 1024))
-                        setDeadline(deadlines.sendNanoseconds)
-                        try await connection.send(piece)
-                        rest = UnsafeRawBufferPointer(rebasing: rest[piece.count...])
-                    }
-                }
+                if try await sendUnlessRefused(first) { _ = try await sendUnlessRefused(second) }
             }
             clearDeadline()
         } catch {
@@ -154,36 +149,61 @@ package final class ClientConnection: ArrivalTaker {
         }
     }
 
+    /// Sends a large part; false when the server has refused the request before it had all of it.
+    private func sendUnlessRefused(_ whole: UnsafeRawBufferPointer) async throws(TransportError) -> Bool {
+        var rest = whole
+        while !rest.isEmpty {
+            setDeadline(deadlines.sendNanoseconds)
+            let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(64 * 1024))
+            let sent = try await connection.sendOrReceive(piece)
+            rest = UnsafeRawBufferPointer(rebasing: rest[sent...])
+            if sent == 0, isRefused {
+                // The rest of the request stays unsaid, so nothing can follow it (RFC 9112 §9.3).
+                isSpoiled = true
+                return false
+            }
+        }
+        return true
+    }
+
+    /// Whether what was received already says that the request is in vain; a broken answer does.
+    private var isRefused: Bool {
+        do { return try hasFinalHead() && head.status >= 300 } catch { return true }
+    }
+
     // MARK: The answer
 
     /// Waits for the head of the final answer; interim ones are skipped, a bounded number of them.
     package func receiveHead(answering method: HTTPMethod) async throws(CallError) {
-        var interim = 0
-        while true {
-            switch head.parse(connection.buffered) {
-            case .complete(let length):
-                if !head.isInterim {
-                    headLength = length
-                    hasHead = true
-                    framing = head.framing(answering: method)
-                    body = BodyDecoder(framing, limits: pool.limits.wire)
-                    return
-                }
-                interim += 1
-                guard interim <= pool.limits.interimResponses else {
-                    throw spoil(.malformedHead(.tooManyInterimResponses))
-                }
-                connection.consume(length)
-                head.reset()
-            case .refused(let fault): throw spoil(.malformedHead(fault))
-            case .incomplete:
-                let isFirst = connection.buffered.isEmpty
-                if try await !receive(isFirst ? .firstByte : .betweenReads) {
-                    throw spoil(
-                        isFirst && interim == 0 ? .endedBeforeAnswer(reused: isReused) : .cut)
-                }
+        while try !hasFinalHead() {
+            let isFirst = connection.buffered.isEmpty
+            if try await !receive(isFirst ? .firstByte : .betweenReads) {
+                throw spoil(isFirst && interim == 0 ? .endedBeforeAnswer(reused: isReused) : .cut)
             }
         }
+        framing = head.framing(answering: method)
+        body = BodyDecoder(framing, limits: pool.limits.wire)
+    }
+
+    /// Looks at what was received; true once the head of the final answer is there. Interim ones are dropped.
+    private func hasFinalHead() throws(CallError) -> Bool {
+        while !hasHead {
+            guard interim <= pool.limits.interimResponses else {
+                throw spoil(.malformedHead(.tooManyInterimResponses))
+            }
+            switch head.parse(connection.buffered) {
+            case .incomplete: return false
+            case .refused(let fault): throw spoil(.malformedHead(fault))
+            case .complete(let length) where !head.isInterim:
+                headLength = length
+                hasHead = true
+            case .complete(let length):
+                interim += 1
+                connection.consume(length)
+                head.reset()
+            }
+        }
+        return true
     }
 
     /// The next part of the content, chunks decoded; nil at its clean end.

@@ -140,6 +140,27 @@ extension Connection {
         fillsThisTurn = 0
     }
 
+    /// Receives what is there without waiting; false when nothing is.
+    func receiveAtOnce() throws(TransportError) -> Bool {
+        if let tls { return try receiveAtOnce(tls) }
+        while isReadable {
+            makeRoom()
+            let wanted = min(capacity &- end, maximumBuffered &- (end &- start))
+            let count = loop_receive(descriptor, buffer.unsafelyUnwrapped + end, wanted)
+            if count > 0 {
+                end &+= count
+                if count < wanted && !peerHungUp { isReadable = false }
+                return true
+            }
+            if count == 0 {
+                peerHungUp = true
+                throw .endOfStream
+            }
+            try receiveFailed(errno: Int32(-count))
+        }
+        return false
+    }
+
     func receiveFailed(errno: Int32) throws(TransportError) {
         switch errno {
         case EAGAIN: isReadable = false

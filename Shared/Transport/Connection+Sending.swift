@@ -46,6 +46,32 @@ extension Connection {
         }
     }
 
+    /// For a long message whose receiver may answer before it has all of it: hands to the kernel what it takes
+    /// of the bytes, or receives, whichever is possible first, and waits until one is. How many bytes were
+    /// sent; 0 when something was received. Throws `.endOfStream` when the peer has ended its sending side.
+    package func sendOrReceive(_ bytes: UnsafeRawBufferPointer) async throws(TransportError) -> Int {
+        while true {
+            if fate != .open { throw fate.error }
+            let hasRoom = end &- start < maximumBuffered
+            if hasRoom, try receiveAtOnce() { return 0 }
+            if let tls {
+                let sent = try await sendSome(tls, bytes)
+                if sent > 0 { return sent }
+            } else if isWritable {
+                let count = loop_send(descriptor, bytes.baseAddress, bytes.count, nil, 0)
+                if count < 0 {
+                    try sendFailed(errno: Int32(-count))
+                } else {
+                    if count < bytes.count { isWritable = false }
+                    if count > 0 { return count }
+                }
+            }
+            if isWritable { continue }
+            // With no room what arrives is no news.
+            if hasRoom { await waitWritableOrReadable() } else { await waitWritable() }
+        }
+    }
+
     func sendFailed(errno: Int32) throws(TransportError) {
         switch errno {
         case EAGAIN: isWritable = false

@@ -70,6 +70,44 @@ extension Connection {
         }
     }
 
+    /// Receives what is there without waiting, which only the library can tell.
+    func receiveAtOnce(_ session: TLSSession) throws(TransportError) -> Bool {
+        if session.isFailed { throw .reset }
+        makeRoom()
+        let room = min(capacity &- end, maximumBuffered &- (end &- start))
+        var obstacle: TLSSession.Obstacle?
+        let count = session.read(buffer.unsafelyUnwrapped + end, room, &obstacle)
+        switch obstacle {
+        case nil:
+            end &+= count
+            return true
+        case .wantsRead?: return false
+        case .failed(let error)?: throw fate == .open ? error : fate.error
+        case .ended?:
+            peerHungUp = true
+            throw .endOfStream
+        }
+    }
+
+    /// As many of the bytes as one record takes; 0 when there is no room for it.
+    func sendSome(
+        _ session: TLSSession, _ bytes: UnsafeRawBufferPointer
+    ) async throws(TransportError) -> Int {
+        flush(session)
+        if session.isFailed { throw .reset }
+        if session.hasOutgoing { return 0 }
+        var obstacle: TLSSession.Obstacle?
+        let count = session.write(UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.recordSize)), &obstacle)
+        switch obstacle {
+        case .wantsRead?:
+            if !isReadable { await session.waitToReadWhileSending() }
+            return 0
+        case .ended?: throw .reset
+        case .failed(let error)?: throw fate == .open ? error : fate.error
+        case nil: return count
+        }
+    }
+
     /// `send` in as few records as possible: a short head goes into the record of what follows it.
     func sendSecure(
         _ session: TLSSession, _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer

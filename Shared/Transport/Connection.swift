@@ -39,6 +39,8 @@ package final class Connection: Channel, TimerOwner {
     private(set) var fate = Fate.open
     private var reader: UnsafeContinuation<Void, Never>?
     private var writer: UnsafeContinuation<Void, Never>?
+    /// The task that waits to send also wants to know what arrives.
+    private var wakesSenderOnInput = false
     /// Who deals with what arrives while a task waits for it; see `fill(offering:)`.
     unowned(unsafe) var arrivals: (any ArrivalTaker)?
     /// Received for a waiting task that was not told yet.
@@ -167,6 +169,7 @@ package final class Connection: Channel, TimerOwner {
         }
         if ready.canReceive {
             isReadable = true
+            if wakesSenderOnInput { resumeWriter() }
             if reader == nil || !takeArrival() { resumeReader() }
         }
         if ready.canSend {
@@ -192,6 +195,14 @@ package final class Connection: Channel, TimerOwner {
             precondition(writer == nil, "one task sends at a time")
             writer = continuation
         }
+    }
+
+    /// Waits for whichever comes first.
+    func waitWritableOrReadable() async {
+        if isWritable || isReadable { return }
+        wakesSenderOnInput = true
+        await waitWritable()
+        wakesSenderOnInput = false
     }
 
     private func resumeReader() {

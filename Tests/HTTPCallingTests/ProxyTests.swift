@@ -40,7 +40,7 @@ private final class ForwardingProxy {
             let server = try await dialer.connect(
                 host: target.address.description, port: target.port, tls: nil,
                 timeoutNanoseconds: 5_000_000_000)
-            try await client.say("HTTP/1.1 200 Connection established\r\nvia: test\r\n\r\n")
+            try await client.say(Array("HTTP/1.1 200 Connection established\r\nvia: test\r\n\r\n".utf8))
             loop.spawn { await Self.pump(from: server, to: client) }
             await Self.pump(from: client, to: server)
         } catch {}
@@ -89,15 +89,6 @@ private final class ScriptedProxy {
             try await client.say(Array(answer.utf8))
             while try await client.fill() { client.consume(client.buffered.count) }
         } catch {}
-    }
-}
-
-extension Connection {
-    fileprivate func say(_ bytes: [UInt8]) async throws {
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
-        defer { copy.deallocate() }
-        copy.copyBytes(from: bytes)
-        try await send(UnsafeRawBufferPointer(copy))
     }
 }
 

@@ -45,7 +45,14 @@ final class ScriptedUpstream {
     enum Step: Sendable {
         /// Reads until so many requests have come in all, judged by their blank lines.
         case request
+        /// Reads the head of a request, and of its content only what comes with that.
+        case head
+        /// Reads and drops so many bytes of content.
+        case content(Int)
         case say(String)
+        case bytes([UInt8])
+        /// Says them byte by byte, a turn of the loop each.
+        case dripBytes([UInt8])
         /// Says it byte by byte, a turn of the loop each.
         case drip(String)
         case wait(milliseconds: Int)
@@ -61,16 +68,19 @@ final class ScriptedUpstream {
     }
 
     let listener: Listener
+    private let isSecure: Bool
     private(set) var connections: [Connection] = []
     private(set) var received = ""
+    private(set) var contentBytes = 0
     let resume = Wakeup()
     private let reached = Wakeup()
 
     /// The last script serves all further connections.
-    init(_ loop: EventLoop, _ scripts: [[Step]]) throws {
+    init(_ loop: EventLoop, _ scripts: [[Step]], tls: TLSContext? = nil) throws {
         var pending = scripts
         var accept: ((Connection) -> Void)?
-        listener = try Listener(loop: loop, address: SocketAddress("127.0.0.1:0")!) { accept?($0) }
+        isSecure = tls != nil
+        listener = try Listener(loop: loop, address: SocketAddress("127.0.0.1:0")!, tls: tls) { accept?($0) }
         accept = { [unowned self] connection in
             connections.append(connection)
             let script = pending.count > 1 ? pending.removeFirst() : pending[0]
@@ -80,7 +90,7 @@ final class ScriptedUpstream {
 
     deinit { listener.close() }
 
-    var url: String { "http://\(listener.localAddress)/" }
+    var url: String { "\(isSecure ? "https" : "http")://\(listener.localAddress)/" }
     var origin: Origin { Origin(WebAddress(url)!)! }
 
     /// Waits until a script signals, and until what it did before is seen by all sockets of the loop.
@@ -94,12 +104,16 @@ final class ScriptedUpstream {
             for step in script {
                 switch step {
                 case .request: try await readRequest(connection)
-                case .say(let text): try await connection.say(text)
-                case .drip(let text):
-                    for byte in text.utf8 {
-                        try await connection.say(String(UnicodeScalar(byte)))
-                        await connection.loop.yieldTurn()
+                case .head: try await readRequest(connection, withContent: false)
+                case .content(let count):
+                    while contentBytes < count, try await connection.fill() {
+                        contentBytes += connection.buffered.count
+                        connection.consume(connection.buffered.count)
                     }
+                case .say(let text): try await connection.say(Array(text.utf8))
+                case .bytes(let bytes): try await connection.say(bytes)
+                case .dripBytes(let bytes): try await drip(bytes, on: connection)
+                case .drip(let text): try await drip(Array(text.utf8), on: connection)
                 case .wait(let milliseconds):
                     await connection.loop.sleep(nanoseconds: Int64(milliseconds) * 1_000_000)
                 case .await: await resume.wait()
@@ -113,14 +127,22 @@ final class ScriptedUpstream {
         } catch {}
     }
 
-    private func readRequest(_ connection: Connection) async throws {
+    private func drip(_ bytes: [UInt8], on connection: Connection) async throws {
+        for byte in bytes {
+            try await connection.say([byte])
+            await connection.loop.yieldTurn()
+        }
+    }
+
+    private func readRequest(_ connection: Connection, withContent: Bool = true) async throws {
         var head = RequestHead()
         while true {
             switch head.parse(connection.buffered) {
             case .complete(let length):
                 received += String(decoding: connection.buffered[..<length], as: UTF8.self)
                 connection.consume(length)
-                guard case .length(let content) = head.framing else { return }
+                guard withContent, case .length(let content) = head.framing else { return }
+                connection.maximumBuffered = max(connection.maximumBuffered, content)
                 try await connection.fill(until: content)
                 received += String(decoding: connection.buffered[..<content], as: UTF8.self)
                 connection.consume(content)
@@ -133,21 +155,21 @@ final class ScriptedUpstream {
 }
 
 extension Connection {
-    func say(_ text: String) async throws {
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+    func say(_ bytes: [UInt8]) async throws {
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
         defer { copy.deallocate() }
-        copy.copyBytes(from: text.utf8)
+        copy.copyBytes(from: bytes)
         try await send(UnsafeRawBufferPointer(copy))
     }
 }
 
 /// Runs `body` with a scripted server and a client on one loop.
 func withScript(
-    _ scripts: [[ScriptedUpstream.Step]], limits: ClientLimits = ClientLimits(),
+    _ scripts: [[ScriptedUpstream.Step]], limits: ClientLimits = ClientLimits(), tls: TLSContext? = nil,
     _ body: @escaping @Sendable (HTTPClient, ScriptedUpstream) async throws -> Void
 ) async throws {
     try await withLoop { loop in
-        let upstream = try ScriptedUpstream(loop, scripts)
+        let upstream = try ScriptedUpstream(loop, scripts, tls: tls)
         let caller = Caller(loop, limits: limits)
         defer { caller.end() }
         try await body(caller.client, upstream)
@@ -157,10 +179,12 @@ func withScript(
 extension HTTPClient {
     /// The error of a request that must not succeed.
     func failure(
-        _ url: String, _ method: HTTPMethod = .get, timeoutNanoseconds: Int64 = 10_000_000_000
+        _ url: String, _ method: HTTPMethod = .get, body: [UInt8] = [],
+        timeoutNanoseconds: Int64 = 10_000_000_000
     ) async -> CallError? {
         do throws(CallError) {
-            let response = try await request(method, url, timeoutNanoseconds: timeoutNanoseconds)
+            let response = try await request(
+                method, url, body: body, timeoutNanoseconds: timeoutNanoseconds)
             Issue.record("succeeded with \(response.status) and \(response.body.count) bytes")
             return nil
         } catch { return error }
