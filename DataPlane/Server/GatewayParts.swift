@@ -27,6 +27,7 @@ struct GatewayParts {
     func start(_ parts: Parts) async throws {
         let egress = try StartUp.egressPolicy(values)
         let plan = try StartUp.listenPlan(values)
+        CertificateReload.watch(plan, lifecycle, log)
         let upstreamTLS = try StartUp.upstreamTLS(values)
         let metrics = MetricsRegistry()
         metrics.addProcessMetrics()

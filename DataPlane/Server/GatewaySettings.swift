@@ -14,7 +14,8 @@ enum GatewaySettings {
         help: "Where applications call, over TLS if a certificate is given; several are possible.")
     static let tlsCertificate = Setting<String?>.optionalText(
         "tls-certificate", as: "PATH",
-        help: "The certificate chain for the listeners, in PEM; needs --tls-key-file too.")
+        help: "The certificate chain for the listeners, in PEM; needs --tls-key-file too. "
+            + "SIGHUP has both files read again.")
     static let tlsKey = Setting<Secret?>.optionalSecret(
         "tls-key", help: "The private key of --tls-certificate, in PEM.")
     static let trustedProxies = Setting<[String]>.list(

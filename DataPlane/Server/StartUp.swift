@@ -21,22 +21,31 @@ enum StartUp {
 
     static func listenPlan(_ values: SettingsValues) throws(StartFailure) -> ListenPlan {
         var tls: TLSContext?
-        if let path = values[GatewaySettings.tlsCertificate], let key = values[GatewaySettings.tlsKey] {
-            let certificate = try text(of: path, setting: "--tls-certificate")
+        if let pair = try certificate(values) {
             do throws(TLSError) {
                 tls = try TLSContext.server(
-                    certificateChainPEM: certificate,
-                    privateKeyPEM: key.withBytes { String(decoding: $0, as: UTF8.self) }, alpn: ["http/1.1"])
-            } catch {
-                throw StartFailure(
-                    .configuration,
-                    "--tls-certificate and --tls-key-file are no pair that can be used: \(error)")
-            }
+                    certificateChainPEM: pair.chain, privateKeyPEM: pair.key, alpn: ["http/1.1"])
+            } catch { throw unusableCertificate(error) }
         }
         return ListenPlan(
             addresses: values[GatewaySettings.listenAddresses].compactMap { SocketAddress($0) }, tls: tls,
             isShared: loopCount(values) > 1,
             browsers: .gateway(values[GatewaySettings.corsOrigins]))
+    }
+
+    /// The listeners' certificate chain and its key as they stand in their files now; nil without TLS.
+    static func certificate(_ values: SettingsValues) throws(StartFailure) -> (chain: String, key: String)? {
+        guard let path = values[GatewaySettings.tlsCertificate], let key = values[GatewaySettings.tlsKey]
+        else { return nil }
+        return (
+            try text(of: path, setting: "--tls-certificate"),
+            key.withBytes { String(decoding: $0, as: UTF8.self) }
+        )
+    }
+
+    static func unusableCertificate(_ error: TLSError) -> StartFailure {
+        StartFailure(
+            .configuration, "--tls-certificate and --tls-key-file are no pair that can be used: \(error)")
     }
 
     static func upstreamTLS(_ values: SettingsValues) throws(StartFailure) -> TLSContext {

@@ -7,7 +7,7 @@ package import Telemetry
 /// deadline.
 ///
 /// The first SIGTERM, SIGINT or SIGHUP asks for an orderly stop; the second ends the process at once with 128
-/// + its number. Call `prepareProcess` before any thread exists, then `run` on the main thread, once.
+/// + its number. A program that has something to read again does that on SIGHUP instead: ``onHangUp(_:)``. Call `prepareProcess` before any thread exists, then `run` on the main thread, once.
 package final class Lifecycle: Sendable {
     /// Thrown into the start of the parts when the program is asked to stop before it has started.
     package struct StopRequested: Error, Sendable { package init() {} }
@@ -20,6 +20,7 @@ package final class Lifecycle: Sendable {
     private let isStopRequested = Atomic<Bool>(false)
     private let signalsReceived = Atomic<Int>(0)
     private let endProcess: @Sendable (Int32) -> Void
+    private let hangUp = Mutex<(@Sendable () -> Void)?>(nil)
     let signals = SignalThread()
 
     private struct StopReason: Sendable {
@@ -71,7 +72,11 @@ package final class Lifecycle: Sendable {
     /// Whether the program was asked to stop. Any thread.
     package var isStopping: Bool { isStopRequested.load(ordering: .sequentiallyConsistent) }
 
+    /// From now on SIGHUP does this, on the thread of signals, and ends nothing. Any thread.
+    package func onHangUp(_ action: @escaping @Sendable () -> Void) { hangUp.withLock { $0 = action } }
+
     private func receive(_ signal: Int32) {
+        if signal == SIGHUP, let action = hangUp.withLock({ $0 }) { return action() }
         isStopRequested.store(true, ordering: .sequentiallyConsistent)
         if signalsReceived.wrappingAdd(1, ordering: .relaxed).oldValue > 0 {
             log.warning("second signal: ending at once", ["signal": "\(StopSignals.name(signal))"])

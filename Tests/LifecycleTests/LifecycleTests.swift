@@ -54,6 +54,25 @@ struct LifecycleTests {
             ])
     }
 
+    @Test("SIGHUP does what a program wants it to, as often as it comes, and ends nothing then")
+    func hangUp() async throws {
+        let journal = Journal()
+        let again = Completion<Bool>()
+        let lifecycle = try Lifecycle(log: .silent, drainNanoseconds: Self.second)
+        let code = await run(lifecycle) { parts in
+            try await part("listener", parts, journal)
+            lifecycle.onHangUp {
+                journal.add("read again")
+                if journal.all.count == 3 { again.fulfil(true) } else { lifecycle.signals.send(SIGHUP) }
+            }
+            lifecycle.signals.send(SIGHUP)
+            _ = await again.value()
+            lifecycle.signals.send(SIGTERM)
+        }
+        #expect(code == .success)
+        #expect(journal.all == ["start listener", "read again", "read again", "stop listener"])
+    }
+
     @Test("a part that cannot start stops the earlier ones, and its error names the exit code")
     func failedStart() async throws {
         let table: [(any Error & Sendable, ExitCode)] = [
