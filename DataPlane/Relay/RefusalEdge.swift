@@ -1,7 +1,23 @@
 import Dialects
 import Domain
-import HTTPServing
-import HTTPWire
+package import HTTPServing
+package import HTTPWire
+
+extension Gateway {
+    /// What is said to bytes that are no request; for `HTTPServer`. Which dialect they were meant in is not
+    /// known.
+    package static func refusal(
+        _ fault: RequestFault, _ id: RequestID
+    ) -> (mediaType: String, content: [UInt8]) {
+        let codes: [Int: ErrorCode] = [
+            408: .requestTimeout, 413: .payloadTooLarge, 414: .targetTooLong, 417: .expectationFailed,
+            431: .headersTooLarge, 501: .notImplemented, 505: .httpVersionNotSupported,
+        ]
+        let code = codes[fault.status] ?? .badRequest
+        let error = OpenAIError(code, message: "Refused for \(fault.rawValue).", parameter: nil)
+        return ("application/json", ClientDialect.openAI.errorBody(error, status: fault.status))
+    }
+}
 
 /// The one place where a failure becomes an answer, in the caller's dialect.
 enum RefusalEdge {

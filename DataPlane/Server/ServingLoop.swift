@@ -57,7 +57,9 @@ final class ServingLoop {
             calling: UpstreamCalling(client: client, tls: shared.upstreamTLS), clock: shared.clock,
             limits: shared.gatewayLimits, log: shared.log, metrics: shared.metrics, tracer: shared.tracer)
         self.gateway = gateway
-        let server = HTTPServer(loop: loop) { await plan.browsers.serve($0, by: gateway) }
+        let server = HTTPServer(loop: loop, refusal: Gateway.refusal) {
+            await plan.browsers.serve($0, by: gateway)
+        }
         self.server = server
         var addresses: [SocketAddress] = []
         for address in plan.addresses {
