@@ -103,6 +103,11 @@ bench: install-bench ## the gateway against nginx on this machine, in the same m
 	swift build $(RELEASE) --product eclusa-bench
 	@exec $(BIN)/eclusa-bench $(ARGS)
 
+bench-litellm: install-bench ## the gateway against LiteLLM's proxy on one core, in the same minute
+	@Tests/Benchmarks/litellm
+	swift build $(RELEASE) --product eclusa-bench
+	@exec $(BIN)/eclusa-bench --litellm "$$PWD/.venv-litellm/bin/litellm" $(ARGS)
+
 bench-control: install-bench ## the control plane: reads, lists over a million keys, a flood of sign-ins
 	swift build $(RELEASE) --product eclusa-bench
 	@exec $(BIN)/eclusa-bench --control 1000000 $(ARGS)
@@ -118,7 +123,7 @@ documents: build ## rewrite the generated documents: OpenAPI, errors, settings
 	@infrastructure/dev/documents
 
 clean: ## delete what was built (not the data of `make up`)
-	rm -rf .build .venv .venv-check .venv-previous
+	rm -rf .build .venv .venv-check .venv-previous .venv-litellm
 
 .PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format simulate many-nodes unit coverage \
-	end-to-end test-slow chaos rolling-upgrade soak fuzz fuzz-slice bench bench-control bench-snapshots schema documents clean
+	end-to-end test-slow chaos rolling-upgrade soak fuzz fuzz-slice bench bench-litellm bench-control bench-snapshots schema documents clean

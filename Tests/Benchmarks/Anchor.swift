@@ -10,9 +10,10 @@ struct Anchor {
             daemon off;
             master_process off;
             worker_processes 1;
+            worker_rlimit_nofile 65536;
             pid \(folder)/nginx.pid;
             error_log \(folder)/nginx-error.log;
-            events { worker_connections 4096; }
+            events { worker_connections 32768; }
             http {
                 access_log off;
                 client_body_temp_path \(folder)/nginx-body;
@@ -31,6 +32,7 @@ struct Anchor {
                     proxy_http_version 1.1;
                     proxy_set_header Connection "";
                     location / { proxy_pass http://provider; }
+                    location /refused/ { return 401 "{}"; }
                     location /streamed/ { proxy_pass http://provider/; proxy_buffering off; }
                 }
             }

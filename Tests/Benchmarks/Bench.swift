@@ -12,11 +12,26 @@ final class Bench {
     let onlyStreams: Int?
     static let offset = 21_000
     static let growthCalls = 200_000
+    /// What is measured; nil: the calls and streams every run has.
+    let parts: [BenchPart]?
+    /// How many streams are open at a time in that part.
+    let openStreams: Int
+    /// Calls of a long run that looks for growth alone.
+    let endurance: Int?
+    /// LiteLLM's program, when it is the anchor.
+    let liteLLM: String?
 
-    init(seconds: Int, rounds: Int, onlyStreams: Int? = nil) {
+    init(
+        seconds: Int, rounds: Int, onlyStreams: Int? = nil, parts: [BenchPart]? = nil,
+        openStreams: Int = 10_000, endurance: Int? = nil, liteLLM: String? = nil
+    ) {
         self.seconds = seconds
         self.rounds = rounds
         self.onlyStreams = onlyStreams
+        self.parts = parts
+        self.openStreams = openStreams
+        self.endurance = endurance
+        self.liteLLM = liteLLM
     }
 
     func run() throws {
@@ -25,7 +40,7 @@ final class Bench {
         let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { _ = try? Child.run(["rm", "-rf", folder], log: "/dev/null") }
         output("starting Eclusa and nginx …")
-        let eclusa = try Installation.start(
+        var eclusa = try Installation.start(
             programs: Self.programFolder(), folder: folder, offset: Self.offset)
         defer { eclusa.stop() }
         try eclusa.replaceStandIn()
@@ -42,6 +57,13 @@ final class Bench {
         // Core 1 is the load's: the control plane is away, as it may be, and its usage waits in the outbox.
         kill(eclusa.control, SIGSTOP)
 
+        if let liteLLM { return try runLiteLLM(liteLLM, eclusa, engine) }
+        if let endurance { return try endure(calls: endurance, eclusa, engine) }
+        if let parts {
+            output("")
+            for part in parts { try run(part, &eclusa, nginx, anchor, engine) }
+            return
+        }
         if onlyStreams != nil { return try runStreams(eclusa, nginx, anchor, engine) }
         // Streams first: their high-water mark of pooled buffers is no growth of calls.
         _ = try engine.closedLoop(
@@ -141,9 +163,10 @@ final class Bench {
             perSecond: 1000, seconds: max(2, seconds / 2))
     }
 
-    /// A chat request of about 1 KB.
-    static func request(path: String, key: String, isStream: Bool) -> [UInt8] {
-        let prompt = String(repeating: "The keeper opens the gate when the levels are the same. ", count: 15)
+    /// A chat request of about 1 KB unless another length is asked for.
+    static func request(path: String, key: String, isStream: Bool, promptBytes: Int = 840) -> [UInt8] {
+        let sentence = "The keeper opens the gate when the levels are the same. "
+        let prompt = String(repeating: sentence, count: promptBytes / sentence.utf8.count)
         let stream = isStream ? "\"stream\":true," : ""
         let body =
             "{\"model\":\"\(route)\",\(stream)\"messages\":[{\"role\":\"system\",\"content\":\"Answer briefly.\"},"
@@ -151,6 +174,19 @@ final class Bench {
         let head =
             "POST \(path)/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer \(key)\r\n"
             + "content-type: application/json\r\naccept: application/json\r\nuser-agent: eclusa-bench\r\n"
+            + "content-length: \(body.utf8.count)\r\n\r\n"
+        return Array((head + body).utf8)
+    }
+
+    /// The same call in Anthropic's dialect.
+    static func messagesRequest(key: String) -> [UInt8] {
+        let prompt = String(repeating: "The keeper opens the gate when the levels are the same. ", count: 15)
+        let body =
+            "{\"model\":\"\(route)\",\"max_tokens\":256,\"system\":\"Answer briefly.\",\"messages\":"
+            + "[{\"role\":\"user\",\"content\":\"\(prompt)\"}],\"temperature\":0.2}"
+        let head =
+            "POST /v1/messages HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: \(key)\r\n"
+            + "anthropic-version: 2023-06-01\r\ncontent-type: application/json\r\n"
             + "content-length: \(body.utf8.count)\r\n\r\n"
         return Array((head + body).utf8)
     }

@@ -11,6 +11,11 @@ import Glibc
           --seconds N    length of each run (default 6)
           --rounds N     rounds; the table has their medians (default 3)
           --streams N    only the streams, N at a time (1 to 10000; otherwise 200 after everything else)
+          --only PARTS   other parts instead: large (20 KB calls), refusals, open (streams with a chunk a
+                         second), features (what each costs), tls (both sides); several with commas, or all
+          --open N       streams open at a time in the part open (default 10000)
+          --endure N     only N calls and a tenth as many streams left in the middle: memory, descriptors
+          --litellm PATH only this LiteLLM proxy beside the gateway (make bench-litellm sees to it)
           --control N    the control plane instead, with N keys and a tenth as many users (at least 1000)
           --help         this text
 
@@ -19,31 +24,25 @@ import Glibc
         """
 
     static func main() {
-        var seconds = 6
-        var rounds = 3
-        var controlKeys: Int?
-        var streams: Int?
+        var options = BenchOptions()
         var words = CommandLine.arguments.dropFirst()
         while let word = words.popFirst() {
-            switch (word, word == "--help" ? nil : words.popFirst().flatMap { Int($0) }) {
-            case ("--help", _):
+            if word == "--help" {
                 output(help)
                 exit(0)
-            case ("--seconds", let number?) where (1...600).contains(number): seconds = number
-            case ("--rounds", let number?) where (1...99).contains(number): rounds = number
-            case ("--streams", let number?) where (1...10_000).contains(number): streams = number
-            case ("--control", let number?) where (1000...10_000_000).contains(number): controlKeys = number
-            default:
+            }
+            guard options.take(word, words.popFirst() ?? "") else {
                 output("eclusa-bench: cannot read '\(word)'; see --help")
                 exit(64)
             }
         }
         signal(SIGPIPE, SIG_IGN)
         do {
-            if let controlKeys {
-                try ControlBench(seconds: seconds, keys: controlKeys).run()
+            raiseOpenFiles()
+            if let keys = options.controlKeys {
+                try ControlBench(seconds: options.seconds, keys: keys).run()
             } else {
-                try Bench(seconds: seconds, rounds: rounds, onlyStreams: streams).run()
+                try options.bench.run()
             }
         } catch let failure as BenchFailure {
             output("eclusa-bench: \(failure.text)")
@@ -52,6 +51,44 @@ import Glibc
             output("eclusa-bench: \(error)")
             exit(70)
         }
+    }
+}
+
+/// What the words of the command line ask for.
+struct BenchOptions {
+    var seconds = 6
+    var rounds = 3
+    var controlKeys: Int?
+    private var streams: Int?
+    private var parts: [BenchPart]?
+    private var openStreams = 10_000
+    private var endurance: Int?
+    private var liteLLM: String?
+
+    var bench: Bench {
+        Bench(
+            seconds: seconds, rounds: rounds, onlyStreams: streams, parts: parts, openStreams: openStreams,
+            endurance: endurance, liteLLM: liteLLM)
+    }
+
+    /// False when it makes no sense.
+    mutating func take(_ word: String, _ value: String) -> Bool {
+        switch (word, Int(value)) {
+        case ("--seconds", let number?) where (1...600).contains(number): seconds = number
+        case ("--rounds", let number?) where (1...99).contains(number): rounds = number
+        case ("--streams", let number?) where (1...10_000).contains(number): streams = number
+        case ("--open", let number?) where (1...20_000).contains(number): openStreams = number
+        case ("--endure", let number?) where (100...100_000_000).contains(number): endurance = number
+        case ("--control", let number?) where (1000...10_000_000).contains(number): controlKeys = number
+        case ("--litellm", nil) where !value.isEmpty: liteLLM = value
+        case ("--only", nil):
+            let words = value.split(separator: ",").map(String.init)
+            let named = value == "all" ? BenchPart.allCases : words.compactMap { BenchPart(rawValue: $0) }
+            guard !named.isEmpty, value == "all" || named.count == words.count else { return false }
+            parts = named
+        default: return false
+        }
+        return true
     }
 }
 

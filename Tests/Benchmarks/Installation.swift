@@ -8,8 +8,11 @@ struct Installation {
     let offset: Int
     let runner: Child
     let key: String
-    let gateway: ProcessMeter
+    private(set) var gateway: ProcessMeter
     let control: pid_t
+    /// The gateway once the bench has started it itself, and how it was started at first.
+    private var restarted: Child?
+    private var usualGateway: (arguments: [String], environment: [String])?
     private let standIn: pid_t
 
     var gatewayPort: UInt16 { UInt16(8080 + offset) }
@@ -68,7 +71,7 @@ struct Installation {
         return Int(text[calls.upperBound...].prefix { $0.isNumber }) ?? 0
     }
 
-    private func command(_ words: [String]) throws {
+    func command(_ words: [String]) throws {
         let log = "\(folder)/command.log"
         let code = try Child.run(
             ["\(programs)/eclusa"] + words, log: log, environment: ["ECLUSA_STATE_DIRECTORY=\(folder)/state"])
@@ -82,15 +85,52 @@ struct Installation {
     /// The rest of the installation sleeps from here on.
     func restartControlWithoutLimits() throws -> Child {
         for pid in [runner.pid, gateway.pid, standIn] { kill(pid, SIGSTOP) }
-        func words(_ file: String) -> [String] {
-            (ProcessMeter.read("/proc/\(control)/\(file)") ?? "").split(separator: "\0").map(String.init)
-        }
-        let (arguments, environment) = (words("cmdline"), words("environ"))
+        let (arguments, environment) = Self.command(of: control)
         kill(control, SIGKILL)
         pause(milliseconds: 500)
         return try Child.start(
             arguments + ["--user-rate", "0", "--address-rate", "0"], log: "\(folder)/control.log",
-            environment: environment.filter { !$0.hasPrefix("PATH=") })
+            environment: environment)
+    }
+
+    /// How a process was started.
+    private static func command(of pid: pid_t) -> (arguments: [String], environment: [String]) {
+        func words(_ file: String) -> [String] {
+            (ProcessMeter.read("/proc/\(pid)/\(file)") ?? "").split(separator: "\0").map(String.init)
+        }
+        return (words("cmdline"), words("environ").filter { !$0.hasPrefix("PATH=") })
+    }
+
+    /// Starts the gateway again as it was at first, with further arguments, and waits until it serves.
+    mutating func restartGateway(adding arguments: [String]) throws {
+        let usual = usualGateway ?? Self.command(of: gateway.pid)
+        usualGateway = usual
+        kill(control, SIGCONT)
+        if let restarted { restarted.stop() } else { kill(gateway.pid, SIGKILL) }
+        pause(milliseconds: 500)
+        let log = "\(folder)/gateway.log"
+        let child = try Child.start(
+            usual.arguments + arguments, log: log, environment: usual.environment)
+        restarted = child
+        for _ in 0..<200 {
+            let said = ProcessMeter.read(log) ?? ""
+            if said.contains("\"serving\"") { break }
+            guard child.isRunning else { throw BenchFailure(text: "the gateway ended: \(said)") }
+            pause(milliseconds: 50)
+        }
+        // A moment for what the control plane has to say.
+        pause(milliseconds: 2_000)
+        gateway = ProcessMeter(pid: child.pid)
+        try gateway.pin(toCore: 0)
+        kill(control, SIGSTOP)
+    }
+
+    /// Does something for which the control plane must be awake.
+    func awake(_ body: () throws -> Void) throws {
+        kill(control, SIGCONT)
+        defer { kill(control, SIGSTOP) }
+        try ProcessMeter(pid: control).pin(toCore: 1)
+        try body()
     }
 
     /// What Postgres answers to a statement, as text.
@@ -110,6 +150,7 @@ struct Installation {
     }
 
     func stop() {
+        restarted?.stop()
         for pid in [control, gateway.pid, standIn, runner.pid] { kill(pid, SIGCONT) }
         runner.stop(SIGINT)
     }

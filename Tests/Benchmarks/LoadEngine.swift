@@ -26,26 +26,28 @@ final class LoadEngine {
     }
 
     /// The port at which the provider listens.
-    let providerPort: UInt16
-    let script = ProviderScript()
+    private(set) var providerPort: UInt16
+    private(set) var script = ProviderScript()
     let epoll = loop_epoll_create()
     var slots: [Slot] = []
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 64)
     private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: 512)
-    private let listener: Int32
-    private var idle: [Client] = []
+    private var listener: Int32 = -1
+    var idle: [Client] = []
     private var idleBackground: [Client] = []
-    private var result = LoadResult()
+    var result = LoadResult()
+    /// What an answer of the run itself must say.
+    var expectedStatus = 200
     private var request: [UInt8] = []
-    private var outstanding = 0
+    var outstanding = 0
     /// Clients of the run itself whose connection still stands.
-    private var living = 0
+    var living = 0
     private var deadline: Int64 = 0
-    private var repeats = false
+    var repeats = false
     /// Events of streams that are due, by the time they are due in steps of `step` nanoseconds.
-    private var wheel = [[ProviderSide]](repeating: [], count: 1024)
+    private var wheel: [[ProviderSide]] = []
     private var wheelTime: Int64 = 0
-    private var scheduled = 0
+    private(set) var scheduled = 0
     private static let step: Int64 = 100_000
     /// How long after its end a run waits for answers that are still due.
     private static let patience: Int64 = 10_000_000_000
@@ -53,13 +55,28 @@ final class LoadEngine {
 
     init(providerPort: UInt16) throws {
         self.providerPort = providerPort
+        guard epoll >= 0 else { throw BenchFailure(text: "no epoll") }
+        try listen(on: providerPort)
+        setGap(milliseconds: 20)
+    }
+
+    /// Has the provider answer at this port, and no more at the one before.
+    func listen(on port: UInt16) throws {
+        if listener >= 0 { drop(listener) }
+        providerPort = port
         var address = loop_address()
-        (address.bytes.0, address.bytes.3, address.port) = (127, 1, providerPort)
+        (address.bytes.0, address.bytes.3, address.port) = (127, 1, port)
         listener = loop_listen(&address, 0, 4096)
-        guard epoll >= 0, listener >= 0 else {
-            throw BenchFailure(text: "cannot listen on 127.0.0.1:\(providerPort)")
-        }
+        guard listener >= 0 else { throw BenchFailure(text: "cannot listen on 127.0.0.1:\(port)") }
         watch(listener, as: .listener)
+    }
+
+    /// How long the provider waits between two events of a stream.
+    func setGap(milliseconds: Int64) {
+        script.gapNanoseconds = milliseconds * 1_000_000
+        // The longest gap is a quarter longer.
+        wheel = .init(repeating: [], count: Int(script.gapNanoseconds * 3 / 2 / Self.step) + 1)
+        scheduled = 0
     }
 
     deinit {
@@ -127,7 +144,7 @@ final class LoadEngine {
         living == 0 || monotonicNow() > last + Self.patience
     }
 
-    private func begin(_ request: [UInt8], _ port: UInt16, _ connections: Int) throws {
+    func begin(_ request: [UInt8], _ port: UInt16, _ connections: Int) throws {
         result = LoadResult()
         self.request = request
         outstanding = 0
@@ -135,7 +152,7 @@ final class LoadEngine {
         idle = try (0..<connections).map { _ in try connect(port) }
     }
 
-    private func end(_ began: Int64) -> LoadResult {
+    func end(_ began: Int64) -> LoadResult {
         result.seconds = Double(monotonicNow() - began) / 1e9
         // What was never answered has failed too.
         result.failures += outstanding
@@ -176,7 +193,7 @@ final class LoadEngine {
 
     // MARK: One turn
 
-    private func turn(spins: Bool) {
+    func turn(spins: Bool) {
         let count = loop_epoll_wait(epoll, events, 512, spins ? 0 : 100)
         for index in 0..<max(0, Int(count)) {
             let descriptor = Int32(truncatingIfNeeded: loop_event_tag(events + index))
@@ -201,7 +218,7 @@ final class LoadEngine {
 
     // MARK: The client's side
 
-    private func send(_ client: Client) { send(client, request) }
+    func send(_ client: Client) { send(client, request) }
 
     private func send(_ client: Client, _ request: [UInt8]) {
         client.isBusy = true
@@ -231,7 +248,7 @@ final class LoadEngine {
         let status = client.counter.status
         if client.isBackground {
             result.background[status, default: 0] += 1
-        } else if status != 200 {
+        } else if status != expectedStatus {
             return fail(client)
         } else {
             result.answers += 1

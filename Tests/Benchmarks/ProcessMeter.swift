@@ -20,6 +20,9 @@ struct ProcessMeter {
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(getpagesize()) : 0
     }
 
+    /// Open descriptors.
+    func descriptorCount() -> Int { Self.entries(of: "/proc/\(pid)/fd").count }
+
     /// Puts every thread of the process on one core.
     func pin(toCore core: Int) throws {
         let code = try Child.run(["taskset", "-a", "-p", "-c", "\(core)", "\(pid)"], log: "/dev/null")

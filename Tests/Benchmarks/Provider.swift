@@ -47,7 +47,7 @@ struct ProviderScript {
     let plain: [UInt8]
     /// The pieces of a stream as they are sent: the head with the first event, the others, the end.
     let events: [[UInt8]]
-    let gapNanoseconds: Int64 = 20_000_000
+    var gapNanoseconds: Int64 = 20_000_000
 
     static let eventCount = 50
 

@@ -1,0 +1,205 @@
+import Glibc
+
+/// What `make bench` measures besides the 1 KB calls and the streams, one at a time by `--only`.
+enum BenchPart: String, CaseIterable {
+    /// Requests of 20 KB.
+    case large
+    /// Calls with a key nobody has, beside nginx `return 401`.
+    case refusals
+    /// Thousands of streams with a chunk a second.
+    case open
+    /// What a limit, a translation, a durable disk and traces cost a call.
+    case features
+    /// TLS to the gateway and from it, beside nginx doing the same.
+    case tls
+}
+
+/// One system under one kind of load: medians of the rounds.
+struct Rate {
+    var callsPerSecond = 0.0
+    var cpuPerCall = 0.0
+}
+
+/// A system that is measured, and what it is asked.
+struct Contender {
+    let name: String
+    let meter: ProcessMeter
+    let port: UInt16
+    let request: [UInt8]
+}
+
+extension Bench {
+    func run(
+        _ part: BenchPart, _ eclusa: inout Installation, _ nginx: ProcessMeter, _ anchor: Anchor,
+        _ engine: LoadEngine
+    ) throws {
+        let ours = Contender(
+            name: "eclusa", meter: eclusa.gateway, port: eclusa.gatewayPort,
+            request: Self.request(path: "", key: eclusa.key, isStream: false))
+        switch part {
+        case .large:
+            let request = Self.request(path: "", key: eclusa.key, isStream: false, promptBytes: 20_000)
+            try compare("20 KB calls", ours.asking(request), anchored(nginx, anchor, request), engine)
+        case .refusals:
+            let unknown = String(repeating: "A", count: max(0, eclusa.key.utf8.count - 3))
+            let request = Self.request(path: "", key: "ek_" + unknown, isStream: false)
+            let refused = Self.request(path: "/refused", key: eclusa.key, isStream: false)
+            engine.expectedStatus = 401
+            defer { engine.expectedStatus = 200 }
+            try compare("refusals", ours.asking(request), anchored(nginx, anchor, refused), engine)
+        case .open: try measureOpenStreams(eclusa, nginx, anchor, engine)
+        case .features: try measureFeatures(&eclusa, engine)
+        case .tls: try measureTLS(&eclusa, engine)
+        }
+    }
+
+    private func anchored(_ nginx: ProcessMeter, _ anchor: Anchor, _ request: [UInt8]) -> Contender {
+        Contender(name: "nginx", meter: nginx, port: anchor.port, request: request)
+    }
+
+    /// Both in alternation; prints a row each for calls/s and CPU, with their ratios.
+    func compare(_ name: String, _ ours: Contender, _ theirs: Contender, _ engine: LoadEngine) throws {
+        let rates = try alternate([ours, theirs], engine)
+        output(row("\(name), medians of \(rounds)", [ours.name, theirs.name, "ratio"]))
+        for (what, path, places) in [
+            ("\(name)/s", \Rate.callsPerSecond, 0), ("CPU µs each", \Rate.cpuPerCall, 2),
+        ] {
+            let (we, they) = (rates[0][keyPath: path], rates[1][keyPath: path])
+            output(
+                row(what, [decimal(we, places), decimal(they, places), decimal(we / max(they, 0.001), 2)]))
+        }
+        output("")
+    }
+
+    func alternate(_ contenders: [Contender], _ engine: LoadEngine) throws -> [Rate] {
+        var seen = [[Rate]](repeating: [], count: contenders.count)
+        for _ in 1...rounds {
+            for (index, contender) in contenders.enumerated() {
+                seen[index].append(try rate(of: contender, engine))
+            }
+        }
+        return seen.map { rates in
+            let middle = rates.count / 2
+            return Rate(
+                callsPerSecond: rates.map(\.callsPerSecond).sorted()[middle],
+                cpuPerCall: rates.map(\.cpuPerCall).sorted()[middle])
+        }
+    }
+
+    func rate(
+        of contender: Contender, _ engine: LoadEngine, connections: Int = Bench.connections
+    ) throws -> Rate {
+        _ = try engine.closedLoop(
+            contender.request, to: contender.port, connections: connections, seconds: 1)
+        let cpu = contender.meter.cpuNanoseconds()
+        let result = try engine.closedLoop(
+            contender.request, to: contender.port, connections: connections, seconds: seconds)
+        guard result.failures == 0, result.answers > 0 else {
+            throw BenchFailure(
+                text: "\(contender.name): \(result.failures) calls failed, \(result.answers) answered")
+        }
+        return Rate(
+            callsPerSecond: Double(result.answers) / result.seconds,
+            cpuPerCall: Double(contender.meter.cpuNanoseconds() - cpu) / 1000 / Double(result.answers))
+    }
+
+    // MARK: Open streams
+
+    private func measureOpenStreams(
+        _ eclusa: Installation, _ nginx: ProcessMeter, _ anchor: Anchor, _ engine: LoadEngine
+    ) throws {
+        engine.setGap(milliseconds: 1000)
+        defer { engine.setGap(milliseconds: 20) }
+        output(
+            row(
+                "\(openStreams) streams, a chunk a second",
+                ["open", "RSS MiB", "MiB grown", "chunks/s", "CPU µs/chunk"]))
+        for (name, meter, port, path) in [
+            ("nginx", nginx, anchor.port, "/streamed"), ("eclusa", eclusa.gateway, eclusa.gatewayPort, ""),
+        ] {
+            let before = meter.residentBytes()
+            var cpu: Int64 = 0
+            let length = max(seconds * 2, 10)
+            let result = try engine.holdOpen(
+                Self.request(path: path, key: eclusa.key, isStream: true), to: port, streams: openStreams,
+                seconds: length
+            ) { cpu = meter.cpuNanoseconds() }
+            let used = Double(meter.cpuNanoseconds() - cpu) / 1000
+            let resident = Double(meter.residentBytes()) / 1_048_576
+            output(
+                row(
+                    name,
+                    [
+                        "\(result.answers)", decimal(resident, 1),
+                        decimal(resident - Double(before) / 1_048_576, 1),
+                        decimal(Double(result.events) / (Double(length) / 2), 0),
+                        decimal(used / Double(max(result.events, 1)), 2),
+                    ]))
+            guard result.failures == 0 else {
+                throw BenchFailure(text: "\(name): \(result.failures) of \(openStreams) streams broke")
+            }
+            // Connections that were dropped are noticed before the next ones come.
+            pause(milliseconds: 2_000)
+        }
+        output("")
+    }
+
+    // MARK: Features
+
+    /// Each beside the same calls without it, in the same minute.
+    private func measureFeatures(_ eclusa: inout Installation, _ engine: LoadEngine) throws {
+        output(row("features, medians of \(rounds)", ["calls/s", "CPU µs", "without", "costs µs"]))
+        let plain = Contender(
+            name: "plain", meter: eclusa.gateway, port: eclusa.gatewayPort,
+            request: Self.request(path: "", key: eclusa.key, isStream: false))
+        let translated = Self.messagesRequest(key: eclusa.key)
+        feature("Anthropic's dialect, translated", try alternate([plain.asking(translated), plain], engine))
+        try eclusa.awake {
+            try eclusa.command([
+                "limits", "create", "--name", "bench", "--metric", "requests", "--amount", "1000000000",
+                "--period", "minute",
+            ])
+            try eclusa.command([
+                "limits", "create", "--name", "bench-budget", "--metric", "cost", "--amount", "1000000",
+                "--period", "month",
+            ])
+            pause(milliseconds: 3_000)
+            // Without is what the row before measured: a limit is there or it is not.
+            let bound = try alternate([plain], engine)[0]
+            for name in ["bench", "bench-budget"] { try eclusa.command(["limits", "delete", name]) }
+            pause(milliseconds: 3_000)
+            feature("a rate and a budget", [bound, try alternate([plain], engine)[0]])
+        }
+        for (name, arguments) in [
+            ("outbox survives power cuts", ["--outbox-synchronous", "full"]),
+            ("traces of every call", ["--otlp-endpoint", "http://127.0.0.1:\(engine.providerPort)"]),
+        ] {
+            let without = try alternate([plain.measured(eclusa.gateway)], engine)[0]
+            try eclusa.restartGateway(adding: arguments)
+            let with = try alternate([plain.measured(eclusa.gateway)], engine)[0]
+            feature(name, [with, without])
+            try eclusa.restartGateway(adding: [])
+        }
+        output("")
+    }
+
+    private func feature(_ name: String, _ rates: [Rate]) {
+        let (with, without) = (rates[0], rates[1])
+        output(
+            row(
+                name,
+                [
+                    decimal(with.callsPerSecond, 0), decimal(with.cpuPerCall, 2),
+                    decimal(without.cpuPerCall, 2), decimal(with.cpuPerCall - without.cpuPerCall, 2),
+                ]))
+    }
+}
+
+extension Contender {
+    func asking(_ request: [UInt8]) -> Contender {
+        Contender(name: name, meter: meter, port: port, request: request)
+    }
+    func measured(_ meter: ProcessMeter) -> Contender {
+        Contender(name: name, meter: meter, port: port, request: request)
+    }
+}
