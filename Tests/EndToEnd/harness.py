@@ -150,7 +150,7 @@ class Eclusa:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.ports = {name: free_port() for name in (
-            "admin", "node", "gateway", "operations", "stand_in", "webhook", "grafana")}
+            "admin", "node", "gateway", "operations", "stand_in", "webhook", "grafana", "raw")}
         self.parts = contextlib.ExitStack()
         self.postgres = Postgres(self.folder)
         self.parts.callback(self.postgres.remove)
@@ -161,7 +161,7 @@ class Eclusa:
             "control", "eclusa-control",
             ["--admin-listen-address", self.address("admin"), "--node-listen-address", self.address("node"),
              "--node-public-url", "https://" + self.address("node"), "--master-key-file", self.folder / "master.key",
-             "--allow-egress", self.address("stand_in") + "," + self.address("webhook"), "--address-rate", "0", "--user-rate", "0",
+             "--allow-egress", self.egress + "," + self.address("webhook"), "--address-rate", "0", "--user-rate", "0",
              "--console-folder", ROOT / "ControlPlane" / "Console", "--gateway-url", self.url("gateway"),
              "--grafana-url", self.url("grafana"),
              *(["--api-docs-folder", ROOT / ".api-docs"] if (ROOT / ".api-docs").is_dir() else [])],
@@ -176,7 +176,7 @@ class Eclusa:
         self.gateway = self.part(
             "gateway", "eclusa-gateway",
             ["--listen-address", self.address("gateway"), "--operations-listen-address", self.address("operations"),
-             "--data-directory", self.folder / "node", "--allow-egress", self.address("stand_in"), "--loops", "2",
+             "--data-directory", self.folder / "node", "--allow-egress", self.egress, "--loops", "2",
              "--cors-origins", self.url("admin")],
             {"ECLUSA_JOIN": join})
         self.wait_ready("operations", self.gateway)
@@ -192,6 +192,11 @@ class Eclusa:
 
     def url(self, name):
         return "http://" + self.address(name)
+
+    @property
+    def egress(self):
+        """The stand-in, and whatever a test puts in a provider's place."""
+        return ",".join(self.address(name) for name in ("stand_in", "raw"))
 
     @property
     def base_url(self):
@@ -231,6 +236,14 @@ class Eclusa:
 
     def wait_key(self, key, seconds=10):
         wait_until(lambda: self.models_status(key) == 200, seconds, "the key to reach the node")
+
+    def wait_route(self, name, seconds=10):
+        """Until the node offers a route under this name."""
+        def is_there():
+            answer = httpx.get(self.base_url + "/models", headers={"authorization": f"Bearer {self.key}"}, timeout=5)
+            return name in [model["id"] for model in answer.json()["data"]]
+
+        wait_until(is_there, seconds, f"the route {name} to reach the node")
 
     def models_status(self, key):
         return httpx.get(self.base_url + "/models", headers={"authorization": f"Bearer {key}"}, timeout=5).status_code
