@@ -122,8 +122,8 @@ package final class ClientConnection: ArrivalTaker {
 
     // MARK: The request
 
-    /// Sends the request, or a further part of it. A server that stops listening, or that refuses before it has
-    /// all of a large one, is not an error yet: ``receiveHead(answering:)`` finds out what it said.
+    /// Sends the request, or a further part of it. A server that stops listening, or that refuses before it
+    /// has all of a large one, is not an error yet: ``receiveHead(answering:)`` finds out what it said.
     package func send(
         _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer = .init(start: nil, count: 0)
     ) async throws(CallError) {
@@ -157,7 +157,7 @@ package final class ClientConnection: ArrivalTaker {
             let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(64 * 1024))
             let sent = try await connection.sendOrReceive(piece)
             rest = UnsafeRawBufferPointer(rebasing: rest[sent...])
-            if sent == 0, isRefused {
+            if sent == 0, isRefused() {
                 // The rest of the request stays unsaid, so nothing can follow it (RFC 9112 §9.3).
                 isSpoiled = true
                 return false
@@ -167,7 +167,7 @@ package final class ClientConnection: ArrivalTaker {
     }
 
     /// Whether what was received already says that the request is in vain; a broken answer does.
-    private var isRefused: Bool {
+    private func isRefused() -> Bool {
         do { return try hasFinalHead() && head.status >= 300 } catch { return true }
     }
 

@@ -7,7 +7,8 @@ package import Telemetry
 /// deadline.
 ///
 /// The first SIGTERM, SIGINT or SIGHUP asks for an orderly stop; the second ends the process at once with 128
-/// + its number. A program that has something to read again does that on SIGHUP instead: ``onHangUp(_:)``. Call `prepareProcess` before any thread exists, then `run` on the main thread, once.
+/// + its number. A program that has something to read again does that on SIGHUP instead: ``onHangUp(_:)``.
+/// Call `prepareProcess` before any thread exists, then `run` on the main thread, once.
 package final class Lifecycle: Sendable {
     /// Thrown into the start of the parts when the program is asked to stop before it has started.
     package struct StopRequested: Error, Sendable { package init() {} }

@@ -22,6 +22,7 @@ struct Anchor {
                 uwsgi_temp_path \(folder)/nginx-uwsgi;
                 scgi_temp_path \(folder)/nginx-scgi;
                 keepalive_requests 1000000000;
+                client_body_buffer_size 64k;
                 upstream provider {
                     server 127.0.0.1:\(upstream);
                     keepalive 256;

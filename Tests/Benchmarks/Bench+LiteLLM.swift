@@ -1,8 +1,8 @@
 import Glibc
 
 extension Bench {
-    /// The gateway beside LiteLLM's proxy, one worker, no database, both on core 0 in the same minute and before
-    /// the same provider.
+    /// The gateway beside LiteLLM's proxy, one worker, no database, both on core 0 in the same minute and
+    /// before the same provider.
     func runLiteLLM(_ program: String, _ eclusa: Installation, _ engine: LoadEngine) throws {
         let port = eclusa.gatewayPort + 20
         let configuration = """

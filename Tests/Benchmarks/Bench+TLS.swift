@@ -1,8 +1,8 @@
 import Glibc
 
 extension Bench {
-    /// The load speaks no TLS: an nginx on the load's core takes its calls to the proxies over TLS, and another
-    /// server of it stands before the provider. Only the CPU time of the proxy in the middle counts.
+    /// The load speaks no TLS: an nginx on the load's core takes its calls to the proxies over TLS, and
+    /// another server of it stands before the provider. Only the CPU time of the proxy in the middle counts.
     func measureTLS(_ eclusa: inout Installation, _ engine: LoadEngine) throws {
         let folder = eclusa.folder
         try makeCertificate(in: folder)
@@ -63,6 +63,7 @@ extension Bench {
                 access_log off;
                 \(temporary.joined(separator: " "))
                 keepalive_requests 1000000000;
+                client_body_buffer_size 64k;
                 proxy_http_version 1.1;
                 proxy_set_header Connection "";
                 ssl_session_cache shared:TLS:10m;

@@ -148,7 +148,7 @@ def test_a_client_gets_its_dialects_error_or_a_good_answer(client, kind, mode, s
     for fallback in (False, True):
         status, fields, text, is_whole = client.call(route(kind, mode, fallback), stream)
         what = f"fallback {fallback}: {status} {text[-300:]}"
-        if stream and mode in BREAKS_LATER:
+        if stream and mode in BREAKS_LATER and not (fallback and is_whole):
             assert status == 200 and not is_whole, what
             assert not client.looks_finished(text) and client.event_error(text), what
         elif fallback or expected == 200 or (stream and mode in WHOLE_AS_STREAM):

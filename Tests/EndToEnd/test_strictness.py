@@ -1,6 +1,7 @@
 """Bytes on the wire, as clients and providers of every kind send them, at the real listeners."""
 
 import json
+import re
 import socket
 import threading
 import time
@@ -61,7 +62,10 @@ def check(port, case, pieces):
     outcomes = [outcome for outcome in case.outcomes if outcome != "waits"]
     said = answers(talk(port, pieces), outcomes)
     expected = [outcome for outcome in outcomes if outcome != "close"]
-    assert len(said) == len(expected), f"{case}: {[status for status, _, _ in said]} for {expected}"
+    what = f"{case}: {[status for status, _, _ in said]} for {expected}"
+    assert len(said) <= len(expected), what
+    # Who does not want a content, and cannot know how long it is, ends the connection behind its answer.
+    assert len(said) == len(expected) or said[-1][1].get("connection") == "close", what
     for (status, fields, _), outcome in zip(said, expected):
         # Content is each listener's own to take: without a key, or at an unknown path, it is not read.
         fault = outcome.split()[0]
@@ -149,20 +153,27 @@ class RawProvider:
         with connection:
             try:
                 received = b""
-                while b"\r\n\r\n" not in received:
-                    received += connection.recv(65536)
-                head, _, content = received.partition(b"\r\n\r\n")
-                length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
-                              if line.startswith(b"content-length"))
-                while len(content) < length:
-                    content += connection.recv(65536)
-                connection.sendall(self.data)
-                if self.ended:
-                    connection.shutdown(socket.SHUT_WR)
-                while connection.recv(65536):
-                    pass
+                while True:
+                    while b"\r\n\r\n" not in received:
+                        received += self.more(connection)
+                    head, _, received = received.partition(b"\r\n\r\n")
+                    length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
+                                  if line.startswith(b"content-length"))
+                    while len(received) < length:
+                        received += self.more(connection)
+                    received = received[length:]
+                    connection.sendall(self.data)
+                    if self.ended:
+                        connection.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
+
+    @staticmethod
+    def more(connection):
+        part = connection.recv(65536)
+        if not part:
+            raise ConnectionResetError
+        return part
 
 
 CHAT = json.dumps({
@@ -215,15 +226,25 @@ def test_what_providers_answer_is_passed_on_or_told_broken(eclusa, raw):
             outcome = case.outcomes[0]
             for stream in (False, True):
                 raw.data, raw.ended = case.bytes(EVENTS if stream else CHAT), case.ended
+                if stream:
+                    # The first success is the final answer.
+                    raw.data = re.sub(rb"(?s)(.*?HTTP/1\.[01] 200 [^\r\n]*\r\n)", rb"\1content-type: text/event-stream\r\n",
+                                      raw.data, count=1)
                 status, text, is_whole = ask(client, stream)
                 what = f"{case}, stream {stream}: {status} {text[-200:]}"
                 assert "sk-raw" not in text, what
                 if outcome in ("200 kept", "200 closed"):
                     assert status == 200 and is_whole and "whole" in text, what
                     assert not stream or text.endswith("data: [DONE]\n\n"), what
+                elif outcome.startswith("200 "):
+                    # Well framed, but another content than a chat's: what that is worth is not the wire's to say.
+                    assert status in (200, 502), what
+                elif status == 200 and is_whole:
+                    # All events came, the last one too: what is broken behind it is nobody's loss.
+                    assert stream and EVENTS in raw.data and text.endswith("data: [DONE]\n\n"), what
                 elif status == 200:
                     # It broke after its head went to the client: the stream says so, and does not end well.
-                    assert stream and not is_whole and "[DONE]" not in text and '"error"' in text, what
+                    assert stream and "[DONE]" not in text and '"error"' in text, what
                 else:
                     assert status in (502, 504) or outcome.startswith(f"{status} "), what
                     assert is_whole and json.loads(text)["error"]["message"], what
