@@ -154,7 +154,7 @@ let package = Package(
             "DataPlane", "Grants", ["LocalStore", "Policy", "Contract", "Domain", "EventLoops", "Telemetry"]),
         module("DataPlane", "Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
         module("DataPlane", "Routing", ["Policy", "Contract", "Domain"]),
-        module("DataPlane", "Dialects", ["Domain", "JSONText", "HTTPWire"]),
+        module("DataPlane", "Dialects", ["Cryptography", "Domain", "JSONText", "HTTPWire"]),
         module(
             "DataPlane", "Metering",
             [
@@ -174,7 +174,8 @@ let package = Package(
         program(
             "Tests/StandInProvider", "StandInProvider",
             [
-                "HTTPServing", "HTTPWire", "Transport", "EventLoops", "JSONText", "Settings", "Telemetry",
+                "HTTPServing", "HTTPWire", "Transport", "EventLoops", "Cryptography", "JSONText", "Settings",
+                "Telemetry",
                 "Lifecycle",
             ]),
         program("Tests/Benchmarks", "Benchmarks", ["CEventLoops"]),
@@ -307,7 +308,7 @@ let package = Package(
         tests(
             "AdmissionTests", ["Admission", "Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("RoutingTests", ["Routing", "Policy", "Contract", "Domain", "TestSupport"]),
-        tests("DialectsTests", ["Dialects", "Domain", "JSONText", "HTTPWire"]),
+        tests("DialectsTests", ["Dialects", "Cryptography", "Domain", "JSONText", "HTTPWire"]),
         tests(
             "MeteringTests",
             [

@@ -7,6 +7,8 @@ import Store
 /// A real call to a provider: what to ask, where, and with which credential.
 package struct ProviderProbe: Sendable {
     package let url: String
+    /// Sent with POST when there is one: a form.
+    package var form: Secret?
     /// The header the credential stands in, and what comes before it.
     package let credentialField: String
     package let credentialPrefix: String
@@ -107,11 +109,6 @@ extension ProviderOperations {
                     models: models.map { Int32(clamping: $0.count) }, problem: problem),
                 models: models ?? [])
         }
-        guard let path = provider.kind.modelsPath(provider.options) else {
-            return report(
-                .failed,
-                "\(provider.kind.displayName) has no list of models to ask for with a credential alone")
-        }
         if credential == nil && !provider.kind.isOpen {
             return report(.failed, "there is no enabled credential: add one")
         }
@@ -121,13 +118,19 @@ extension ProviderOperations {
         {
             headers.append(ExtraHeader(name: "anthropic-version", value: "2023-06-01"))
         }
-        let answer = await environment.probe(
-            ProviderProbe(
-                url: provider.baseURL.description + path,
-                credentialField: provider.kind.credentialHeader ?? "authorization",
-                credentialPrefix: provider.kind.credentialHeader == nil ? "Bearer " : "",
-                credential: credential, headers: headers, proxy: provider.proxy,
-                timeoutMilliseconds: min(provider.timeouts.total, ProviderProbe.longestMilliseconds)))
+        let answer: ProviderProbe.Answer
+        switch await proof(of: credential, for: provider) {
+        case .success(let proof):
+            let url = provider.kind.modelsURL(provider.baseURL).description
+            answer = await environment.probe(
+                ProviderProbe(
+                    url: url + provider.kind.modelsPath(provider.options),
+                    credentialField: provider.kind.credentialHeader ?? "authorization",
+                    credentialPrefix: proof.prefix, credential: proof.credential,
+                    headers: headers + proof.headers, proxy: provider.proxy,
+                    timeoutMilliseconds: min(provider.timeouts.total, ProviderProbe.longestMilliseconds)))
+        case .failure(let failure): answer = failure.answer
+        }
         switch answer {
         case .unreachable(let why): return report(.unreachable, String(why.prefix(500)))
         case .answered(let status, let body, let took):
@@ -147,8 +150,72 @@ extension ProviderOperations {
         }
     }
 
+    /// What stands in the credential's header of one call.
+    private struct Proof {
+        var prefix = ""
+        var credential: Secret?
+        var headers: [ExtraHeader] = []
+    }
+
+    /// Why there is none: what the token endpoint answered.
+    private struct ProofFailure: Error {
+        let answer: ProviderProbe.Answer
+    }
+
+    private func proof(
+        of credential: Secret?, for provider: Provider
+    ) async -> Result<Proof, ProofFailure> {
+        let now = environment.clock.now()
+        guard let credential else { return .success(Proof()) }
+        switch provider.kind.authentication {
+        case .header: return .success(Proof(credential: credential))
+        case .bearer: return .success(Proof(prefix: "Bearer ", credential: credential))
+        case .signature:
+            guard let key = AWSAccessKey(credential) else {
+                return .success(Proof(prefix: "Bearer ", credential: credential))
+            }
+            return .success(Self.signature(by: key, for: provider, at: now))
+        case .serviceAccount:
+            guard let key = try? ServiceAccountKey(credential),
+                let form = try? key.tokenRequest(
+                    scope: "https://www.googleapis.com/auth/cloud-platform",
+                    at: now.microseconds / 1_000_000)
+            else { return .failure(ProofFailure(answer: .answered(status: 401, body: [], milliseconds: 0))) }
+            let answer = await environment.probe(
+                ProviderProbe(
+                    url: key.tokenURL, form: Secret(utf8: form), credentialField: "authorization",
+                    credentialPrefix: "", credential: nil, headers: [], proxy: provider.proxy,
+                    timeoutMilliseconds: ProviderProbe.longestMilliseconds))
+            guard case .answered(let status, let body, let took) = answer else {
+                return .failure(ProofFailure(answer: answer))
+            }
+            guard status == 200, let token = AccessToken(body) else {
+                // Token endpoints refuse an account with 400.
+                let told = status == 400 ? 401 : status == 200 ? 502 : status
+                return .failure(ProofFailure(answer: .answered(status: told, body: [], milliseconds: took)))
+            }
+            return .success(Proof(prefix: "Bearer ", credential: token.text))
+        }
+    }
+
+    private static func signature(by key: AWSAccessKey, for provider: Provider, at now: Timestamp) -> Proof {
+        let url = provider.kind.modelsURL(provider.baseURL)
+        let signer = AWSRequestSigner(
+            key: key, region: provider.options["region"] ?? "", service: "bedrock")
+        var headers = [ExtraHeader(name: "x-amz-date", value: now.basicDescription)]
+        if let token = signer.sessionToken {
+            headers.append(ExtraHeader(name: "x-amz-security-token", value: token))
+        }
+        let authorization = signer.authorization(
+            method: "GET", target: url.path + provider.kind.modelsPath(provider.options),
+            fields: headers.map { (name: $0.name, value: $0.value) } + [(name: "host", value: url.authority)],
+            payload: sha256([]), date: now.basicDescription)
+        return Proof(credential: Secret(utf8: authorization), headers: headers)
+    }
+
     /// The names in a list of models: OpenAI's and Anthropic's `data[].id`, Gemini's and Ollama's
-    /// `models[].name`. nil when it is neither. At most 500; what is no model's name is left out.
+    /// `models[].name`, Bedrock's `modelSummaries[].modelId`, Vertex' `publisherModels[].name`. nil when it
+    /// is none. At most 500; what is no model's name is left out.
     static func modelNames(_ body: [UInt8]) -> [String]? {
         guard let json = try? JSONValue.parse(body) else { return nil }
         let names: [String]
@@ -158,6 +225,10 @@ extension ProviderOperations {
             names = models.compactMap { $0["name"]?.string }.map {
                 $0.hasPrefix("models/") ? String($0.dropFirst(7)) : $0
             }
+        } else if let models = json["modelSummaries"]?.array {
+            names = models.compactMap { $0["modelId"]?.string }
+        } else if let models = json["publisherModels"]?.array {
+            names = models.compactMap { $0["name"]?.string?.split(separator: "/").last.map(String.init) }
         } else {
             return nil
         }

@@ -217,15 +217,23 @@ package struct ProviderOperations {
             forFleet: StoredCredential.FleetSeal(fleetKey: travelling.fleetKey, sealed: travelling.sealed))
     }
 
-    /// The last four characters, when enough others stay unknown. Checks the credential on the way: most
-    /// become a header's value, which is visible ASCII.
+    /// The last four characters, when enough others stay unknown; those of the key's ID where it has one.
+    /// Checks the credential on the way: most become a header's value, which is visible ASCII.
     static func hint(_ credential: Secret, _ kind: ProviderKind) throws(OperationError) -> String {
-        let isDocument = kind.authentication == .serviceAccount
+        if kind.authentication == .serviceAccount {
+            do throws(ServiceAccountKey.Problem) {
+                return String(try ServiceAccountKey(credential).keyID.suffix(4))
+            } catch {
+                throw .invalid([ValidationError("/credential", .invalidFormat, error.message)])
+            }
+        }
         let hint: String? = credential.withBytes { bytes in
             guard Provider.credentialLengths.contains(bytes.count),
-                isDocument || bytes.allSatisfy({ (33...126).contains($0) })
+                bytes.allSatisfy({ (33...126).contains($0) })
             else { return nil }
-            if isDocument { return "" }
+            if kind.authentication == .signature, bytes.contains(UInt8(ascii: ":")) {
+                return AWSAccessKey(credential).map { String($0.id.suffix(4)) }
+            }
             return bytes.count < 12 ? "" : String(decoding: bytes.suffix(4), as: UTF8.self)
         }
         guard let hint else {

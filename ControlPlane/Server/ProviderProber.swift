@@ -23,6 +23,8 @@ final class ProviderProber {
         var fields = HeaderFields()
         for header in probe.headers { fields.append(header.name, header.value) }
         fields.append("user-agent", "eclusa")
+        if probe.form != nil { fields.append("content-type", "application/x-www-form-urlencoded") }
+        let body = probe.form?.withBytes { Array($0) } ?? []
         if let credential = probe.credential {
             let text = credential.withBytes { String(decoding: $0, as: UTF8.self) }
             fields.append(probe.credentialField, probe.credentialPrefix + text)
@@ -31,7 +33,7 @@ final class ProviderProber {
         let start = clock.now
         do throws(CallError) {
             let response = try await client.request(
-                .get, probe.url, fields: fields, tls: tls,
+                probe.form == nil ? .get : .post, probe.url, fields: fields, body: body, tls: tls,
                 proxy: probe.proxy.map { ProxyAddress(host: $0.host, port: $0.port) },
                 timeoutNanoseconds: Int64(probe.timeoutMilliseconds) * 1_000_000,
                 maximumBody: ProviderProbe.maximumBody)

@@ -6,6 +6,10 @@ package enum ProviderFormat: Sendable, Equatable {
     case anthropic(AnthropicStyle)
     case gemini
     case ollama
+    /// Converse and ConverseStream.
+    case bedrock
+    /// What Gemini's models at Google Cloud take for embeddings, and nothing else.
+    case vertexPredictions
     /// OpenAI's own servers, asked in the Responses format: only ever for callers who ask in it.
     case openAIResponses
 
@@ -37,7 +41,9 @@ package enum ProviderFormat: Sendable, Equatable {
         case .anthropic(let style): call.anthropic(model: model, style: style)
         case .gemini: try call.gemini()
         case .ollama: try call.ollamaChat(model: model)
-        case .openAIResponses: throw .unsupported("input", "it is passed on as it is, or not at all")
+        case .bedrock: try call.bedrock(model: model)
+        case .openAIResponses, .vertexPredictions:
+            throw .unsupported("input", "it is passed on as it is, or not at all")
         }
     }
 
@@ -48,7 +54,9 @@ package enum ProviderFormat: Sendable, Equatable {
         case .anthropic: try CanonicalAnswer(anthropic: body)
         case .gemini: try CanonicalAnswer(gemini: body)
         case .ollama: try CanonicalAnswer(ollamaChat: body)
+        case .bedrock: try CanonicalAnswer(bedrock: body)
         case .openAIResponses: try CanonicalAnswer(openAIResponses: body)
+        case .vertexPredictions: throw ProviderComplaint(message: "The provider's answer has no content.")
         }
     }
 
@@ -56,14 +64,30 @@ package enum ProviderFormat: Sendable, Equatable {
         switch self {
         case .openAIChat: .openAIChat(OpenAIChatEventReader())
         case .anthropic: .anthropic(AnthropicEventReader())
-        case .gemini: .gemini(GeminiEventReader())
+        case .gemini, .vertexPredictions: .gemini(GeminiEventReader())
         case .ollama: .ollama(OllamaLineReader())
+        case .bedrock: .bedrock(BedrockEventReader())
         case .openAIResponses: .openAIResponses(ResponsesEventReader())
         }
     }
 
-    /// Whether a stream is lines of JSON instead of server-sent events.
-    var streamsLines: Bool { self == .ollama }
+    /// How the events of a stream are told apart.
+    var framing: StreamFraming {
+        switch self {
+        case .ollama: .lines
+        case .bedrock: .messages
+        default: .events
+        }
+    }
+}
+
+enum StreamFraming {
+    /// Server-sent events.
+    case events
+    /// Lines of JSON.
+    case lines
+    /// Amazon's event stream.
+    case messages
 }
 
 /// Reads a provider's stream in any format, one event's or line's data at a time.
@@ -72,9 +96,11 @@ enum EventReader: Sendable {
     case anthropic(AnthropicEventReader)
     case gemini(GeminiEventReader)
     case ollama(OllamaLineReader)
+    case bedrock(BedrockEventReader)
     case openAIResponses(ResponsesEventReader)
 
-    mutating func read(_ data: UnsafeRawBufferPointer) -> [CanonicalEvent] {
+    /// - Parameter name: the event's, for the format that says it outside its data.
+    mutating func read(_ data: UnsafeRawBufferPointer, named name: String = "") -> [CanonicalEvent] {
         switch self {
         case .openAIChat(var reader):
             defer { self = .openAIChat(reader) }
@@ -88,6 +114,9 @@ enum EventReader: Sendable {
         case .ollama(var reader):
             defer { self = .ollama(reader) }
             return reader.read(data)
+        case .bedrock(var reader):
+            defer { self = .bedrock(reader) }
+            return reader.read(data, named: name)
         case .openAIResponses(var reader):
             defer { self = .openAIResponses(reader) }
             return reader.read(data)
@@ -99,6 +128,7 @@ enum EventReader: Sendable {
         switch self {
         case .openAIChat(let reader): reader.hasFinished
         case .gemini(let reader): reader.hasFinished
+        case .bedrock(let reader): reader.hasFinished
         case .anthropic, .ollama, .openAIResponses: false
         }
     }

@@ -24,7 +24,7 @@ package struct StreamTranslation {
     private var reader: EventReader
     private var writer: EventWriter
     private let isNative: Bool
-    private let isLines: Bool
+    private let framing: StreamFraming
     private var lines = EventLines()
     /// What is not yet a whole event.
     private var window: [UInt8] = []
@@ -36,25 +36,30 @@ package struct StreamTranslation {
         reader = format.eventReader
         writer = form.eventWriter(context)
         isNative = format.isNative(to: form)
-        isLines = format.streamsLines
+        framing = format.framing
     }
 
     /// Takes the next bytes of the stream and appends what the client gets for them.
     package mutating func take(_ bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         guard ending == .open else { return }
         window.append(contentsOf: bytes)
-        if isLines { takeLines(&output) } else { takeEvents(&output) }
+        switch framing {
+        case .events: takeEvents(&output)
+        case .lines: takeLines(&output)
+        case .messages: takeMessages(&output)
+        }
         if ending == .open, window.count > Self.maximumEventBytes { ending = .tooLarge }
     }
 
     /// The stream's clean end. A stream without its terminator stays open: it was cut.
     package mutating func takeEnd(to output: inout [UInt8]) {
         // The last event may lack its blank line.
-        if ending == .open, !window.isEmpty {
-            let blank: [UInt8] = isLines ? [10] : [10, 10]
+        if ending == .open, !window.isEmpty, framing != .messages {
+            let blank: [UInt8] = framing == .lines ? [10] : [10, 10]
             blank.withUnsafeBytes { take($0, to: &output) }
         }
-        if ending == .open, reader.isWholeWithoutTerminator { ending = .done }
+        let isTorn = framing == .messages && !window.isEmpty
+        if ending == .open, !isTorn, reader.isWholeWithoutTerminator { ending = .done }
     }
 
     /// Appends what tells the client that the answer is whole. Once, after `.done`.
@@ -124,28 +129,55 @@ package struct StreamTranslation {
             if isNative { output.append(contentsOf: raw) }
             return
         }
-        var isLast = false
-        for event in reader.read(data) {
+        pass(reader.read(data), &output)
+        if case .failed = ending { return }
+        guard isNative else { return }
+        if ending == .done || (hasReason && reader.lacksTerminator) {
+            output += held
+            held = Array(raw)
+        } else {
+            output.append(contentsOf: raw)
+        }
+    }
+
+    private mutating func takeMessages(_ output: inout [UInt8]) {
+        var window = self.window
+        self.window = []
+        var start = 0
+        window.withUnsafeBytes { bytes in
+            do throws(AmazonMessage.Fault) {
+                while ending == .open {
+                    let rest = UnsafeRawBufferPointer(rebasing: bytes[start...])
+                    guard let message = try AmazonMessage.first(in: rest) else { break }
+                    let payload = UnsafeRawBufferPointer(rebasing: rest[message.payload])
+                    start += message.byteCount
+                    switch message.kind {
+                    case .event(let name): pass(reader.read(payload, named: name), &output)
+                    case .failure(let name): ending = .failed(ProviderComplaint(bedrock: name, payload))
+                    }
+                }
+            } catch {
+                ending = .failed(ProviderComplaint(message: "The provider sent a damaged event."))
+            }
+        }
+        window.removeFirst(start)
+        self.window = window
+    }
+
+    /// Counts what was read, and writes it for clients of another dialect.
+    private mutating func pass(_ events: [CanonicalEvent], _ output: inout [UInt8]) {
+        for event in events {
             note(event)
             switch event {
             case .failure(let complaint):
                 ending = .failed(complaint)
                 return
-            case .end:
-                ending = .done
-                isLast = true
+            case .end: ending = .done
             case .finish:
                 hasReason = true
                 if !isNative { writer.write(event, to: &output) }
             default: if !isNative { writer.write(event, to: &output) }
             }
-        }
-        guard isNative else { return }
-        if isLast || (hasReason && reader.lacksTerminator) {
-            output += held
-            held = Array(raw)
-        } else {
-            output.append(contentsOf: raw)
         }
     }
 

@@ -162,10 +162,9 @@ extension ChatReply {
             spliced = call.body
             var fields = call.fields
             if let trace { fields.append(("traceparent", trace)) }
-            let used = upstream.writeHead(
-                call.target, fields: fields, bodyBytes: spliced.byteCount, to: &body)
-            guard let used else { throw .invalidRequest("the provider's configuration cannot be sent") }
-            credential = used
+            let isWritten = upstream.writeHead(
+                call.target, credential: credential, fields: fields, bodyBytes: spliced.byteCount, to: &body)
+            guard isWritten else { throw .invalidRequest("the provider's configuration cannot be sent") }
         }
         for index in 0..<spliced.count {
             let piece = spliced[index]

@@ -13,6 +13,7 @@ import Transport
 /// A request to a provider that is not a chat completion in OpenAI's format on both sides.
 struct OutgoingCall {
     let format: ProviderFormat
+    var method = HTTPMethod.post
     let target: String
     var fields: [(name: StaticString, value: String)]
     /// Borrows the client's body, or the reply's `payload`.
@@ -25,7 +26,7 @@ extension ChatReply {
     /// Asks one target through the canonical call, or with the client's own bytes when its provider speaks
     /// the client's dialect.
     func attemptTranslated(_ call: ClientCall, _ upstream: Upstream) async -> Attempt {
-        let outgoing: OutgoingCall
+        var outgoing: OutgoingCall
         do throws(RequestProblem) {
             outgoing = try prepare(call, for: upstream)
         } catch {
@@ -34,6 +35,11 @@ extension ChatReply {
             if case .unsupported = error { return .unfit(failure) }
             return .failed(failure)
         }
+        credential = upstream.nextCredential()
+        do throws(CallFailure) {
+            outgoing.fields += try await upstream.proof(
+                of: credential, for: outgoing, at: gateway.clock.now())
+        } catch { return .failed(error) }
         do throws(CallError) {
             let connection = try await reach(upstream, with: .other(outgoing))
             if let failure = await refusal(connection, upstream) { return .failed(failure) }

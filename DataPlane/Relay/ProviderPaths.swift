@@ -5,15 +5,16 @@ import HTTPWire
 import Policy
 
 extension ProviderFormat {
-    /// How a provider of this kind is spoken to; nil for kinds this node cannot call.
-    init?(_ kind: ProviderKind, model: String) {
+    /// How a provider of this kind is spoken to.
+    init(_ kind: ProviderKind, model: String) {
         switch kind {
         case .openAI, .azureOpenAI: self = .openAIChat(.openAI)
         case .openAICompatible: self = .openAIChat(.compatible)
         case .anthropic: self = .anthropic(AnthropicStyle(model: model))
         case .gemini: self = .gemini
         case .ollama: self = .ollama
-        case .bedrock, .vertex: return nil
+        case .bedrock: self = .bedrock
+        case .vertex: self = .gemini
         }
     }
 
@@ -51,7 +52,11 @@ extension ProviderFormat {
         case (.anthropic, _): return base.withoutVersion + "/v1/messages"
         case (.ollama, .embeddings): return base + "/api/embed"
         case (.ollama, _): return base + "/api/chat"
+        case (.bedrock, _):
+            let model = QueryItems.escape(target.entry.upstreamModel)
+            return base + "/model/\(model)/" + (isStream ? "converse-stream" : "converse")
         case (.gemini, .embeddings): return Self.geminiModel(target) + ":batchEmbedContents"
+        case (.vertexPredictions, _): return Self.geminiModel(target) + ":predict"
         case (.gemini, _):
             let verb = isStream ? ":streamGenerateContent?alt=sse" : ":generateContent"
             return Self.geminiModel(target) + verb
@@ -72,10 +77,23 @@ extension ProviderFormat {
     /// The path of a Gemini model.
     static func geminiModel(_ target: CompiledTarget) -> String {
         let base = target.provider.entry.baseURL.path
+        if target.provider.entry.kind == .vertex { return base.withoutVersion + vertexModel(target) }
         let path = geminiName(target).split(separator: "/").map { QueryItems.escape(String($0)) }.joined(
             separator: "/")
         let hasVersion = base.hasSuffix("/v1") || base.hasSuffix("/v1beta")
         return base + (hasVersion ? "/" : "/v1beta/") + path
+    }
+
+    /// A model of Google Cloud below its project and location; names that say where they are stay.
+    private static func vertexModel(_ target: CompiledTarget) -> String {
+        let options = target.provider.entry.options
+        let name = target.entry.upstreamModel
+        let place = "projects/\(options["project"] ?? "")/locations/\(options["location"] ?? "")/"
+        let full =
+            name.hasPrefix("projects/")
+            ? name : place + (name.contains("/") ? name : "publishers/google/models/" + name)
+        let path = full.split(separator: "/").map { QueryItems.escape(String($0)) }
+        return "/v1/" + path.joined(separator: "/")
     }
 }
 

@@ -1,7 +1,9 @@
 import Contract
+import Cryptography
 import Domain
 import EventLoops
 import Feed
+import HTTPCalling
 import Policy
 import Routing
 
@@ -113,4 +115,18 @@ final class UpstreamStates {
 /// How one credential does. Loop thread.
 final class CredentialState {
     var rest = CredentialRest()
+    private var tokens: (digest: SHA256Digest, source: TokenSource)?
+
+    /// Where its tokens come from; a secret that took the place of another gets a source of its own. nil when
+    /// it is no service account's key.
+    func tokens(
+        of secret: Secret, _ calling: UpstreamCalling, proxy: ProxyAddress?
+    ) -> TokenSource? {
+        let digest = secret.withBytes { sha256($0) }
+        if let tokens, tokens.digest == digest { return tokens.source }
+        guard let key = try? ServiceAccountKey(secret) else { return nil }
+        let source = TokenSource(key, calling, proxy: proxy)
+        tokens = (digest, source)
+        return source
+    }
 }

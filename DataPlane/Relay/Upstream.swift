@@ -31,7 +31,9 @@ final class Upstream {
     /// The upstream model's name as JSON, quotes included; does not move.
     let modelJSON: UnsafeRawBufferPointer
     private let credentials: [OpenedCredential]
-    private let authority: String
+    let authority: String
+    /// How each credential is proven, in their order.
+    let proofs: [CredentialProof]
     /// How the target does, whatever snapshot it stands in.
     let state: TargetState
     /// How the credentials do, in their order.
@@ -39,15 +41,13 @@ final class Upstream {
 
     private var entry: ProviderEntry { target.provider.entry }
 
-    /// nil when the provider does not speak a wire format of this node, or its configuration cannot be sent.
+    /// nil when its configuration cannot be sent.
     init?(
         _ target: CompiledTarget, of route: CompiledRoute, in serving: ServingSnapshot,
         _ calling: UpstreamCalling, _ states: UpstreamStates
     ) {
         let provider = target.provider.entry
-        guard let format = ProviderFormat(provider.kind, model: target.entry.upstreamModel) else {
-            return nil
-        }
+        let format = ProviderFormat(provider.kind, model: target.entry.upstreamModel)
         let url = provider.baseURL
         let host = url.host.contains(":") ? "[\(url.host)]" : url.host
         let scheme = url.isSecure ? "https" : "http"
@@ -61,6 +61,11 @@ final class Upstream {
         authority = address.authority
         credentials = serving.credentials(of: provider.id)
         rests = credentials.map { states.credential($0.id) }
+        proofs = credentials.map { credential in
+            CredentialProof(
+                credential, of: provider.kind, provider.options, states.credential(credential.id), calling,
+                proxy: origin.proxy)
+        }
         state = states.target(target)
         if let path = format.chatPath(of: target) {
             let heads = Self.heads(path, provider, authority, credentials, upToLength: true)
@@ -97,6 +102,7 @@ final class Upstream {
         case .generation(.openAIChat) where speaksChat, .embeddings(.openAI) where speaksChat,
             .plain where speaksChat:
             .openAIChat(.compatible)
+        case .embeddings where entry.kind == .vertex: .vertexPredictions
         default: format
         }
     }
@@ -115,12 +121,12 @@ final class Upstream {
         return credential
     }
 
-    /// Appends the head of a request to any target of the provider, with fields that are fit to be sent;
-    /// false when it cannot be written.
+    /// Appends the head of a request to any target of the provider, with one of the credentials; false when
+    /// it cannot be written.
     func writeHead(
-        _ requestTarget: String, fields: [(name: StaticString, value: String)], bodyBytes: Int,
-        to output: inout GrowableBytes
-    ) -> Int? {
+        _ requestTarget: String, credential: Int, fields: [(name: StaticString, value: String)],
+        bodyBytes: Int, to output: inout GrowableBytes
+    ) -> Bool {
         let templates: [Secret]
         if let known = heads[requestTarget] {
             templates = known
@@ -128,24 +134,23 @@ final class Upstream {
             templates = Self.heads(requestTarget, entry, authority, credentials, upToLength: false)
             heads[requestTarget] = templates
         }
-        guard !templates.isEmpty else { return nil }
-        let credential = nextCredential()
+        guard !templates.isEmpty else { return false }
         templates[credential].withBytes { output.append($0) }
         for field in fields {
             guard let line = PreparedFields([String(describing: field.name): field.value]) else {
-                return nil
+                return false
             }
             line.withBytes { output.append($0) }
         }
         output.append("content-length: ")
         output.append(decimal: bodyBytes)
         output.append("\r\n\r\n")
-        return credential
+        return true
     }
 
     /// Credentials take turns by their weights: the golden ratio's multiples spread evenly over the shares,
     /// so that also a few calls come out in proportion.
-    private func nextCredential() -> Int {
+    func nextCredential() -> Int {
         guard let total = shareEnds.last, shareEnds.count > 1 else { return 0 }
         calls &+= 1
         let ticket = (calls &* 0x9E37_79B9_7F4A_7C15).multipliedFullWidth(by: total).high
@@ -193,7 +198,10 @@ final class Upstream {
 
     func note(_ failure: CallFailure, credential: Int, at now: Int64) {
         if rests.indices.contains(credential) {
-            if failure.code == .providerCredentialsRejected { rests[credential].rest.refuse(at: now) }
+            if failure.code == .providerCredentialsRejected {
+                rests[credential].rest.refuse(at: now)
+                forgetToken(of: credential)
+            }
             if failure.code == .providerRateLimited {
                 rests[credential].rest.cool(for: failure.restNanoseconds ?? 1_000_000_000, at: now)
             }
@@ -209,7 +217,14 @@ final class Upstream {
 
     /// What must not appear in any text that goes to a client.
     var secrets: [String] {
-        credentials.map { $0.secret.withBytes { String(decoding: $0, as: UTF8.self) } }
+        credentials.flatMap { credential in
+            let text = credential.secret.withBytes { String(decoding: $0, as: UTF8.self) }
+            switch entry.kind {
+            case .bedrock: return text.split(separator: ":").map(String.init)  // an access key's parts
+            case .vertex: return []  // a document, which is never sent
+            default: return [text]
+            }
+        }
     }
 
     /// One head for each credential; empty when the configuration cannot be sent.
@@ -236,6 +251,9 @@ final class Upstream {
             case .anthropic: writer.field("x-api-key", secret)
             case .gemini: writer.field("x-goog-api-key", secret)
             case .azureOpenAI: writer.field("api-key", secret)
+            // Signed call by call; what is no access key is one of Bedrock's own API keys.
+            case .bedrock where credential.flatMap(AWSAccessKey.init) != nil: break
+            case .vertex: break
             default: writer.field("authorization", "Bearer ", secret)
             }
         }

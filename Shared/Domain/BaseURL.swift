@@ -80,8 +80,13 @@ package struct BaseURL: Hashable, Sendable {
 extension BaseURL: CustomStringConvertible {
     /// The URL in its one spelling: default ports left out.
     package var description: String {
+        "\(isSecure ? "https" : "http")://\(authority)\(path)"
+    }
+
+    /// What the Host field of a request says.
+    package var authority: String {
         let isDefault = port == (isSecure ? 443 : 80)
         let shownHost = host.contains(":") ? "[\(host)]" : host
-        return "\(isSecure ? "https" : "http")://\(shownHost)\(isDefault ? "" : ":\(port)")\(path)"
+        return "\(shownHost)\(isDefault ? "" : ":\(port)")"
     }
 }

@@ -114,14 +114,14 @@ package enum ProviderKind: String, Sendable, CaseIterable {
     package var credentialForm: String {
         switch authentication {
         case .bearer, .header: "an API key: visible ASCII characters"
-        case .signature: "an AWS access key as ID:SECRET or ID:SECRET:SESSION_TOKEN"
+        case .signature:
+            "an AWS access key as ID:SECRET or ID:SECRET:SESSION_TOKEN, or an API key of Bedrock"
         case .serviceAccount: "the JSON text of a service account's key"
         }
     }
 
-    /// Where its list of models is, below the base URL; nil when there is none to ask for with the credential
-    /// alone.
-    package func modelsPath(_ options: [String: String]) -> String? {
+    /// Where its list of models is, below `modelsURL`.
+    package func modelsPath(_ options: [String: String]) -> String {
         switch self {
         case .openAI, .openAICompatible: "/models"
         case .anthropic: "/v1/models?limit=1000"
@@ -129,8 +129,18 @@ package enum ProviderKind: String, Sendable, CaseIterable {
         case .ollama: "/api/tags"
         case .azureOpenAI:
             options["api_version"].map { "/openai/models?api-version=\($0)" } ?? "/openai/v1/models"
-        case .bedrock, .vertex: nil
+        case .bedrock: "/foundation-models"
+        case .vertex: "/v1beta1/publishers/google/models?pageSize=100"
         }
+    }
+
+    /// The server that has the list of models, for a provider at this address: Bedrock's calls go to another
+    /// one than its questions.
+    package func modelsURL(_ base: BaseURL) -> BaseURL {
+        let prefix = "bedrock-runtime."
+        guard self == .bedrock, base.host.hasPrefix(prefix) else { return base }
+        return BaseURL(base.description.replacing("//" + prefix, with: "//bedrock.", maxReplacements: 1))
+            ?? base
     }
 
     /// What is wrong with the options of a provider of this kind.

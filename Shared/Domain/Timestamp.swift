@@ -121,6 +121,11 @@ extension Timestamp: CustomStringConvertible {
         return "\(date)T\(clock)\(fraction == 0 ? "" : "." + padded(fraction, 6))Z"
     }
 
+    /// The same without separators and fraction (ISO 8601, basic format): `20260309T120000Z`.
+    package var basicDescription: String {
+        description.prefix { $0 != "." && $0 != "Z" }.filter { $0 != "-" && $0 != ":" } + "Z"
+    }
+
     /// The moment of an RFC 3339 text (with `Z` or an offset; 1–9 decimals, cut to microseconds); nil for
     /// anything else, also for a second of 60 and for moments outside the years 1–9999.
     package init?(_ text: String) {

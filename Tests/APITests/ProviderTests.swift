@@ -137,6 +137,54 @@ struct ProviderTests {
         }
     }
 
+    @Test("Bedrock is asked with a signature, Vertex with a token that was exchanged; neither shows a secret")
+    func clouds() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)/providers"
+            for (kind, options, credential) in [
+                ("bedrock", ["region": "eu-central-1"], "AKID:secret:token:more"),
+                ("bedrock", ["region": "eu-central-1"], "not an id:secret"),
+                ("vertex", ["project": "p", "location": "global"], #"{"type":"service_account"}"#),
+            ] as [(String, JSONValue, String)] {
+                let refused = try await server.send(
+                    .post, base, token: world.admin,
+                    body: [
+                        "name": "c", "kind": .string(kind), "options": options,
+                        "credential": .string(credential),
+                    ])
+                #expect(refused.pointers == ["/credential"], "\(refused.text)")
+            }
+            let id = try await world.make(
+                base,
+                [
+                    "name": "b", "kind": "bedrock", "options": ["region": "eu-central-1"],
+                    "credential": "AKIDEXAMPLE:a-secret-of-aws:a-session-token",
+                ])
+            var asked: [ProviderProbe] = []
+            server.probe = {
+                asked.append($0)
+                let list = #"{"modelSummaries":[{"modelId":"anthropic.claude-v1:0"}]}"#
+                return .answered(status: 200, body: Array(list.utf8), milliseconds: 1)
+            }
+            let passed = try await server.send(
+                .post, "\(base)/\(id)/test", token: world.admin, body: [:])
+            #expect(passed.string("test", "outcome") == "passed", "\(passed.text)")
+            #expect(passed.json["models"]?.text == #"["anthropic.claude-v1:0"]"#)
+            let probe = try #require(asked.first)
+            #expect(probe.url == "https://bedrock.eu-central-1.amazonaws.com/foundation-models")
+            let told = probe.credential?.withBytes { String(decoding: $0, as: UTF8.self) } ?? ""
+            #expect(told.hasPrefix("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"))
+            #expect(told.contains("SignedHeaders=host;x-amz-date;x-amz-security-token"))
+            #expect(probe.headers.map(\.name) == ["x-amz-date", "x-amz-security-token"])
+            let shown = try await server.send(.get, "\(base)/\(id)", token: world.admin)
+            #expect(shown.string("credential_hint") == "MPLE")
+            for secret in ["a-secret-of-aws", "a-session-token"] {
+                #expect(!server.answered.contains(secret) && !server.logged.all.contains(secret))
+            }
+        }
+    }
+
     @Test("a provider whose models a route needs is in use; any other goes with all it has")
     func deletion() async throws {
         try await withAdminServer { server in

@@ -4,11 +4,13 @@ import json
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 from dialects import DIALECTS
 from harness import ROOT, wait_until
 
-PROVIDERS = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": ""}
+PROVIDERS = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "bedrock": "", "vertex": ""}
+OPTIONS = {"bedrock": {"region": "eu-central-1"}, "vertex": {"project": "stand-in", "location": "europe-west4"}}
 BEHAVIOURS = ["", "-error-400", "-error-404", "-error-429", "-error-500", "-error-503", "-chunks-10-cut",
               "-chunks-10-error-event", "-chunks-1000-gap-20ms", "-cached"]
 ROWS = ["chat", "stream", "unicode", "tools", "vision", "schema", "errors", "broken streams", "leaving", "usage", "embeddings"]
@@ -26,15 +28,24 @@ def world(eclusa):
     for kind, path in PROVIDERS.items():
         provider = eclusa.admin.post(under + "/providers", {
             "name": f"matrix-{kind}", "kind": kind, "base_url": eclusa.url("stand_in") + path,
-            "credential": "sk-stand-in-0001"})["id"]
+            "credential": credential(eclusa, kind), "options": OPTIONS.get(kind, {})})["id"]
         for behaviour in BEHAVIOURS:
             model = eclusa.admin.post(under + "/models", {"provider": provider, "name": "stand-in" + behaviour})["id"]
             eclusa.admin.post(under + f"/models/{model}/prices", {"input": "1.00", "output": "2.00"})
             eclusa.admin.post(under + "/routes", {"name": route(kind, behaviour), "targets": [{"model": model}]})
-    last = route("ollama", BEHAVIOURS[-1])
+    last = route("vertex", BEHAVIOURS[-1])
     client = DIALECTS[0](eclusa.url("gateway"), eclusa.key)
     wait_until(lambda: last in client.list_models(), 30, "the routes to reach the node")
     return eclusa
+
+
+def credential(eclusa, kind):
+    """What the stand-in takes where a provider of this kind is asked for."""
+    if kind == "bedrock":
+        return "AKIDSTANDIN:stand-in/secret+key"
+    if kind == "vertex":
+        return httpx.get(eclusa.url("stand_in") + "/stand-in/service-account").text
+    return "sk-stand-in-0001"
 
 
 @pytest.fixture(params=DIALECTS, ids=lambda dialect: dialect.name)
@@ -135,7 +146,7 @@ def test_the_bill_is_what_the_provider_said(client, provider, stream, world):
 
 @pytest.mark.row("embeddings")
 def test_embeddings_arrive_in_order(client, provider):
-    if not hasattr(client, "embed") or provider == "anthropic":
+    if not hasattr(client, "embed") or provider in ("anthropic", "bedrock"):
         pytest.skip("the dialect or the provider has no embeddings")
     assert client.embed(route(provider), ["one", "three"]) == [[3, 3.25, 3.5], [5, 5.25, 5.5]]
 

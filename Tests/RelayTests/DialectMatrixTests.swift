@@ -12,7 +12,7 @@ import Transport
 
 @Suite("any dialect in, any provider out")
 struct DialectMatrixTests {
-    static let kinds: [ProviderKind] = [.openAI, .anthropic, .gemini, .ollama]
+    static let kinds: [ProviderKind] = [.openAI, .anthropic, .gemini, .ollama, .bedrock, .vertex]
     /// Quotes, an escape, characters beyond the first plane, and one that splits lines for some clients.
     static let text = "água \"水\" \\ \u{1F30A} \u{2028}end"
 
@@ -53,7 +53,9 @@ struct DialectMatrixTests {
 
     @Test("cached and thought tokens are billed as such", arguments: kinds)
     func figures(_ kind: ProviderKind) async throws {
-        try await GatewayBench.run(Self.plan(kind, "stand-in-cached")) { bench in
+        // Only Claude is asked to think at Bedrock; a colon is what most names there have.
+        let model = kind == .bedrock ? "us.anthropic.claude-3-7:stand-in-cached" : "stand-in-cached"
+        try await GatewayBench.run(Self.plan(kind, model)) { bench in
             for (index, stream) in [false, true].enumerated() {
                 let said = try await DialectClient.openAI.call(
                     bench, "hi", stream: stream,

@@ -267,10 +267,32 @@ extension SnapshotFixture {
     /// Makes every provider one of this kind, at this address.
     mutating func useKind(_ kind: ProviderKind, at address: String, options: [String: String] = [:]) {
         guard let url = BaseURL(address) else { preconditionFailure("not a base URL: \(address)") }
+        var options = options
+        var credential: String?
+        if kind == .bedrock {
+            options["region"] = "eu-central-1"
+            credential = StandIn.lentAccessKey
+        } else if kind == .vertex {
+            options["project"] = "stand-in"
+            options["location"] = "europe-west4"
+            credential = StandIn.serviceAccount(at: url.authority)
+        }
         content.providers = content.providers.map {
             ProviderEntry(
                 id: $0.id, tenant: $0.tenant, kind: kind, baseURL: url, credentials: $0.credentials,
                 options: options, headers: $0.headers, timeouts: $0.timeouts, isEnabled: $0.isEnabled)
+        }
+        if let credential { useCredential(credential) }
+    }
+
+    /// Gives every provider this one credential.
+    mutating func useCredential(_ text: String) {
+        content.providers = content.providers.map {
+            let sealed = SealedCredential(Secret(utf8: text), of: $0.id, under: fleetKey)
+            let entry = CredentialEntry(id: CredentialID(high: $0.id.high, low: $0.id.low), sealed: sealed)
+            return ProviderEntry(
+                id: $0.id, tenant: $0.tenant, kind: $0.kind, baseURL: $0.baseURL, credentials: [entry],
+                options: $0.options, headers: $0.headers, timeouts: $0.timeouts, isEnabled: $0.isEnabled)
         }
     }
 }

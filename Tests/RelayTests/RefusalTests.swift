@@ -166,14 +166,9 @@ struct RefusalTests {
             testDescription: "a killed provider", plan: snapshot { $0.kills = [.provider($1.provider)] },
             status: 503, code: "no_target"),
         Case(
-            testDescription: "a provider of a foreign format",
-            plan: snapshot { fixture, _ in
-                fixture.content.providers = fixture.content.providers.map {
-                    ProviderEntry(
-                        id: $0.id, tenant: nil, kind: .bedrock, baseURL: $0.baseURL,
-                        credentials: $0.credentials, options: ["region": "eu-central-1"])
-                }
-            }, status: 503, code: "no_target"),
+            testDescription: "a provider whose credential fits into no head",
+            plan: snapshot { fixture, _ in fixture.useCredential("sk-a\r\nx: y") }, status: 503,
+            code: "no_target"),
     ]
 
     @Test(

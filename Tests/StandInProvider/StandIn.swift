@@ -47,6 +47,15 @@ package final class StandIn {
         await server?.drain(withinNanoseconds: nanoseconds)
     }
 
+    /// An access key it takes where Bedrock is asked for, as `ID:SECRET`, and with a session token.
+    package static let accessKey = ScriptedBedrock.accessKey
+    package static let lentAccessKey = ScriptedBedrock.accessKey + ":" + ScriptedBedrock.sessionToken
+
+    /// A service account's key its token endpoint at this address takes.
+    package static func serviceAccount(at address: String) -> String {
+        ScriptedTokens.account(at: address).text
+    }
+
     /// Connections open now.
     package var connectionCount: Int { server?.connectionCount ?? 0 }
 
@@ -61,6 +70,8 @@ package final class StandIn {
                     standIn: self, exchange: exchange, dialect: scripted.dialect, model: scripted.model,
                     isStream: scripted.isStream
                 ).answer()
+            } else if exchange.method == .post, exchange.path == "/token" {
+                try await ScriptedTokens(standIn: self, exchange: exchange).answer()
             } else if exchange.method == .post, Self.isSmall(exchange.path) {
                 try await ScriptedEmbeddings(standIn: self, exchange: exchange, path: exchange.path).answer()
             } else if exchange.method == .get {
@@ -82,21 +93,32 @@ package final class StandIn {
         if path == "/v1/messages" { return (.anthropic, "", false) }
         if path == "/api/chat" { return (.ollama, "", false) }
         if path == "/v1/responses" { return (.responses, "", false) }
-        guard path.hasPrefix("/v1beta/models/"), let colon = path.lastIndex(of: ":") else { return nil }
-        let model = String(path[..<colon].dropFirst("/v1beta/models/".count))
+        if path.hasPrefix("/model/") {
+            let rest = path.dropFirst("/model/".count)
+            if rest.hasSuffix("/converse") { return (.bedrock, String(rest.dropLast(9)), false) }
+            if rest.hasSuffix("/converse-stream") { return (.bedrock, String(rest.dropLast(16)), true) }
+        }
+        let places: [(String, ScriptedDialect)] = [("/v1beta/models/", .gemini), (vertexModels, .vertex)]
+        guard let (prefix, dialect) = places.first(where: { path.hasPrefix($0.0) }),
+            let colon = path.lastIndex(of: ":")
+        else { return nil }
+        let model = String(path[..<colon].dropFirst(prefix.utf8.count))
         switch path[path.index(after: colon)...] {
-        case "generateContent": return (.gemini, model, false)
-        case "streamGenerateContent": return (.gemini, model, true)
+        case "generateContent": return (dialect, model, false)
+        case "streamGenerateContent": return (dialect, model, true)
         default: return nil
         }
     }
+
+    private static let vertexModels =
+        "/v1/projects/stand-in/locations/europe-west4/publishers/google/models/"
 
     private static func isSmall(_ path: String) -> Bool {
         let paths = [
             "/v1/embeddings", "/api/embed", "/v1/completions", "/v1/moderations", "/v1/images/generations",
             "/v1/audio/speech", "/v1/audio/transcriptions",
         ]
-        return paths.contains(path) || path.hasSuffix(":batchEmbedContents")
+        return paths.contains(path) || path.hasSuffix(":batchEmbedContents") || path.hasSuffix(":predict")
     }
 
     private func answerRead(_ exchange: Exchange) async throws(TransportError) {
@@ -104,6 +126,25 @@ package final class StandIn {
         let path = exchange.path
         if path == "/stand-in/totals" {
             return try await exchange.respond(status: 200, fields: json, body: totals.body())
+        }
+        if path == "/stand-in/service-account" {
+            let account = Self.serviceAccount(at: exchange.fieldText(.host) ?? "")
+            return try await exchange.respond(status: 200, fields: json, text: account)
+        }
+        if path == "/foundation-models" {
+            let none = UnsafeRawBufferPointer(start: nil, count: 0)
+            if let failure = ScriptedBedrock.refusal(exchange, body: none) {
+                return try await exchange.respond(
+                    status: failure.status, fields: json,
+                    body: ScriptedDialect.bedrock.errorBody(failure).bytes)
+            }
+            return try await exchange.respond(
+                status: 200, fields: json, text: #"{"modelSummaries":[{"modelId":"stand-in"}]}"#)
+        }
+        if path == "/v1beta1/publishers/google/models" {
+            return try await exchange.respond(
+                status: 200, fields: json,
+                text: #"{"publisherModels":[{"name":"publishers/google/models/stand-in"}]}"#)
         }
         if path == "/v1beta/models" || path == "/api/tags" {
             return try await exchange.respond(

@@ -12,6 +12,8 @@ package final class Totals: Sendable {
         case errors
         /// Answers broken on purpose.
         case broken
+        /// Tokens given for a service account's word.
+        case exchanges
         /// Answers the client did not wait for.
         case abandoned
 

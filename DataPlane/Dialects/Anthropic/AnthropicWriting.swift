@@ -54,7 +54,7 @@ extension CanonicalCall {
     }
 
     /// The member `thinking`, and an output limit that leaves room for it.
-    private func anthropicThinking(_ style: AnthropicStyle) -> (value: JSONValue?, limit: Int64) {
+    func anthropicThinking(_ style: AnthropicStyle) -> (value: JSONValue?, limit: Int64) {
         let limit = maximumOutput ?? style.defaultMaximumOutput
         guard let reasoning, reasoning.budget > 0, !endsInForeignToolLoop else { return (nil, limit) }
         if style.thinksAdaptively { return (["type": "adaptive"], limit) }

@@ -153,7 +153,17 @@ extension ProviderFormat {
                     for option in call.geminiOptions.members { one[option.name] = option.value }
                     return .object(one)
                 })
-        case .anthropic, .openAIResponses:
+        case .vertexPredictions:
+            body["instances"] = .array(
+                call.inputs.map { input in
+                    var one = JSONObject()
+                    one["content"] = .string(input)
+                    one["task_type"] = call.geminiOptions["taskType"]
+                    one["title"] = call.geminiOptions["title"]
+                    return .object(one)
+                })
+            if let dimensions { body["parameters"] = ["outputDimensionality": dimensions] }
+        case .anthropic, .bedrock, .openAIResponses:
             throw .unsupported("input", "this model's provider makes no embeddings")
         }
         return .object(body)
@@ -176,7 +186,15 @@ extension ProviderFormat {
             return EmbeddingAnswer(
                 vectors: list.map { $0["values"] ?? [] },
                 usage: ReportedUsage(embedding: body["usageMetadata"], "promptTokenCount"))
-        case .anthropic: break
+        case .vertexPredictions:
+            guard let list = body["predictions"]?.array else { break }
+            let counts = list.map { $0["embeddings"]?["statistics"]?["token_count"]?.exactInt64 }
+            let total = counts.reduce(0) { $0 + ($1 ?? 0) }
+            return EmbeddingAnswer(
+                vectors: list.map { $0["embeddings"]?["values"] ?? [] },
+                usage: counts.contains(nil)
+                    ? nil : ReportedUsage(embedding: ["total": .number(JSONNumber(total))], "total"))
+        case .anthropic, .bedrock: break
         }
         throw ProviderComplaint(message: "The provider's answer has no embeddings.")
     }

@@ -3,7 +3,8 @@ import JSONText
 
 /// The dialects the stand-in speaks besides OpenAI's fast path, each as strict as the real service.
 enum ScriptedDialect {
-    case openAI, responses, anthropic, gemini, ollama
+    /// `vertex` is Gemini for callers of Google Cloud.
+    case openAI, responses, anthropic, gemini, vertex, ollama, bedrock
 
     /// A stream's pieces, and how many of the last ones say that it is whole.
     typealias Stream = (frames: [[UInt8]], closing: Int)
@@ -14,8 +15,9 @@ enum ScriptedDialect {
         case .openAI: try ScriptedOpenAI.parse(body)
         case .responses: try ScriptedResponses.parse(body)
         case .anthropic: try ScriptedAnthropic.parse(body)
-        case .gemini: try ScriptedGemini.parse(body, model: model, isStream: isStream)
+        case .gemini, .vertex: try ScriptedGemini.parse(body, model: model, isStream: isStream)
         case .ollama: try ScriptedOllama.parse(body)
+        case .bedrock: try ScriptedBedrock.parse(body, model: model, isStream: isStream)
         }
     }
 
@@ -24,8 +26,9 @@ enum ScriptedDialect {
         case .openAI: ScriptedOpenAI.plain(answer, call, usage)
         case .responses: ScriptedResponses.plain(answer, call)
         case .anthropic: ScriptedAnthropic.plain(answer, call, usage)
-        case .gemini: ScriptedGemini.plain(answer, call, usage)
+        case .gemini, .vertex: ScriptedGemini.plain(answer, call, usage)
         case .ollama: ScriptedOllama.plain(answer, call, usage)
+        case .bedrock: ScriptedBedrock.plain(answer, usage)
         }
     }
 
@@ -34,18 +37,26 @@ enum ScriptedDialect {
         case .openAI: ScriptedOpenAI.stream(answer, call, usage)
         case .responses: ScriptedResponses.stream(answer, call)
         case .anthropic: ScriptedAnthropic.stream(answer, call, usage)
-        case .gemini: ScriptedGemini.stream(answer, call, usage)
+        case .gemini, .vertex: ScriptedGemini.stream(answer, call, usage)
         case .ollama: ScriptedOllama.stream(answer, call, usage)
+        case .bedrock: ScriptedBedrock.stream(answer, usage)
         }
     }
 
-    var streamType: String { self == .ollama ? "application/x-ndjson" : "text/event-stream" }
+    var streamType: String {
+        switch self {
+        case .ollama: "application/x-ndjson"
+        case .bedrock: "application/vnd.amazon.eventstream"
+        default: "text/event-stream"
+        }
+    }
 
     /// The frame of an error in the middle of a stream.
     func errorFrame(_ message: String) -> [UInt8] {
         let error = errorBody(ScriptedFailure(500, message))
         switch self {
-        case .openAI, .gemini: return Self.event(error)
+        case .openAI, .gemini, .vertex: return Self.event(error)
+        case .bedrock: return ScriptedBedrock.exception(message)
         case .responses:
             return Self.event(
                 ["type": "error", "code": "server_error", "message": .string(message), "param": nil],
@@ -56,7 +67,11 @@ enum ScriptedDialect {
     }
 
     var malformedFrame: [UInt8] {
-        self == .ollama ? Array("{\"model\": oops}\n".utf8) : Array("data: {\"id\": oops}\n\n".utf8)
+        switch self {
+        case .ollama: Array("{\"model\": oops}\n".utf8)
+        case .bedrock: ScriptedBedrock.damaged
+        default: Array("data: {\"id\": oops}\n\n".utf8)
+        }
     }
 
     func errorBody(_ failure: ScriptedFailure) -> JSONValue {
@@ -69,7 +84,7 @@ enum ScriptedDialect {
                 "error": ["type": .string(ScriptedAnthropic.errorType(failure.status)), "message": message],
                 "request_id": "req_standin",
             ]
-        case .gemini:
+        case .gemini, .vertex:
             var error = JSONObject()
             error["code"] = .number(JSONNumber(failure.status))
             error["message"] = message
@@ -86,12 +101,15 @@ enum ScriptedDialect {
             }
             return ["error": .object(error)]
         case .ollama: return ["error": message]
+        case .bedrock: return ["message": message]
         }
     }
 
     func errorFields(_ failure: ScriptedFailure) -> HeaderFields {
         var fields: HeaderFields = ["content-type": "application/json"]
-        if failure.status == 429 || failure.status == 503, self != .gemini && self != .ollama {
+        if self == .bedrock { fields.append("x-amzn-errortype", "StandInException:http://internal") }
+        let isSilent = [.gemini, .vertex, .ollama, .bedrock].contains(self)
+        if failure.status == 429 || failure.status == 503, !isSilent {
             fields.append("retry-after", "7")
         }
         return fields

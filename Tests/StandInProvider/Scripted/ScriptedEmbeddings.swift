@@ -71,7 +71,10 @@ struct ScriptedEmbeddings {
 
     private func embed(_ value: JSONValue) async throws(TransportError) {
         var inputs = value["input"]?.string.map { [$0] } ?? (value["input"]?.array ?? []).compactMap(\.string)
-        let dimensions = value["dimensions"] ?? value["requests"]?[0]?["outputDimensionality"]
+        let dimensions =
+            value["dimensions"] ?? value["requests"]?[0]?["outputDimensionality"]
+            ?? value["parameters"]?["outputDimensionality"]
+        inputs += (value["instances"]?.array ?? []).compactMap { $0["content"]?.string }
         for one in value["requests"]?.array ?? [] {
             guard one["model"]?.string == "models/stand-in" else {
                 return try await send(
@@ -109,6 +112,11 @@ struct ScriptedEmbeddings {
                         "total_tokens": ScriptedDialect.number(total),
                     ],
                 ])
+        case _ where path.hasSuffix(":predict"):
+            let predictions = zip(inputs, vectors).map { input, vector -> JSONValue in
+                ["embeddings": ["values": vector, "statistics": ["token_count": tokens(input)]]]
+            }
+            try await send(200, ["predictions": .array(predictions)])
         default: try await send(200, ["embeddings": .array(vectors.map { ["values": $0] })])
         }
     }

@@ -35,6 +35,9 @@ struct ScriptedExchange {
         guard let behaviour = Behaviour(model: call.model) else {
             return try await fail(ScriptedFailure(404, "model '\(call.model)' not found"))
         }
+        if dialect == .bedrock, let failure = ScriptedBedrock.refusal(exchange, body: body) {
+            return try await fail(failure)
+        }
         standIn.totals.add(.calls)
         try await perform(call, behaviour)
     }
@@ -60,6 +63,11 @@ struct ScriptedExchange {
             if let expected, key != expected {
                 return ScriptedFailure(400, "API key not valid. Please pass a valid API key.")
             }
+        case .vertex:
+            guard bearer?.hasPrefix(ScriptedTokens.prefix) == true else {
+                return ScriptedFailure(401, "Request had invalid authentication credentials.")
+            }
+        case .bedrock: break  // signed over the body, which is not here yet
         case .ollama, .openAI, .responses:
             if let expected, bearer != expected { return ScriptedFailure(401, "unauthorized") }
         }
