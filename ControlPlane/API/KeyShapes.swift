@@ -127,7 +127,8 @@ enum KeyBody {
     static let name = Field<String>.required(
         "name", .text(.displayName, example: "checkout service"), "Name for people.")
     static let endpoints = Field<EndpointSet>.defaulted(
-        "endpoints", .endpoints, to: .all, "The kinds of calls it may make; missing or null: all.")
+        "endpoints", .endpoints, to: .all,
+        "The kinds of calls it may make; missing or null: all but passthrough.")
     static let routes = Field<[RouteID]>.defaulted(
         "routes", .list(of: .id(), 0...KeyPermissions.maximumRoutes), to: [],
         "The only routes it may use; empty: every route of the tenant.")
@@ -172,7 +173,7 @@ enum KeyChangeBody {
     static let name = Field<String?>.change("name", .text(.displayName), "Name for people.")
     static let owner = Field<Edit<UserID>>.edit("owner", .id(), "The member it belongs to.")
     static let endpoints = Field<EndpointSet?>.change(
-        "endpoints", .endpoints, "The kinds of calls it may make; null: all.")
+        "endpoints", .endpoints, "The kinds of calls it may make; null: all but passthrough.")
     static let routes = Field<[RouteID]?>.change(
         "routes", .list(of: .id(), 0...KeyPermissions.maximumRoutes), "The only routes it may use.")
     static let models = Field<[ModelID]?>.change(

@@ -34,6 +34,18 @@ package final class Admission {
             by: self)
     }
 
+    /// The right to pass one call through to a provider of the caller's tenant, by its name.
+    package func admit(
+        _ bearer: UnsafeRawBufferPointer?, passingTo provider: String, from origin: CallOrigin,
+        at now: Timestamp, in snapshot: CompiledSnapshot
+    ) throws(Refusal) -> Permit {
+        guard let bearer else { throw .invalidKey }
+        let admitted = try Policy.admit(bearer, passingTo: provider, from: origin, at: now, in: snapshot)
+        return Permit(
+            admitted, id: UsageEventID(at: now, using: &identifiers), endpoint: .passthrough,
+            admittedAt: now, by: self)
+    }
+
     func enter() { inFlight += 1 }
     func leave() { inFlight -= 1 }
 }

@@ -10,6 +10,8 @@ package struct CallClaims: Sendable {
     /// The bound the provider must be told of, because the request has none and a strict budget was promised
     /// one. Unit: tokens an answer.
     package private(set) var imposedOutput: Int64?
+    /// A strict budget holds what an answer may have at most.
+    package private(set) var bindsOutput = false
     /// Whether how long answers usually are matters to one of them.
     package private(set) var learnsOutput = false
 
@@ -34,8 +36,9 @@ package struct CallClaims: Sendable {
             let isStrict = terms.kind == .budget && terms.mode == .enforce
             let size = isStrict ? sizes.worst : sizes.expected
             amount = terms.metric.amount(of: size.usage, cost: size.cost)
-            if isStrict, terms.metric != .inputTokens, sizes.extent.maximumOutput == nil {
-                imposedOutput = Self.imposedOutputTokens
+            if isStrict, terms.metric != .inputTokens {
+                bindsOutput = true
+                if sizes.extent.maximumOutput == nil { imposedOutput = Self.imposedOutputTokens }
             }
             if !isStrict { learnsOutput = true }
         }

@@ -2,8 +2,11 @@ import Domain
 
 /// How much a call may use, as far as its request tells.
 package struct CallExtent: Sendable, Hashable {
-    /// The whole body: no input has more tokens than bytes.
+    /// The whole body: no text has more tokens than bytes.
     package var bodyBytes: Int
+    /// What else is read, at most: pictures count by their size when they are unpacked, and what is named by
+    /// an address or an ID is not in the body. Unit: tokens.
+    package var beyondBytes: Int64
     /// What the model reads of it.
     package var promptBytes: Int
     /// The most tokens one answer may have; nil: the request does not say.
@@ -11,8 +14,12 @@ package struct CallExtent: Sendable, Hashable {
     /// Answers asked for.
     package var choices: Int64
 
-    package init(bodyBytes: Int, promptBytes: Int, maximumOutput: Int64? = nil, choices: Int64 = 1) {
+    package init(
+        bodyBytes: Int, beyondBytes: Int64 = 0, promptBytes: Int, maximumOutput: Int64? = nil,
+        choices: Int64 = 1
+    ) {
         self.bodyBytes = bodyBytes
+        self.beyondBytes = min(max(0, beyondBytes), TokenUsage.maximumTokens)
         self.promptBytes = promptBytes
         self.maximumOutput = maximumOutput.map { min(max(0, $0), TokenUsage.maximumTokens) }
         self.choices = min(max(1, choices), 1_000)
@@ -21,7 +28,8 @@ package struct CallExtent: Sendable, Hashable {
     /// No call of this extent uses more.
     func worst(imposing bound: Int64) -> TokenUsage {
         let (output, overflow) = (maximumOutput ?? bound).multipliedReportingOverflow(by: choices)
-        return TokenUsage(input: Int64(bodyBytes), output: overflow ? TokenUsage.maximumTokens : output)
+        let input = min(Int64(bodyBytes) + beyondBytes, TokenUsage.maximumTokens)
+        return TokenUsage(input: input, output: overflow ? TokenUsage.maximumTokens : output)
     }
 
     /// What it will use, if it is like those before it; four bytes a token.

@@ -94,6 +94,17 @@ package enum CallForm: Sendable, Equatable {
     }
 }
 
+/// What an answer cost, in the words of the headers: in a stream those are long gone.
+package struct StreamBill: Sendable, Equatable {
+    package let cost: String
+    package let state: String
+
+    package init(cost: String, state: String) {
+        self.cost = cost
+        self.state = state
+    }
+}
+
 /// Writes a streamed answer in any form.
 package enum EventWriter: Sendable {
     case openAIChat(OpenAIChatEventWriter)
@@ -121,6 +132,13 @@ package enum EventWriter: Sendable {
             writer.write(event, to: &output)
             self = .ollama(writer)
         }
+    }
+
+    /// What the answer cost, for the form that says so in its stream.
+    package mutating func note(_ bill: StreamBill) {
+        guard case .openAIChat(var writer) = self else { return }
+        writer.bill = bill
+        self = .openAIChat(writer)
     }
 
     /// How long the answer took so far, for the form that says so.

@@ -8,10 +8,16 @@ package struct OutputBound: Sendable, Hashable {
     package private(set) var maximumTokens: Int64?
     /// Answers asked for.
     package private(set) var choices: Int64 = 1
+    /// The request says it as `max_completion_tokens`, and not also as `max_tokens`.
+    package private(set) var isInNewerWordAlone = false
+
+    /// Of a call that nobody has to bound.
+    package static let none = OutputBound(maximumTokens: nil)
 
     /// Of a chat completion in OpenAI's format. A body that is no JSON bounds nothing.
     package init(openAIChat body: UnsafeRawBufferPointer) {
         var isCertain = true
+        var (older, newer) = (false, false)
         guard var members = try? JSONMembers(body) else { return }
         while let member = try? members.next() {
             if member.isNamed("max_tokens") || member.isNamed("max_completion_tokens") {
@@ -20,11 +26,13 @@ package struct OutputBound: Sendable, Hashable {
                     continue
                 }
                 maximumTokens = max(maximumTokens ?? 0, tokens)
+                if member.isNamed("max_tokens") { older = true } else { newer = true }
             } else if member.isNamed("n"), let count = member.value.exactInt64 {
                 choices = max(1, count)
             }
         }
         if !isCertain { maximumTokens = nil }
+        isInNewerWordAlone = newer && !older
     }
 
     init(maximumTokens: Int64?) { self.maximumTokens = maximumTokens }
@@ -60,29 +68,6 @@ extension ClientCall {
         case .embeddings, .plain(.moderations): return OutputBound(maximumTokens: 0)
         // Pictures and sounds cannot be told a bound; few take more.
         case .plain: return OutputBound(maximumTokens: 16_384)
-        }
-    }
-}
-
-/// A bound that is put at the end of a body, where it overrules an earlier one: the member that holds it
-/// depends on who reads it.
-package struct ImposedBound: Sendable {
-    let text: StaticString
-
-    /// OpenAI's newer models know no `max_tokens`; most servers that follow OpenAI know nothing else.
-    package static let completionTokens = ImposedBound(text: #","max_completion_tokens":4096"#)
-    package static let tokens = ImposedBound(text: #","max_tokens":4096"#)
-    var bytes: UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-    }
-}
-
-extension ProviderKind {
-    /// How a server of this kind is told the most tokens of an answer in OpenAI's format.
-    package var imposedBound: ImposedBound {
-        switch self {
-        case .openAI, .azureOpenAI: .completionTokens
-        default: .tokens
         }
     }
 }

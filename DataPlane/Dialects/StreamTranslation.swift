@@ -63,13 +63,16 @@ package struct StreamTranslation {
     }
 
     /// Appends what tells the client that the answer is whole. Once, after `.done`.
-    package mutating func finish(nanoseconds: Int64, to output: inout [UInt8]) {
+    package mutating func finish(
+        nanoseconds: Int64, bill: StreamBill? = nil, to output: inout [UInt8]
+    ) {
         if isNative {
             output += held
             held = []
             return
         }
         writer.note(nanoseconds: nanoseconds)
+        if let bill { writer.note(bill) }
         writer.write(.end, to: &output)
     }
 

@@ -15,6 +15,8 @@ package final class CallMeters {
     private let answered: MetricCellCache<CounterCell>
     private let answeredOK: CounterCell
     private let providerCalls: Counter
+    private let passedRequests: CounterCell
+    private let passedAnswers: CounterCell
     private var byProvider: [ProviderID: [CounterCell]] = [:]
     let inFlight: GaugeCell
     private let openStreams: GaugeCell
@@ -60,6 +62,11 @@ package final class CallMeters {
             labels: ["endpoint", "status"])
         answered = answers.cellsOfThisThread()
         answeredOK = answers.cell("chat", "200")
+        let passed = registry.counter(
+            "eclusa_passthrough_bytes_total", help: "Content passed through to providers and back.",
+            labels: ["direction"])
+        passedRequests = passed.cell("request")
+        passedAnswers = passed.cell("answer")
         providerCalls = registry.counter(
             "eclusa_provider_calls_total", help: "Calls that reached a provider, by provider and ending.",
             labels: ["provider", "ending"])
@@ -71,6 +78,11 @@ package final class CallMeters {
     func noteRefusal(_ code: ErrorCode, status: Int) {
         refused[code.code].add()
         answered["refused", String(status)].add()
+    }
+
+    func notePassed(request: Int, answer: Int) {
+        passedRequests.add(Int64(request))
+        passedAnswers.add(Int64(answer))
     }
 
     func note(_ event: UsageEvent) {

@@ -154,8 +154,7 @@ extension ChatReply {
         let trace = trace?.dial(atNanoseconds: gateway.loop.now)
         switch call {
         case .chat(let request):
-            let bound: ImposedBound? =
-                imposesBound ? upstream.target.provider.entry.kind.imposedBound : nil
+            let bound = boundMember(for: upstream.target.provider.entry.kind)
             spliced = request.spliced(model: upstream.modelJSON, imposing: bound)
             credential = upstream.writeHead(bodyBytes: spliced.byteCount, traceparent: trace, to: &body)
         case .other(let call):

@@ -14,12 +14,17 @@ extension ChatReply {
         switch rest {
         case .nothing: return
         case .failure(let failure): await finish(exchange, with: failure)
-        case .plain, .terminator, .lastWords:
-            guard isDurable else { return await finish(exchange, with: CallFailure(.outboxFull)) }
+        case .plain, .terminator, .lastWords, .passed:
+            guard isDurable else {
+                // Of what is passed on nothing can be said once it has begun: it is cut.
+                if case .passed = rest, hasBegun { return }
+                return await finish(exchange, with: CallFailure(.outboxFull))
+            }
             // A client that is gone by now has been billed: it was answered.
             switch rest {
             case .plain(let whole): try? await sendWhole(whole, event, exchange)
-            case .lastWords: try? await sendLastWords(exchange)
+            case .lastWords: try? await sendLastWords(event, exchange)
+            case .passed(let part): try? await sendPassed(part, isLast: true, exchange)
             default: try? await sendTerminator(event, exchange)
             }
         }
@@ -102,7 +107,7 @@ extension ChatReply {
         return form.streamType
     }
 
-    private func beginHead(status: Int, _ exchange: Exchange) {
+    func beginHead(status: Int, _ exchange: Exchange) {
         head.beginResponse(status: status)
         if !exchange.everyAnswer.isEmpty { head.fields(exchange.everyAnswer) }
         head.field("date", exchange.dateBytes)
@@ -113,7 +118,7 @@ extension ChatReply {
         if !limitFields.isEmpty { head.fields(limitFields) }
     }
 
-    private func endHead(_ exchange: Exchange, keepsAlive: Bool) {
+    func endHead(_ exchange: Exchange, keepsAlive: Bool) {
         if !keepsAlive {
             head.field("connection", "close")
         } else if exchange.head.minorVersion == 0 {

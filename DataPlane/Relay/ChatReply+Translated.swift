@@ -73,14 +73,15 @@ extension ChatReply {
         var format = upstream.format(for: call.work)
         let target = upstream.target
         var isNative = format.isNative(to: call.work)
-        if imposesBound, case .generation = call.work {
+        if told.imposed != nil, case .generation = call.work {
             // A body that lacks the bound it must have is written anew.
             isNative = false
             if format == .openAIResponses { format = upstream.format }
         }
         var body = SplicedBody()
-        if isNative, imposesBound, let request = call.openAI {
-            body = request.spliced(model: upstream.modelJSON, imposing: .tokens)
+        if isNative, let request = call.openAI {
+            body = request.spliced(
+                model: upstream.modelJSON, imposing: boundMember(for: target.provider.entry.kind))
         } else if isNative {
             body = call.spliced(model: upstream.modelJSON)
         } else {
@@ -133,7 +134,7 @@ extension ChatReply {
                     try call.value(), model: call.pathModel, isStream: call.isStream)
             }
             guard var canonical else { throw .missing("model") }
-            if imposesBound { canonical.maximumOutput = CallClaims.imposedOutputTokens }
+            if let tokens = told.imposed { canonical.maximumOutput = tokens }
             dropped = canonical.untranslated.isEmpty ? nil : Self.list(canonical.untranslated)
             return try format.request(canonical, model: model)
         }
@@ -356,9 +357,10 @@ extension ChatReply {
     }
 
     /// The end of a whole stream: what waited for the bill, and the end of the chunks, in one write.
-    func sendLastWords(_ exchange: Exchange) async throws(TransportError) {
+    func sendLastWords(_ event: UsageEvent, _ exchange: Exchange) async throws(TransportError) {
         var words: [UInt8] = []
-        translation?.finish(nanoseconds: age, to: &words)
+        let bill = StreamBill(cost: "\(event.cost)", state: "\(event.costState.headerText)")
+        translation?.finish(nanoseconds: age, bill: bill, to: &words)
         try await send(words, isLast: true, exchange)
         exchange.markResponded(keepAlive: isChunked && keepsStreamAlive)
     }

@@ -22,6 +22,8 @@ final class ChatReply {
         case terminator
         /// The end of a stream that is translated.
         case lastWords
+        /// The last part of an answer that is passed on as it is, maybe empty; its head may be still to come.
+        case passed(UnsafeRawBufferPointer)
         case failure(CallFailure)
     }
 
@@ -58,14 +60,20 @@ final class ChatReply {
     var hasBegun = false
     /// Whether the head of a stream promised another answer on the connection.
     var keepsStreamAlive = false
+    /// What is passed on as it is has to be framed in chunks.
+    var passesChunks = false
+    /// Content that was passed on as it is, there and back. Unit: bytes.
+    var passedBytes = (request: 0, answer: 0)
     /// Where the call stands in its trace, and the provider's part of it; nil when nothing is traced.
     var trace: CallTrace?
     /// The node ended it: it is being shut down.
     private(set) var isCutShort = false
     /// How near its limits the caller is.
     private(set) var limitFields = HeaderFields()
-    /// Whether the provider must be told a bound, because the request has none.
-    private(set) var imposesBound = false
+    /// What the provider must be told of how long an answer may be.
+    private(set) var told = ToldBound.none
+    /// What a request is told of that, as JSON.
+    var boundText = GrowableBytes()
     private(set) var startedAt: Int64 = 0
     private var firstByteAt: Int64 = 0
 
@@ -92,12 +100,13 @@ final class ChatReply {
         isCutShort = false
         startedAt = gateway.loop.now
         firstByteAt = 0
+        passedBytes = (0, 0)
         trace = gateway.tracer.map { CallTrace($0, exchange) }
     }
 
     /// What the call's limits ask of it.
-    func take(_ claims: CallClaims) {
-        imposesBound = claims.imposedOutput != nil
+    func take(_ claims: CallClaims, _ bound: OutputBound = .none) {
+        told = ToldBound(claims, bound)
         if !claims.claims.isEmpty { limitFields = gateway.limitFields(claims) }
     }
 

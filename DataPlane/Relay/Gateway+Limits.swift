@@ -11,14 +11,15 @@ import Transport
 
 extension Gateway {
     /// What a call asks of the limits that bind it; nothing for most.
-    func claims(of admitted: Admitted, _ call: ClientCall) -> CallClaims {
-        guard admitted.key.mayBeLimited else { return .none }
+    func claims(of admitted: Admitted, _ call: ClientCall) -> (claims: CallClaims, bound: OutputBound) {
+        guard admitted.key.mayBeLimited else { return (.none, .none) }
         let bound = call.outputBound
-        return admission.claims(
+        let claims = admission.claims(
             of: admitted,
             CallExtent(
-                bodyBytes: call.body.count, promptBytes: call.promptBytes,
+                bodyBytes: call.body.count, beyondBytes: call.inputBeyondBytes, promptBytes: call.promptBytes,
                 maximumOutput: bound.maximumTokens, choices: bound.choices), at: clock.now())
+        return (claims, bound)
     }
 
     /// Notes the call on disk should it last: a killed node bills what it had dialled, by an estimate.
@@ -26,10 +27,18 @@ extension Gateway {
         _ call: ClientCall, _ plan: RoutePlan, _ permit: borrowing Permit,
         _ held: borrowing Reservation
     ) -> CallNote {
-        let estimate = TokenUsage(input: ChatReply.tokens(call.promptBytes), output: 0)
+        begin(
+            plan[0] ?? permit.route.targets[0], permit, held,
+            estimate: TokenUsage(input: ChatReply.tokens(call.promptBytes), output: 0),
+            isStream: call.isStream)
+    }
+
+    func begin(
+        _ target: CompiledTarget, _ permit: borrowing Permit, _ held: borrowing Reservation,
+        estimate: TokenUsage, isStream: Bool
+    ) -> CallNote {
         let (id, event) = permit.ifKilled(
-            plan[0] ?? permit.route.targets[0], estimate: estimate, isStream: call.isStream,
-            grants: held.grants)
+            target, estimate: estimate, isStream: isStream, grants: held.grants)
         guard held.grants.isEmpty else {
             let known = event()
             let charges = held.charges(for: known.usage, cost: known.cost)

@@ -79,6 +79,7 @@ package final class Gateway {
             guard exchange.method == .post else { return await refuse(exchange, .notAllowed("POST")) }
             return await complete(.generation(.openAIChat), exchange)
         }
+        if exchange.path.hasPrefix(Passage.prefix) { return await passThrough(exchange) }
         let place = CallPlace(exchange)
         let dialect = place.dialect ?? CallPlace.speaker(exchange)
         if case .nothing = place {

@@ -28,7 +28,7 @@ extension Gateway {
             let admitted = permit.admitted
             let (plan, facts) = plan(call, admitted, at: permit.admittedAt, exchange, in: serving)  // targets
             guard !plan.isEmpty else { throw CallFailure(.noTarget) }
-            let wanted = claims(of: permit.admitted, call)  // of its limits: nothing for most
+            let (wanted, bound) = claims(of: permit.admitted, call)  // of its limits: nothing for most
             let held = try await reserve(wanted, for: exchange)  // how much: waits a little if it must
             let reply = takeReply(exchange)
             meters.noteBegin(isStream: call.isStream)
@@ -36,7 +36,7 @@ extension Gateway {
                 meters.noteEnd(isStream: call.isStream)
                 give(reply)
             }
-            reply.take(wanted)
+            reply.take(wanted, bound)
             let note = begin(call, plan, permit, held)  // in case the process is killed
             let outcome = await reply.relay(call, plan, in: serving) { use in  // never throws
                 self.plan(facts, admitted, use: use, in: serving)

@@ -2,6 +2,7 @@ import Cryptography
 import Domain
 import EventLoops
 import HTTPCalling
+import HTTPWire
 import Transport
 
 /// The access token of one service account on one loop: got when it is first wanted, kept until shortly

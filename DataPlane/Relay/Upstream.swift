@@ -148,6 +148,39 @@ final class Upstream {
         return true
     }
 
+    /// The head of a call that is passed on; nil when it cannot be written. Fields the provider's
+    /// configuration sets overrule the caller's.
+    func writeHead(
+        _ passage: Passage, target: String, credential: Int,
+        proof: [(name: StaticString, value: String)], _ framing: PassedBody, into writer: inout HeadWriter
+    ) -> UnsafeRawBufferPointer? {
+        writer.beginRequest(passage.method, target: target)
+        writer.field("host", authority)
+        if credentials.indices.contains(credential) {
+            Self.write(credentials[credential].secret, of: entry.kind, to: &writer)
+        }
+        for field in proof { writer.field(field.name, field.value) }
+        let own = Set(entry.headers.map { $0.name.lowercased() })
+        for field in passage.fields.all where !own.contains(field.name) {
+            writer.field(name: field.name, field.value)
+        }
+        for header in entry.headers { writer.field(name: header.name, header.value) }
+        writer.field("accept-encoding", "identity")
+        writer.field("user-agent", "eclusa")
+        switch framing {
+        case .none: if passage.method.hasContent { writer.field("content-length", number: 0) }
+        case .whole(let bytes): writer.field("content-length", number: bytes.count)
+        case .parts(let count): writer.field("content-length", number: count)
+        case .chunked: writer.field("transfer-encoding", "chunked")
+        }
+        return writer.finish()
+    }
+
+    /// Every call is signed over its content.
+    func signs(with credential: Int) -> Bool {
+        if proofs.indices.contains(credential), case .signature = proofs[credential] { true } else { false }
+    }
+
     /// Credentials take turns by their weights: the golden ratio's multiples spread evenly over the shares,
     /// so that also a few calls come out in proportion.
     func nextCredential() -> Int {
@@ -246,17 +279,7 @@ final class Upstream {
         var writer = HeadWriter(capacity: 1024)
         writer.beginRequest(.post, target: requestTarget)
         writer.field("host", authority)
-        credential?.withBytes { secret in
-            switch provider.kind {
-            case .anthropic: writer.field("x-api-key", secret)
-            case .gemini: writer.field("x-goog-api-key", secret)
-            case .azureOpenAI: writer.field("api-key", secret)
-            // Signed call by call; what is no access key is one of Bedrock's own API keys.
-            case .bedrock where credential.flatMap(AWSAccessKey.init) != nil: break
-            case .vertex: break
-            default: writer.field("authorization", "Bearer ", secret)
-            }
-        }
+        if let credential { Self.write(credential, of: provider.kind, to: &writer) }
         if upToLength { writer.field("content-type", "application/json") }
         writer.field("accept-encoding", "identity")
         writer.field("user-agent", "eclusa")
@@ -266,6 +289,21 @@ final class Upstream {
         guard let head = writer.finish() else { return nil }
         let cut = upToLength ? "0\r\n\r\n".utf8.count : "content-length: 0\r\n\r\n".utf8.count
         return Secret(copying: UnsafeRawBufferPointer(rebasing: head[..<(head.count - cut)]))
+    }
+
+    /// The field a credential goes in, for kinds whose calls carry it as it is.
+    private static func write(_ credential: Secret, of kind: ProviderKind, to writer: inout HeadWriter) {
+        credential.withBytes { secret in
+            switch kind {
+            case .anthropic: writer.field("x-api-key", secret)
+            case .gemini: writer.field("x-goog-api-key", secret)
+            case .azureOpenAI: writer.field("api-key", secret)
+            // Signed call by call; what is no access key is one of Bedrock's own API keys.
+            case .bedrock where AWSAccessKey(credential) != nil: break
+            case .vertex: break
+            default: writer.field("authorization", "Bearer ", secret)
+            }
+        }
     }
 
     private static func answerFields(

@@ -83,6 +83,9 @@ package struct AdmittedKey: Sendable {
     /// The routes the key can use, in the order of names: what `GET /v1/models` lists.
     package var routes: [CompiledRoute] { tenant.routes.filter(canUse) }
 
+    /// The key may use some of its tenant's routes or models only.
+    var isHeld: Bool { segment.isHeld(record) }
+
     package var tags: [String] { segment.tags(of: record) }
     package func has(tag: String) -> Bool { segment.has(tag, record) }
 

@@ -178,14 +178,16 @@ package final class CompiledTenant: Sendable {
     package let routes: [CompiledRoute]
     let workspaces: Set<WorkspaceID>
     let limits: TenantLimits
+    private let passages: [String: CompiledRoute]
     // Positions in `routes` plus one, 0 is vacant; open addressing, at most half full.
     private let slots: [UInt32]
 
     init(
         _ entry: TenantEntry, routes: [CompiledRoute], workspaces: Set<WorkspaceID>,
-        limits: TenantLimits = .none
+        limits: TenantLimits = .none, providers: [CompiledProvider] = []
     ) {
         id = entry.id
+        passages = Self.passages(to: providers, of: entry.id)
         isSuspended = entry.isSuspended
         region = entry.region
         self.routes = routes.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
@@ -200,6 +202,9 @@ package final class CompiledTenant: Sendable {
         }
         self.slots = slots
     }
+
+    /// The way to one of its own providers, by the provider's name.
+    func passage(to provider: String) -> CompiledRoute? { passages[provider] }
 
     /// The route of a name given as UTF-8 bytes; no string is made.
     package func route(named name: UnsafeRawBufferPointer) -> CompiledRoute? {

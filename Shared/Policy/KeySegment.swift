@@ -171,6 +171,11 @@ final class KeySegment: @unchecked Sendable {
         return scope.models.isEmpty || models.contains(model, in: scope.models)
     }
 
+    /// Whether a key may use some routes or models only.
+    func isHeld(_ record: KeyRecord) -> Bool {
+        scope(of: record).map { !$0.routes.isEmpty || !$0.models.isEmpty } ?? false
+    }
+
     /// Whether a key may be used from an address; nil: from one that is not known.
     func allows(_ address: NetworkAddress?, _ record: KeyRecord) -> Bool {
         guard let scope = scope(of: record), !scope.addresses.isEmpty else { return true }

@@ -76,7 +76,8 @@ final class SnapshotBucket: Sendable {
             tenants[tenant.id] = CompiledTenant(
                 tenant, routes: linker.linked(entries, &problems),
                 workspaces: Set((workspaces[tenant.id] ?? []).map(\.id)),
-                limits: TenantLimits(limits[tenant.id] ?? [], groups[tenant.id] ?? []))
+                limits: TenantLimits(limits[tenant.id] ?? [], groups[tenant.id] ?? []),
+                providers: Array(own.values))
         }
         let owners =
             Array(routes.keys) + Array(workspaces.keys) + Array(limits.keys) + Array(groups.keys)

@@ -12,7 +12,7 @@ package protocol ArrivalTaker: AnyObject {
 
 extension Connection {
     /// Receives in one turn before other connections go first; a fast peer cannot hold the loop.
-    private static let fillsPerTurn = 32
+    static let fillsPerTurn = 32
     /// Room worth a system call: with less, what is buffered moves to the front first.
     private static let worthReceiving = 4 * 1024
 
@@ -54,7 +54,7 @@ extension Connection {
     }
 
     /// As `fill()`, but what arrives while it waits is offered to `taker` first, for as long as that deals
-    /// with it. Then nothing may be buffered any more when it returns true. Over TLS nothing is offered.
+    /// with it. Then nothing may be buffered any more when it returns true.
     package func fill(offering taker: any ArrivalTaker) async throws(TransportError) -> Bool {
         arrivals = taker
         defer { arrivals = nil }
@@ -63,8 +63,8 @@ extension Connection {
 
     /// Receives for the waiting task and lets the taker have it; false when the task must look itself.
     func takeArrival() -> Bool {
-        guard let arrivals, tls == nil, !peerHungUp, fate == .open, end &- start < maximumBuffered
-        else { return false }
+        guard let arrivals, !peerHungUp, fate == .open, end &- start < maximumBuffered else { return false }
+        if let tls { return takeSecureArrival(tls, arrivals) }
         makeRoom()
         let wanted = min(capacity &- end, maximumBuffered &- (end &- start))
         let count = loop_receive(descriptor, buffer.unsafelyUnwrapped + end, wanted)

@@ -49,6 +49,11 @@ extension Connection {
     func fillSecure(_ session: TLSSession) async throws(TransportError) -> Bool {
         while true {
             if fate != .open { throw fate.error }
+            if let failure = arrivalFailure { throw failure }
+            if hasArrived {
+                hasArrived = false
+                return true
+            }
             if session.isFailed { throw .reset }
             makeRoom()
             let room = min(capacity &- end, maximumBuffered &- (end &- start))
@@ -106,6 +111,36 @@ extension Connection {
         case .failed(let error)?: throw fate == .open ? error : fate.error
         case nil: return count
         }
+    }
+
+    /// As `takeArrival`: the records that are whole, one after the other, until the socket is empty.
+    func takeSecureArrival(_ session: TLSSession, _ taker: any ArrivalTaker) -> Bool {
+        // A sender that waits to read gets what it waits for from here too.
+        session.resumeSenderWaitingToRead()
+        for _ in 0..<Self.fillsPerTurn {
+            guard !session.isFailed, end &- start < maximumBuffered else { return false }
+            makeRoom()
+            let room = min(capacity &- end, maximumBuffered &- (end &- start))
+            var obstacle: TLSSession.Obstacle?
+            let count = session.read(buffer.unsafelyUnwrapped + end, room, &obstacle)
+            guard count > 0 else {
+                switch obstacle {
+                case .wantsRead?:
+                    if start == end { releaseBuffer() }
+                    return true
+                case .failed(let error)?: arrivalFailure = error
+                case .ended?, nil: break  // it shows itself again to the task
+                }
+                return false
+            }
+            end &+= count
+            guard taker.takeArrival() else {
+                hasArrived = true
+                return false
+            }
+        }
+        // Others go first: the task sees to that.
+        return false
     }
 
     /// `send` in as few records as possible: a short head goes into the record of what follows it.

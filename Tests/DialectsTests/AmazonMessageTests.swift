@@ -1,4 +1,5 @@
 import Cryptography
+import Domain
 import JSONText
 import Testing
 
@@ -14,7 +15,7 @@ struct AmazonMessageTests {
     )
 
     static func message(
-        _ kind: String = "event", _ name: String, _ payload: String, extra: [UInt8] = []
+        _ name: String, _ payload: String, kind: String = "event", extra: [UInt8] = []
     ) -> [UInt8] {
         let type = kind == "error" ? "error-code" : "\(kind)-type"
         var headers = extra
@@ -36,7 +37,7 @@ struct AmazonMessageTests {
     }
 
     static func first(_ bytes: [UInt8]) throws(AmazonMessage.Fault) -> AmazonMessage? {
-        try bytes.withUnsafeBytes { bytes throws(AmazonMessage.Fault) in
+        try bytes.span.withUnsafeBytes { bytes throws(AmazonMessage.Fault) in
             try AmazonMessage.first(in: bytes)
         }
     }
@@ -68,10 +69,10 @@ struct AmazonMessageTests {
             [0], [1], [2, 9], [3, 9, 9], [4, 9, 9, 9, 9], [5] + Array(repeating: 9, count: 8),
             [6, 0, 3, 9, 9, 9], [8] + Array(repeating: 9, count: 8), [9] + Array(repeating: 9, count: 16),
         ]
-        let extra = values.flatMap { [1, 0x78] + $0 }
-        let message = try #require(try Self.first(Self.message("event", "metadata", "{}", extra: extra)))
+        let extra: [UInt8] = values.flatMap { value -> [UInt8] in [1, 0x78] + value }
+        let message = try #require(try Self.first(Self.message("metadata", "{}", extra: extra)))
         #expect(message.kind == .event("metadata") && message.payload.count == 2)
-        let failure = try #require(try Self.first(Self.message("error", "Oops", "{}")))
+        let failure = try #require(try Self.first(Self.message("Oops", "{}", kind: "error")))
         #expect(failure.kind == .failure("Oops"))
         let torn: [[UInt8]] = [
             [5, 0x78], [1, 0x78], [1, 0x78, 10], [1, 0x78, 7, 0, 9, 0x79], [1, 0x78, 4, 1], [],
@@ -145,7 +146,8 @@ struct AmazonMessageTests {
         for bytes in [damaged, stop + [0, 0, 0]] {
             #expect(Self.translate([bytes[...]]).1.ending != .done)
         }
-        let exception = Self.message("exception", "throttlingException", #"{"message":"slow down"}"#)
+        let exception = Self.message(
+            "throttlingException", #"{"message":"slow down"}"#, kind: "exception")
         guard case .failed(let complaint) = Self.translate([exception[...]]).1.ending else {
             Issue.record("an exception ends the stream")
             return

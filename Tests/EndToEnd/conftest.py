@@ -20,7 +20,8 @@ def pytest_runtest_makereport(item, call):
     row = item.get_closest_marker("row")
     if row is None or report.skipped or (report.passed and report.when != "call"):
         return
-    cell = (row.args[0], item.callspec.params["client"].name, item.callspec.params["provider"])
+    params = item.callspec.params
+    cell = (row.args[0], params["name"] if "name" in params else params["client"].name, params["provider"])
     item.module.results[cell] = item.module.results.get(cell, True) and report.passed
 
 

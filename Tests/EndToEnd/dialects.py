@@ -39,7 +39,7 @@ class OpenAI:
     errors = {400: openai.BadRequestError, 401: openai.AuthenticationError, 404: openai.NotFoundError,
               429: openai.RateLimitError, 500: openai.InternalServerError, 503: openai.InternalServerError}
     broken = (openai.APIError, httpx.HTTPError, ValueError)
-    features = {"tools", "vision", "schema"}
+    shows_fields = True
     finishes = {"stop": "stop", "tool_calls": "calls", "length": "length"}
 
     def __init__(self, url, key):
@@ -165,7 +165,7 @@ class Anthropic:
     errors = {400: anthropic.BadRequestError, 401: anthropic.AuthenticationError, 404: anthropic.NotFoundError,
               429: anthropic.RateLimitError, 500: anthropic.InternalServerError, 503: anthropic.APIStatusError}
     broken = (anthropic.APIError, Exception)
-    features = {"tools", "vision", "schema"}
+    shows_fields = True
     finishes = {"end_turn": "stop", "tool_use": "calls", "max_tokens": "length"}
 
     def __init__(self, url, key):
@@ -226,7 +226,7 @@ class Gemini:
     errors = {400: genai_errors.ClientError, 401: genai_errors.ClientError, 404: genai_errors.ClientError,
               429: genai_errors.ClientError, 500: genai_errors.ServerError, 503: genai_errors.ServerError}
     broken = (Exception,)
-    features = {"tools", "vision", "schema"}
+    shows_fields = True
 
     def __init__(self, url, key):
         self.sdk = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=url, timeout=20_000))
@@ -297,7 +297,7 @@ class Ollama:
     version = "0.6" if not hasattr(ollama, "__version__") else ollama.__version__
     errors = dict.fromkeys((400, 401, 404, 429, 500, 503), ollama.ResponseError)
     broken = (Exception,)
-    features = {"tools", "vision", "schema"}
+    shows_fields = False
 
     def __init__(self, url, key):
         self.sdk = ollama.Client(host=url, headers={"authorization": f"Bearer {key}"}, timeout=20)

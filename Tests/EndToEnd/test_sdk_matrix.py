@@ -1,51 +1,28 @@
 """Every dialect in × every provider out, by the real SDKs: what is said, billed, refused and broken."""
 
 import json
-import os
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 from dialects import DIALECTS
-from harness import ROOT, wait_until
+from harness import wait_until
+from world import PROVIDERS, make_world, record, settle
+from world import route as route_of
 
-PROVIDERS = {"openai": "/v1", "anthropic": "", "gemini": "", "ollama": "", "bedrock": "", "vertex": ""}
-OPTIONS = {"bedrock": {"region": "eu-central-1"}, "vertex": {"project": "stand-in", "location": "europe-west4"}}
 BEHAVIOURS = ["", "-error-400", "-error-404", "-error-429", "-error-500", "-error-503", "-chunks-10-cut",
-              "-chunks-10-error-event", "-chunks-1000-gap-20ms", "-cached"]
-ROWS = ["chat", "stream", "unicode", "tools", "vision", "schema", "errors", "broken streams", "leaving", "usage", "embeddings"]
+              "-chunks-10-error-event", "-chunks-1000-gap-20ms", "-chunks-20-gap-20ms", "-cached"]
+ROWS = ["chat", "stream", "unicode", "5 MB", "tools", "vision", "schema", "errors", "retry-after", "broken streams", "leaving",
+        "200 streams", "usage", "embeddings"]
 results = {}
 
 
 def route(provider, behaviour=""):
-    return f"{provider}{behaviour}"
+    return route_of("matrix", provider, behaviour)
 
 
 @pytest.fixture(scope="module")
 def world(eclusa):
-    """A provider of each kind at the stand-in, and a route to each behaviour of it."""
-    under = f"/tenants/{eclusa.tenant}"
-    for kind, path in PROVIDERS.items():
-        provider = eclusa.admin.post(under + "/providers", {
-            "name": f"matrix-{kind}", "kind": kind, "base_url": eclusa.url("stand_in") + path,
-            "credential": credential(eclusa, kind), "options": OPTIONS.get(kind, {})})["id"]
-        for behaviour in BEHAVIOURS:
-            model = eclusa.admin.post(under + "/models", {"provider": provider, "name": "stand-in" + behaviour})["id"]
-            eclusa.admin.post(under + f"/models/{model}/prices", {"input": "1.00", "output": "2.00"})
-            eclusa.admin.post(under + "/routes", {"name": route(kind, behaviour), "targets": [{"model": model}]})
-    last = route("vertex", BEHAVIOURS[-1])
-    client = DIALECTS[0](eclusa.url("gateway"), eclusa.key)
-    wait_until(lambda: last in client.list_models(), 30, "the routes to reach the node")
-    return eclusa
-
-
-def credential(eclusa, kind):
-    """What the stand-in takes where a provider of this kind is asked for."""
-    if kind == "bedrock":
-        return "AKIDSTANDIN:stand-in/secret+key"
-    if kind == "vertex":
-        return httpx.get(eclusa.url("stand_in") + "/stand-in/service-account").text
-    return "sk-stand-in-0001"
+    return make_world(eclusa, "matrix", BEHAVIOURS)
 
 
 @pytest.fixture(params=DIALECTS, ids=lambda dialect: dialect.name)
@@ -83,6 +60,14 @@ def test_every_character_passes(client, provider, stream):
     assert said.text.startswith(f"You said: {text}.")
 
 
+@pytest.mark.row("5 MB")
+def test_a_prompt_of_five_megabytes_arrives_whole(client, provider, world):
+    before = world.provider_totals()["prompt_tokens"]
+    said = client.ask(route(provider), "água " * 900_000)
+    assert said.text.startswith("You said: água água") and said.input > 1_300_000
+    assert said.input == world.provider_totals()["prompt_tokens"] - before
+
+
 @pytest.mark.row("tools")
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @pytest.mark.parametrize("text, names", [("Lisbon", ["forecast"]), ("both", ["forecast", "alarm"])])
@@ -115,6 +100,16 @@ def test_an_error_raises_the_sdks_own_exception(client, provider, status):
     assert getattr(caught.value, "status_code", getattr(caught.value, "code", None)) == status
 
 
+@pytest.mark.row("retry-after")
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_error_says_when_to_come_back(client, provider, status):
+    if not client.shows_fields:
+        pytest.skip("the SDK shows no header fields")
+    with pytest.raises(client.errors[status]) as caught:
+        client.ask(route(provider, f"-error-{status}"), "hello")
+    assert float(caught.value.response.headers["retry-after"]) >= 1
+
+
 @pytest.mark.row("broken streams")
 @pytest.mark.parametrize("behaviour", ["-chunks-10-cut", "-chunks-10-error-event"])
 def test_a_broken_stream_never_looks_whole(client, provider, behaviour):
@@ -129,17 +124,24 @@ def test_who_leaves_takes_the_upstream_call_along(client, provider, world):
     wait_until(lambda: world.provider_totals()["abandoned"] == before + 1, 5, "the provider's stream to end")
 
 
+@pytest.mark.row("200 streams")
+def test_two_hundred_streams_at_once_stay_apart(client, provider):
+    with ThreadPoolExecutor(200) as pool:
+        said = list(pool.map(
+            lambda index: client.ask(route(provider, "-chunks-20-gap-20ms"), f"caller {index}", stream=True), range(200)))
+    assert all(each.text.startswith(f"You said: caller {index}.") for index, each in enumerate(said))
+    assert {each.finish for each in said} == {"stop"}
+
+
 @pytest.mark.row("usage")
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 def test_the_bill_is_what_the_provider_said(client, provider, stream, world):
-    settle(world)
-    books, totals = world.usage(), world.provider_totals()
+    books, totals = settle(world), world.provider_totals()
     said = client.ask(route(provider, "-cached"), "hello " * 40, stream=stream)
     after = world.provider_totals()
     assert (said.input, said.output) == (
         after["prompt_tokens"] - totals["prompt_tokens"], after["completion_tokens"] - totals["completion_tokens"])
-    wait_until(lambda: world.usage()["calls"] == books["calls"] + 1, 15, "the usage to arrive")
-    billed = world.usage()
+    billed = settle(world, calls=books["calls"] + 1)
     assert billed["input_tokens"] - books["input_tokens"] == said.input
     assert billed["output_tokens"] - books["output_tokens"] == said.output
 
@@ -149,17 +151,6 @@ def test_embeddings_arrive_in_order(client, provider):
     if not hasattr(client, "embed") or provider in ("anthropic", "bedrock"):
         pytest.skip("the dialect or the provider has no embeddings")
     assert client.embed(route(provider), ["one", "three"]) == [[3, 3.25, 3.5], [5, 5.25, 5.5]]
-
-
-def settle(world):
-    """Waits until no more usage of earlier calls comes in."""
-    seen = []
-
-    def is_quiet():
-        seen.append(world.usage()["calls"])
-        return len(seen) > 60 and len(set(seen[-60:])) == 1
-
-    wait_until(is_quiet, 20, "usage of earlier calls")
 
 
 def test_each_sdk_lists_the_routes(client):
@@ -177,30 +168,9 @@ def test_a_bad_key_raises_the_sdks_own_exception(world, dialect):
         dialect(world.url("gateway"), "ek_bad").ask(route("openai"), "hello")
 
 
-def table():
-    """The matrix as a Markdown table."""
-    columns = [(dialect.name, provider) for dialect in DIALECTS for provider in PROVIDERS]
-    lines = ["| in → out | " + " | ".join(f"{dialect} → {provider}" for dialect, provider in columns) + " |",
-             "|---" * (len(columns) + 1) + "|"]
-    for row in ROWS:
-        cells = [results.get((row, *column)) for column in columns]
-        lines.append(f"| {row} | " + " | ".join("yes" if cell else "–" if cell is None else "NO" for cell in cells) + " |")
-    return "\n".join(lines)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def printed(request):
     yield
+    cells = [(dialect.name, provider) for dialect in DIALECTS for provider in PROVIDERS]
     versions = ", ".join(f"{dialect.name} {dialect.version}" for dialect in DIALECTS)
-    text = table()
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    reporter.write_line(f"\nSDKs: {versions}\n{text}")
-    if os.environ.get("ECLUSA_RECORD") == "1":
-        record(Path(ROOT) / "docs" / "api" / "compatibility.md", text, versions)
-
-
-def record(page, text, versions):
-    start, end = "<!-- matrix -->", "<!-- end of matrix -->"
-    before, _, rest = page.read_text().partition(start)
-    after = rest.partition(end)[2]
-    page.write_text(f"{before}{start}\nMeasured with {versions}.\n\n{text}\n{end}{after}")
+    record(request.config, "matrix", cells, ROWS, results, versions)

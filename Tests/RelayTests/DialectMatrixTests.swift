@@ -51,6 +51,18 @@ struct DialectMatrixTests {
         }
     }
 
+    @Test("a stream asked for with usage ends with what it cost, translated or not", arguments: kinds)
+    func cost(_ kind: ProviderKind) async throws {
+        try await GatewayBench.run(Self.plan(kind)) { bench in
+            let answer = try await bench.chat(stream: true, usage: true)
+            let last = try JSONValue.parse(Array((answer.events.dropLast().last ?? "").utf8))
+            let event = try await bench.event()
+            #expect(last["usage"]?["prompt_tokens"] != nil, "\(answer.text)")
+            #expect(last["x_eclusa"]?["cost"]?.string == event.cost.description)
+            #expect(last["x_eclusa"]?["cost_state"] == "settled")
+        }
+    }
+
     @Test("cached and thought tokens are billed as such", arguments: kinds)
     func figures(_ kind: ProviderKind) async throws {
         // Only Claude is asked to think at Bedrock; a colon is what most names there have.

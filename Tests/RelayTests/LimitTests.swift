@@ -190,6 +190,39 @@ struct LimitTests {
         }
     }
 
+    @Test("a server that may pass over the newer word for a bound is told in the older one too")
+    func bothWords() async throws {
+        let cases: [(ProviderKind, LimitMode, String, String?, String?)] = [
+            (.openAICompatible, .enforce, #","max_completion_tokens":7"#, "7", "7"),
+            (.openAICompatible, .enforce, #","max_tokens":7"#, "7", nil),
+            (.openAICompatible, .enforce, #","max_completion_tokens":7,"max_tokens":5"#, "5", "7"),
+            (.openAICompatible, .enforce, "", "4096", nil),
+            (.openAICompatible, .shadow, #","max_completion_tokens":7"#, nil, "7"),
+            (.openAI, .enforce, #","max_completion_tokens":7"#, nil, "7"),
+        ]
+        for (kind, mode, words, older, newer) in cases {
+            try await GatewayBench.run { bench in
+                let seen = Completion<[UInt8]>()
+                let provider = HTTPServer(loop: bench.loop) { exchange in
+                    if let body = try? await exchange.readBody(limit: 1 << 20) { seen.fulfil(Array(body)) }
+                    try? await exchange.respond(status: 400, fields: [:], text: "{}")
+                }
+                let any = try #require(SocketAddress("127.0.0.1:0"))
+                var plan = Self.plan(Self.budget(microdollars: 1_000_000, mode))
+                plan.kind = kind
+                plan.upstreamAddress = "\(try provider.listen(on: any))"
+                let gateway = try await GatewayBench.nested(plan, in: bench)
+                let body = GatewayBench.body().dropLast() + words + "}"
+                #expect(try await gateway.chat(String(body)).status >= 400)
+                let told = try JSONValue.parse(await seen.value())
+                #expect(told["max_tokens"]?.number?.text == older, "\(kind) \(words)")
+                #expect(told["max_completion_tokens"]?.number?.text == newer, "\(kind) \(words)")
+                await gateway.end()
+                await provider.drain(withinNanoseconds: 100_000_000)
+            }
+        }
+    }
+
     @Test("a call that lasts has a row of its own, and after a kill it is billed by an estimate")
     func killed() async throws {
         var plan = Self.plan(Self.budget(microdollars: 1_000_000))

@@ -2,6 +2,8 @@ import Contract
 import Domain
 import EventLoops
 import HTTPCalling
+import HTTPWire
+import JSONText
 import StandInProvider
 import TestSupport
 import Testing

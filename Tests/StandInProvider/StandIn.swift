@@ -1,6 +1,7 @@
 package import EventLoops
 import HTTPServing
 import HTTPWire
+import JSONText
 package import Transport
 
 /// A provider on one loop: speaks the real wire formats and does what the model's name says. Loop thread.
@@ -63,6 +64,7 @@ package final class StandIn {
         // A client that is gone needs no answer: whatever could not be sent is dropped with its connection.
         do {
             let path = exchange.pathBytes
+            if exchange.path.hasSuffix("/stand-in/echo") { return try await echo(exchange) }
             if path.elementsEqual("/v1/chat/completions".utf8), exchange.method == .post {
                 try await OpenAIChat(standIn: self, exchange: exchange).answer()
             } else if let scripted = Self.scripted(exchange) {
@@ -159,6 +161,27 @@ package final class StandIn {
             return try await exchange.respond(status: 200, fields: json, body: OpenAIModelList.body(of: name))
         }
         try await fail(exchange, .unknownPath(path))
+    }
+
+    /// What came in, told as it came.
+    private func echo(_ exchange: Exchange) async throws(TransportError) {
+        let fields = HeaderFields(exchange.head.fields, in: exchange.headBytes)
+        let target = String(decoding: exchange.rawTarget, as: UTF8.self)
+        var count = 0
+        do {
+            while let part = try await exchange.nextBodyPart() { count += part.count }
+        } catch { return }
+        let told: JSONValue = [
+            "method": .string("\(exchange.method)"), "target": .string(target),
+            "fields": .array(fields.all.map { .string("\($0.name): \($0.value)") }),
+            "bytes": .number(JSONNumber(count)),
+        ]
+        try await exchange.respond(
+            status: 200,
+            fields: [
+                "content-type": "application/json", "set-cookie": "a=b", "openai-organization": "org-secret",
+                "x-ratelimit-limit-requests": "7", "x-eclusa-cost": "0", "etag": "\"v1\"",
+            ], body: told.bytes)
     }
 
     func fail(_ exchange: Exchange, _ failure: OpenAIFailure) async throws(TransportError) {

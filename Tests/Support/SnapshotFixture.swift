@@ -78,7 +78,7 @@ package struct SnapshotFixture: Sendable {
     }
 
     package mutating func addProvider(
-        of tenant: TenantID? = nil, kind: ProviderKind = .openAI,
+        of tenant: TenantID? = nil, name: String = "", kind: ProviderKind = .openAI,
         baseURL: String = "http://127.0.0.1:9100/v1",
         credential: String? = "sk-test", isEnabled: Bool = true
     ) -> ProviderID {
@@ -87,7 +87,10 @@ package struct SnapshotFixture: Sendable {
         let sealed = credential.map { SealedCredential(Secret(utf8: $0), of: id, under: fleetKey) }
         content.providers.append(
             ProviderEntry(
-                id: id, tenant: tenant, kind: kind, baseURL: url, credential: sealed, isEnabled: isEnabled))
+                id: id, tenant: tenant, name: name, kind: kind, baseURL: url,
+                credentials: sealed.map {
+                    [CredentialEntry(id: CredentialID(high: id.high, low: id.low), sealed: $0)]
+                } ?? [], isEnabled: isEnabled))
         return id
     }
 

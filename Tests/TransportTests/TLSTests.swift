@@ -1,5 +1,6 @@
 import COpenSSL
 import EventLoops
+import Glibc
 import TestSupport
 import Testing
 
@@ -76,6 +77,78 @@ struct TLSTests {
             try pair.server.setKernelBuffers(send: 4096)
             try await exchange(loop, pair, bytesEachWay: 2_000_000, seed: seed)
             #expect(loop.blocks.lent <= 2)
+        }
+    }
+
+    /// Takes all that comes, up to a last byte.
+    private final class Counter: ArrivalTaker {
+        let connection: Connection
+        var text = ""
+        var times = 0
+
+        init(_ connection: Connection) { self.connection = connection }
+
+        func takeArrival() -> Bool {
+            times += 1
+            text += String(decoding: connection.buffered, as: UTF8.self)
+            connection.consume(connection.buffered.count)
+            return !text.hasSuffix(".")
+        }
+    }
+
+    @Test("what arrives is taken in its turn, without waking the task that waits", arguments: [false, true])
+    func arrivals(isSecure: Bool) async throws {
+        try await withLoop { loop in
+            let parties = Parties()
+            let pair = try await ConnectionPair.make(
+                loop, serverTLS: isSecure ? try parties.server() : nil,
+                clientTLS: isSecure ? try parties.client() : nil)
+            let counter = Counter(pair.client)
+            loop.spawn {
+                for index in 0..<100 {
+                    try? await pair.server.send("\(index) ")
+                    // A turn of its own for every piece.
+                    await loop.yieldTurn()
+                    await loop.yieldTurn()
+                }
+                try? await pair.server.send(".")
+            }
+            var wakings = 0
+            while !counter.text.hasSuffix(".") {
+                let isMore = try await pair.client.fill(offering: counter)
+                #expect(isMore)
+                wakings += 1
+                // What came before it waited is looked at by the task itself.
+                if !pair.client.buffered.isEmpty { _ = counter.takeArrival() }
+            }
+            #expect(counter.text == (0..<100).map { "\($0) " }.joined() + ".")
+            #expect(wakings <= 5, "\(wakings) for \(counter.times) pieces")
+            #expect(counter.times > 20)
+            pair.server.close()
+            #expect(try await !pair.client.fill(offering: counter))
+        }
+    }
+
+    @Test("a broken record ends the wait with its own error")
+    func brokenRecord() async throws {
+        try await withLoop { loop in
+            let parties = Parties()
+            let pair = try await ConnectionPair.make(
+                loop, serverTLS: try parties.server(), clientTLS: try parties.client())
+            let counter = Counter(pair.client)
+            loop.spawn {
+                try? await pair.server.send("a ")
+                await loop.sleep(nanoseconds: 5_000_000)
+                // Past the session: what the other side cannot decrypt.
+                let junk = Array("\u{17}\u{03}\u{03}\u{00}\u{14}abcdefghijklmnopqrst".utf8)
+                junk.withUnsafeBytes { _ = Glibc.send(pair.server.descriptor, $0.baseAddress, $0.count, 0) }
+            }
+            await #expect(throws: TransportError.self) {
+                while try await pair.client.fill(offering: counter) {
+                    if !pair.client.buffered.isEmpty { _ = counter.takeArrival() }
+                }
+            }
+            #expect(counter.text == "a ")
         }
     }
 

@@ -74,6 +74,8 @@ package struct OpenAIChatEventReader: Sendable {
 package struct OpenAIChatEventWriter: Sendable {
     private let context: AnswerContext
     private var usage: ReportedUsage?
+    /// What the answer cost, for its last chunk.
+    var bill: StreamBill?
     /// Calls that were announced, and whether any argument followed.
     private var hasArguments: [Bool] = []
     private var hasStarted = false
@@ -104,7 +106,13 @@ package struct OpenAIChatEventWriter: Sendable {
             chunk([:], finish: finish.openAI, to: &output)
         case .usage(let report): usage = report
         case .end:
-            if context.wantsUsage { send(frame(choices: [], usage: usage?.openAI ?? .null), to: &output) }
+            if context.wantsUsage {
+                var last = frame(choices: [], usage: usage?.openAI ?? .null).object ?? JSONObject()
+                last["x_eclusa"] = bill.map {
+                    ["cost": .string($0.cost), "cost_state": .string($0.state)]
+                }
+                send(.object(last), to: &output)
+            }
             output += Array("data: [DONE]\n\n".utf8)
         case .failure(let complaint):
             let error = OpenAIError(

@@ -58,9 +58,10 @@ package struct OpenAIChatRequest {
     /// The body for the provider: its own model name (quoted JSON) instead of the route's, and usage asked
     /// for.
     ///
-    /// - Parameter bound: what an answer may have at most, for a request that does not say.
+    /// - Parameter bound: a member that says how long an answer may be, with the comma before it; at the end
+    ///   of the body it overrules an earlier one.
     package func spliced(
-        model name: UnsafeRawBufferPointer, imposing bound: ImposedBound? = nil
+        model name: UnsafeRawBufferPointer, imposing bound: UnsafeRawBufferPointer? = nil
     ) -> SplicedBody {
         var result = SplicedBody()
         guard let edit = usageEdit else {
@@ -82,12 +83,12 @@ package struct OpenAIChatRequest {
         return result
     }
 
-    private func addRest(from start: Int, _ bound: ImposedBound?, to result: inout SplicedBody) {
+    private func addRest(from start: Int, _ bound: UnsafeRawBufferPointer?, to result: inout SplicedBody) {
         guard let bound, let end = body.lastIndex(of: UInt8(ascii: "}")) else {
             return result.add(body[start...])
         }
         result.add(body[start..<end])
-        result.add(bound.bytes)
+        result.add(bound)
         result.add(body[end...])
     }
 

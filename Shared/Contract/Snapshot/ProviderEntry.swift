@@ -41,6 +41,8 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
     package let id: ProviderID
     /// nil: owned by the platform.
     package let tenant: TenantID?
+    /// What it is called in `/passthrough/…`; empty: nothing is passed through to it.
+    package let name: String
     package let kind: ProviderKind
     package let baseURL: BaseURL
     /// Several share its calls by weight; none when the provider wants none.
@@ -54,12 +56,13 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
     package let isEnabled: Bool
 
     package init(
-        id: ProviderID, tenant: TenantID?, kind: ProviderKind, baseURL: BaseURL,
+        id: ProviderID, tenant: TenantID?, name: String = "", kind: ProviderKind, baseURL: BaseURL,
         credentials: [CredentialEntry], options: [String: String] = [:], headers: [ExtraHeader] = [],
         timeouts: ProviderTimeouts = .standard, proxy: EgressProxy? = nil, isEnabled: Bool = true
     ) {
         self.id = id
         self.tenant = tenant
+        self.name = name
         self.kind = kind
         self.baseURL = baseURL
         self.credentials = credentials
@@ -87,7 +90,8 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
     /// The entry of a provider and its credentials, already sealed under the fleet key.
     package init(_ provider: Provider, credentials: [CredentialEntry]) {
         self.init(
-            id: provider.id, tenant: provider.tenant, kind: provider.kind, baseURL: provider.baseURL,
+            id: provider.id, tenant: provider.tenant, name: provider.name, kind: provider.kind,
+            baseURL: provider.baseURL,
             credentials: credentials, options: provider.options, headers: provider.headers,
             timeouts: provider.timeouts, proxy: provider.proxy, isEnabled: provider.isEnabled)
     }
@@ -116,11 +120,13 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
             }
         }
         if let proxy { writer.text(13, proxy.description) }
+        writer.text(14, name)
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
         var id: ProviderID?
         var tenant: TenantID?
+        var name = ""
         var kind: ProviderKind?
         var baseURL: BaseURL?
         var credentials: [CredentialEntry] = []
@@ -150,11 +156,13 @@ package struct ProviderEntry: Hashable, Sendable, BinaryRecord {
                     throw .malformed("options of a provider")
                 }
             case 13: proxy = try Self.proxy(field)
+            case 14: name = try field.text(upTo: TextRule.slug.maximum)
             default: continue
             }
         }
         self.id = try Self.required(id, 1)
         self.tenant = tenant
+        self.name = name
         self.kind = try Self.required(kind, 3)
         self.baseURL = try Self.required(baseURL, 4)
         self.credentials = credentials
