@@ -52,27 +52,36 @@ struct CallSizes {
     let admitted: Admitted
     let now: Timestamp
     let learned: Int64?
+    let use: TargetUse?
 
     private(set) lazy var worst = size(
         extent.worst(imposing: CallClaims.imposedOutputTokens), rounding: true)
     private(set) lazy var expected = size(extent.expected(output: learned), rounding: false)
 
-    init(_ extent: CallExtent, _ admitted: Admitted, learned: Int64?, at now: Timestamp) {
+    init(
+        _ extent: CallExtent, _ admitted: Admitted, learned: Int64?, only use: TargetUse?, at now: Timestamp
+    ) {
         self.extent = extent
         self.admitted = admitted
         self.learned = learned
+        self.use = use
         self.now = now
     }
 
     /// The usage, at the dearest price of a target the call may be sent to.
     private func size(_ usage: TokenUsage, rounding: Bool) -> (usage: TokenUsage, cost: NanoUSD) {
         var dearest = NanoUSD.zero
-        for target in admitted.route.targets where admitted.key.allows(target) {
+        for target in admitted.route.targets where admitted.key.allows(target) && mayAnswer(target) {
             guard let price = target.price(at: now) else { continue }
             let cost = rounding ? target.ceiling(of: usage, by: price) : target.cost(of: usage, by: price)
             dearest = max(dearest, cost)
         }
         return (usage, dearest)
+    }
+
+    /// Copies of calls are not the caller's to pay.
+    private func mayAnswer(_ target: CompiledTarget) -> Bool {
+        use.map { target.use == $0 } ?? (target.use != .shadow)
     }
 }
 
@@ -99,13 +108,15 @@ extension PriceRates {
 
 extension Admission {
     /// What a call asks of every limit that binds it; nothing, at no cost, for keys without limits.
+    ///
+    /// - Parameter use: the targets it will be sent to; nil: those of the usual traffic, and of failures.
     package func claims(
-        of admitted: Admitted, _ extent: CallExtent, at now: Timestamp
+        of admitted: Admitted, _ extent: CallExtent, only use: TargetUse? = nil, at now: Timestamp
     ) -> CallClaims {
         guard admitted.key.mayBeLimited else { return .none }
         var sizes = CallSizes(
             extent, admitted, learned: expectation.output(of: admitted.key.record.id, admitted.route.id),
-            at: now)
+            only: use, at: now)
         var claims = CallClaims()
         admitted.key.forEachLimit(of: admitted.route) { limit, account in
             claims.add(limit, account, &sizes)

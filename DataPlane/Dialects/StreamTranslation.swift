@@ -20,6 +20,8 @@ package struct StreamTranslation {
     /// Calls and texts so far, for estimates.
     private var contentEvents = 0
     private var contentBytes = 0
+    /// Something of the answer itself came, or the reason why there is nothing.
+    package private(set) var hasToken = false
 
     private var reader: EventReader
     private var writer: EventWriter
@@ -190,6 +192,8 @@ package struct StreamTranslation {
         case .text(let text), .reasoning(let text), .toolArguments(_, let text):
             contentEvents += 1
             contentBytes += text.utf8.count
+            hasToken = true
+        case .toolCall, .finish: hasToken = true
         default: break
         }
     }

@@ -18,7 +18,7 @@ extension CallFailure {
         case .upstreamUnreachable, .overloaded: .anyTarget
         case .upstreamTimeout, .upstreamCut, .upstreamInvalid, .upstreamForbidden: .otherTarget
         case .providerCredentialsRejected: .otherCredential
-        case .providerRateLimited: .otherTarget
+        case .providerRateLimited: isQuota ? .otherCredential : .otherTarget
         case .providerError:
             switch status {
             case 503, 529: .anyTarget

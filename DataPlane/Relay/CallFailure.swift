@@ -25,6 +25,8 @@ struct CallFailure: Error {
     var allow: String?
     /// How near its limits the caller is.
     var limitFields = HeaderFields()
+    /// The account at the provider has nothing left.
+    var isQuota = false
     /// How the call ended, for its usage event.
     var ending = UsageEvent.Ending.providerError
 

@@ -57,11 +57,9 @@ extension ChatReply {
             guard let failure = last?.failure else { break }
             upstream.note(failure, credential: credential, at: gateway.loop.now)
             if isClientGone || isCutShort { break }
-            if let use = failure.fallback, turn.turn(to: use, replan) {
-                dropAttempt()
-                continue
-            }
-            guard let pause = turn.plan(after: failure, at: upstream, gateway.loop.now) else { break }
+            guard let pause = turn.goOn(after: failure, at: upstream, gateway.loop.now, replan),
+                hasTime(for: pause, at: upstream)
+            else { break }
             dropAttempt()
             if pause > 0 { await gateway.loop.sleep(nanoseconds: pause) }
             if isClientGone || isCutShort { break }
@@ -112,7 +110,15 @@ extension ChatReply {
         answerType = nil
         rest = .nothing
         body.removeAll()
+        window.keep(0)
+        unsent = nil
         forgetFirstByte()
+    }
+
+    /// Whether the time for the whole call lasts beyond a pause.
+    private func hasTime(for pause: Int64, at upstream: Upstream) -> Bool {
+        let total = upstream.deadlines.totalNanoseconds
+        return total == 0 || age + pause < total
     }
 
     /// What is sent to a provider.
@@ -130,11 +136,14 @@ extension ChatReply {
         while true {
             if attempts < .max { attempts += 1 }
             let connection = try await upstream.pool.checkOut(
-                fresh: isSecondTry, deadlines: upstream.deadlines)
+                fresh: isSecondTry, deadlines: deadlines(of: upstream))
             self.connection = connection
             if let client = exchange?.connection { connection.abortWhenEnded(client) }
             do throws(CallError) {
                 try await send(call, to: upstream, over: connection)
+                if isStream, upstream.firstTokenNanoseconds > 0 {
+                    connection.awaitedUntil = gateway.loop.now + upstream.firstTokenNanoseconds
+                }
                 try await connection.receiveHead(answering: .post)
                 return connection
             } catch {
@@ -144,6 +153,18 @@ extension ChatReply {
                 isSecondTry = true
             }
         }
+    }
+
+    /// What is left of the time for the whole call bounds each attempt.
+    private func deadlines(of upstream: Upstream) -> CallDeadlines {
+        var deadlines = upstream.deadlines
+        if deadlines.totalNanoseconds > 0 {
+            let left = max(1, deadlines.totalNanoseconds - age)
+            let connect = deadlines.connectNanoseconds
+            deadlines.totalNanoseconds = left
+            deadlines.connectNanoseconds = connect > 0 ? min(connect, left) : left
+        }
+        return deadlines
     }
 
     private func send(

@@ -13,9 +13,7 @@ extension ChatReply: ContentTaker {
     func passOnStream(
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
     ) async -> CallOutcome {
-        stream = OpenAIChatStream(wantsUsage: call.asksForUsage)
-        // Nobody reads the request any more, and the stream may last.
-        exchange?.releaseContent()
+        stream = OpenAIChatStream(wantsUsage: call.asksForUsage, awaitsToken: connection.awaitedUntil > 0)
         streamProblem = nil
         var problem: CallFailure?
         do throws(CallError) {
@@ -53,6 +51,7 @@ extension ChatReply: ContentTaker {
     /// Forwards what the new bytes complete; false when the stream is over, or the client must be waited for.
     func endPart() -> Bool {
         let forward = stream.take(window.bytes)
+        if forward > 0 { connection?.awaitedUntil = 0 }
         if forward > 0, let sent = forwardAtOnce(forward) {
             unsent = (forward, sent)
             return false
@@ -111,6 +110,8 @@ extension ChatReply: ContentTaker {
         guard let head = streamHead(exchange) else { throw .aborted }
         hasBegun = true
         noteFirstByte()
+        // Nobody asks another target now, and the stream may last.
+        exchange.releaseContent()
         let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(window.bytes)[..<count])
         if isChunked {
             let chunk = window.frame(count)

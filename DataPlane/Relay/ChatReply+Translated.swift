@@ -271,7 +271,7 @@ extension ChatReply {
     }
 
     /// How long the call takes already. Unit: nanoseconds.
-    private var age: Int64 { gateway.loop.now - startedAt }
+    var age: Int64 { gateway.loop.now - startedAt }
 
     // MARK: Streams
 
@@ -281,19 +281,22 @@ extension ChatReply {
     ) async -> CallOutcome {
         var stream = StreamTranslation(from: outgoing.format, to: form, context(of: call))
         translation = stream
-        // Nobody reads the request any more, and the stream may last.
-        exchange?.releaseContent()
         var problem: CallFailure?
         var output: [UInt8] = []
         do throws(CallError) {
             while stream.ending == .open {
                 let part = try await connection.nextBody()
                 if let part { stream.take(part, to: &output) } else { stream.takeEnd(to: &output) }
-                if !output.isEmpty, await !forward(output) {
-                    translation = stream
-                    return clientGone(upstream, call)
+                // Before the first token another target can still be asked.
+                let isHeld = connection.awaitedUntil > 0 && !stream.hasToken && stream.ending != .done
+                if !isHeld, !output.isEmpty {
+                    connection.awaitedUntil = 0
+                    guard await forward(output) else {
+                        translation = stream
+                        return clientGone(upstream, call)
+                    }
+                    output.removeAll(keepingCapacity: true)
                 }
-                output.removeAll(keepingCapacity: true)
                 if part == nil { break }
             }
         } catch { problem = CallFailure(upstream: error) }
@@ -346,6 +349,8 @@ extension ChatReply {
             body.append(head)
             hasBegun = true
             noteFirstByte()
+            // Nobody asks another target now, and the stream may last.
+            exchange.releaseContent()
         }
         if isChunked {
             var encoder = ChunkEncoder()

@@ -11,15 +11,37 @@ import Transport
 
 extension Gateway {
     /// What a call asks of the limits that bind it; nothing for most.
-    func claims(of admitted: Admitted, _ call: ClientCall) -> (claims: CallClaims, bound: OutputBound) {
+    func claims(
+        of admitted: Admitted, _ call: ClientCall, only use: TargetUse? = nil
+    ) -> (claims: CallClaims, bound: OutputBound) {
         guard admitted.key.mayBeLimited else { return (.none, .none) }
         let bound = call.outputBound
         let claims = admission.claims(
             of: admitted,
             CallExtent(
                 bodyBytes: call.body.count, beyondBytes: call.inputBeyondBytes, promptBytes: call.promptBytes,
-                maximumOutput: bound.maximumTokens, choices: bound.choices), at: clock.now())
+                maximumOutput: bound.maximumTokens, choices: bound.choices), only: use, at: clock.now())
         return (claims, bound)
+    }
+
+    /// Holds what a call may use. Where its budgets do not bear the usual targets, those kept for that are
+    /// taken, if the route has any and they are borne.
+    func afford(
+        _ call: ClientCall, _ admitted: Admitted, _ plan: inout RoutePlan, _ wanted: inout CallClaims,
+        for exchange: Exchange, cheaper: () -> RoutePlan
+    ) async throws(CallFailure) -> Reservation {
+        do throws(CallFailure) {
+            return try await reserve(wanted, for: exchange)
+        } catch {
+            guard error.code == .budgetExceeded, plan.use == .traffic else { throw error }
+            let other = cheaper()
+            guard other.use == .budget, !other.isEmpty else { throw error }
+            let claims = claims(of: admitted, call, only: .budget).claims
+            let held = try await reserve(claims, for: exchange)
+            plan = other
+            wanted = claims
+            return held
+        }
     }
 
     /// Notes the call on disk should it last: a killed node bills what it had dialled, by an estimate.

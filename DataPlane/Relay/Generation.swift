@@ -26,10 +26,12 @@ extension Gateway {
             let call = try parse(body, of: exchange, for: work, model, isStream)  // what it must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
             let admitted = permit.admitted
-            let (plan, facts) = plan(call, admitted, at: permit.admittedAt, exchange, in: serving)  // targets
+            var (plan, facts) = plan(call, admitted, at: permit.admittedAt, exchange, in: serving)  // targets
             guard !plan.isEmpty else { throw CallFailure(.noTarget) }
-            let (wanted, bound) = claims(of: permit.admitted, call)  // of its limits: nothing for most
-            let held = try await reserve(wanted, for: exchange)  // how much: waits a little if it must
+            var (wanted, bound) = claims(of: permit.admitted, call)  // of its limits: nothing for most
+            let held = try await afford(call, admitted, &plan, &wanted, for: exchange) {  // waits a little
+                self.plan(facts, admitted, use: .budget, in: serving)
+            }
             let reply = takeReply(exchange)
             meters.noteBegin(isStream: call.isStream)
             defer {

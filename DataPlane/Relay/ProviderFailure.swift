@@ -50,7 +50,9 @@ enum ProviderFailure {
         switch head.status {
         case 401, 402, 403:
             // Our credential's fault, not the caller's; providers quote keys here, so not one word goes on.
-            return CallFailure(.providerCredentialsRejected)
+            var failure = CallFailure(.providerCredentialsRejected)
+            failure.isQuota = head.status == 402
+            return failure
         case 400, 404, 413, 422, 429, 500...599: break
         default: return CallFailure(head.status < 400 ? .upstreamInvalid : .providerError)
         }
@@ -67,6 +69,15 @@ enum ProviderFailure {
                 message: code.safeText, type: OpenAIError.type(ofStatus: head.status), code: code.code)
         failure.retryAfter = head.retryAfter ?? hints.retryAfter
         failure.retryAfterMilliseconds = head.retryAfterMilliseconds
+        failure.isQuota = (head.status == 429 || head.status == 400) && isQuota(failure.error)
         return failure
+    }
+
+    /// Whether an error says that our account is used up. OpenAI says so under 429, Anthropic under 400; both
+    /// wait for whoever pays, not for time.
+    private static func isQuota(_ error: OpenAIError) -> Bool {
+        let words = ["insufficient_quota", "billing_hard_limit_reached", "insufficient_credits"]
+        if words.contains(error.code ?? "") || words.contains(error.type) { return true }
+        return error.message.lowercased().contains("credit balance is too low")
     }
 }

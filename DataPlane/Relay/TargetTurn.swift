@@ -37,7 +37,7 @@ struct TargetTurn {
     }
 
     /// Goes on with the targets that are kept for a failure; false when there are none, or this is one.
-    mutating func turn(to use: TargetUse, _ replan: (TargetUse) -> RoutePlan) -> Bool {
+    private mutating func turn(to use: TargetUse, _ replan: (TargetUse) -> RoutePlan) -> Bool {
         guard plan.use == .traffic, attempts < Int(rules.attempts) else { return false }
         let other = replan(use)
         guard other.use == use, !other.isEmpty else { return false }
@@ -60,8 +60,18 @@ struct TargetTurn {
         attemptsHere = 0
     }
 
+    /// Goes on after a failure: how long to wait first, in nanoseconds; nil when that was the last attempt. An
+    /// account that is used up is answered by the targets that are kept for budgets, once no other is left.
+    mutating func goOn(
+        after failure: CallFailure, at upstream: Upstream, _ now: Int64, _ replan: (TargetUse) -> RoutePlan
+    ) -> Int64? {
+        if let use = failure.fallback, turn(to: use, replan) { return 0 }
+        if let pause = plan(after: failure, at: upstream, now) { return pause }
+        return failure.isQuota && turn(to: .budget, replan) ? 0 : nil
+    }
+
     /// Decides on another attempt: how long to wait for it, in nanoseconds; nil when there is none.
-    mutating func plan(after failure: CallFailure, at upstream: Upstream, _ now: Int64) -> Int64? {
+    private mutating func plan(after failure: CallFailure, at upstream: Upstream, _ now: Int64) -> Int64? {
         let remedy = failure.remedy
         if case .none = remedy { return nil }
         guard attempts < Int(rules.attempts) else { return nil }

@@ -16,6 +16,8 @@ final class Upstream {
     let target: CompiledTarget
     let pool: OriginPool
     let deadlines: CallDeadlines
+    /// A stream must have its first token by then; 0: no such limit.
+    let firstTokenNanoseconds: Int64
     /// Our answers' fields about where it came from.
     let answerFields: PreparedFields
     /// The format this provider is spoken to in, unless the caller's own is one it also knows.
@@ -83,6 +85,7 @@ final class Upstream {
         self.target = target
         pool = calling.client.pool(for: origin)
         deadlines = Self.deadlines(route.rules.timeouts.over(provider.timeouts))
+        firstTokenNanoseconds = Int64(route.rules.timeouts.firstToken ?? 0) * 1_000_000
         let model = UnsafeMutableRawBufferPointer.allocate(
             byteCount: target.upstreamModelJSON.count, alignment: 1)
         model.copyBytes(from: target.upstreamModelJSON)
@@ -231,11 +234,10 @@ final class Upstream {
 
     func note(_ failure: CallFailure, credential: Int, at now: Int64) {
         if rests.indices.contains(credential) {
-            if failure.code == .providerCredentialsRejected {
+            if failure.code == .providerCredentialsRejected { forgetToken(of: credential) }
+            if failure.isQuota || failure.code == .providerCredentialsRejected {
                 rests[credential].rest.refuse(at: now)
-                forgetToken(of: credential)
-            }
-            if failure.code == .providerRateLimited {
+            } else if failure.code == .providerRateLimited {
                 rests[credential].rest.cool(for: failure.restNanoseconds ?? 1_000_000_000, at: now)
             }
         }

@@ -4,7 +4,7 @@ package import Transport
 /// Why a call to another server did not end well. A cut answer is always an error, never a short success.
 package enum CallError: Error, Sendable, Equatable {
     /// What a deadline was waiting for.
-    package enum Stage: String, Sendable { case connect, send, firstByte, betweenReads, total }
+    package enum Stage: String, Sendable { case connect, send, firstByte, awaited, betweenReads, total }
 
     /// The address or the request cannot be used as given; nothing was sent.
     case invalidRequest(String)

@@ -23,6 +23,9 @@ package final class ClientConnection: ArrivalTaker {
     package private(set) var isReused = false
     /// Limits for this call; from the client's limits unless set.
     package var deadlines: CallDeadlines
+    /// When what the caller waits for must have come, however much else has; 0: no such limit. On the loop's
+    /// clock, for this call.
+    package var awaitedUntil: Int64 = 0
     /// How the content ends; ``BodyFraming/untilClose`` means that a cut cannot be told from the end.
     package private(set) var framing = BodyFraming.length(0)
 
@@ -76,6 +79,7 @@ package final class ClientConnection: ArrivalTaker {
     func beginCall(isReused: Bool) {
         self.isReused = isReused
         startedAt = pool.loop.now
+        awaitedUntil = 0
         hasHead = false
         headLength = 0
         interim = 0
@@ -283,7 +287,8 @@ package final class ClientConnection: ArrivalTaker {
 
     private func releaseLent() throws(CallError) {
         if connection.isEnded {
-            throw spoil(stage(.betweenReads) == .total ? .timedOut(.total) : .aborted)
+            let stage = stage(.betweenReads)
+            throw spoil(stage == .betweenReads ? .aborted : .timedOut(stage))
         }
         if headLength > 0 { takeHeadOff() }
         connection.consume(lentBytes)
@@ -337,6 +342,10 @@ package final class ClientConnection: ArrivalTaker {
             let left = max(1, deadlines.totalNanoseconds &- (pool.loop.now &- startedAt))
             nanoseconds = nanoseconds > 0 ? min(nanoseconds, left) : left
         }
+        if awaitedUntil > 0 {
+            let left = max(1, awaitedUntil &- pool.loop.now)
+            nanoseconds = nanoseconds > 0 ? min(nanoseconds, left) : left
+        }
         connection.setDeadline(afterNanoseconds: nanoseconds)
     }
 
@@ -351,6 +360,7 @@ package final class ClientConnection: ArrivalTaker {
 
     private func stage(_ stage: CallError.Stage) -> CallError.Stage {
         let total = deadlines.totalNanoseconds
-        return total > 0 && pool.loop.now &- startedAt >= total ? .total : stage
+        if total > 0 && pool.loop.now &- startedAt >= total { return .total }
+        return awaitedUntil > 0 && pool.loop.now >= awaitedUntil ? .awaited : stage
     }
 }

@@ -44,6 +44,9 @@ struct UpstreamFailureTests {
         Case(model: "stand-in-error-422", status: 422, code: "provider_error"),
         Case(model: "stand-in-error-418", status: 502, code: "provider_error"),
         Case(
+            model: "stand-in-error-429-quota", status: 429, code: "provider_rate_limited",
+            says: "exceeded your current quota"),
+        Case(
             model: "stand-in-error-429", status: 429, code: "provider_rate_limited", says: "Rate limit",
             fields: ["retry-after": "7", "retry-after-ms": "7000"]),
         Case(model: "stand-in-error-500", status: 500, code: "provider_error", says: "stand-in had an error"),

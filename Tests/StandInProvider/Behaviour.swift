@@ -1,13 +1,13 @@
 /// What a model name asks the stand-in to do: `stand-in` followed by any of
-/// `-error-429`, `-error-400-long`, `-error-400-policy`, `-delay-250ms`, `-chunks-50`, `-gap-20ms`,
-/// `-bytes-600`, `-cut`, `-reset`, `-hang`, `-malformed`,
+/// `-error-429`, `-error-429-quota`, `-error-400-long`, `-error-400-policy`, `-delay-250ms`, `-chunks-50`,
+/// `-gap-20ms`, `-bytes-600`, `-cut`, `-reset`, `-hang`, `-malformed`,
 /// `-lying-length`, `-usage-null`, `-usage-none`, `-usage-hostile`, `-error-event`, `-no-done`, `-untidy`,
 /// `-cached`.
 package struct Behaviour: Hashable, Sendable {
     package enum Usage: Sendable { case honest, null, none, hostile }
 
-    /// What an error with status 400 is about.
-    package enum ErrorKind: String, Sendable { case long, policy }
+    /// What an error is about.
+    package enum ErrorKind: String, Sendable { case long, policy, quota }
 
     /// Answer with this error status instead.
     package var errorStatus: Int?

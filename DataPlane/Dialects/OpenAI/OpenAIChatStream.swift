@@ -30,16 +30,25 @@ package struct OpenAIChatStream {
     private var frame = RepeatedFrame()
     /// Bytes right after those to forward that wait for the bill: a usage event, and nothing after it yet.
     private var held = 0
+    /// How many of them, the first ones, are content that waits for the first token.
+    private var heldContent = 0
+    /// Nothing goes to the caller before the first token.
+    package private(set) var awaitsToken: Bool
     private var contentEvents = 0
     private var contentBytes = 0
     private var emptyChoiceBytes = 0
 
-    package init(wantsUsage: Bool) { self.wantsUsage = wantsUsage }
+    /// - Parameter awaitsToken: hold everything back until the first token, so that another provider can still be
+    ///   asked when it does not come.
+    package init(wantsUsage: Bool, awaitsToken: Bool = false) {
+        self.wantsUsage = wantsUsage
+        self.awaitsToken = awaitsToken
+    }
 
     /// Looks at the new bytes at the end of `window`, which begins with what `dropForwarded` left; packs what
     /// may go to the caller at its front and returns how many bytes that is.
     package mutating func take(_ window: UnsafeMutableRawBufferPointer) -> Int {
-        var forward = 0
+        var forward = heldContent
         var end = held
         let bytes = UnsafeRawBufferPointer(window)
         while ending == .open, let event = lines.next(in: bytes) {
@@ -53,6 +62,10 @@ package struct OpenAIChatStream {
             case .ending: break
             }
         }
+        // What ended well before any token has none; what broke may be asked for elsewhere.
+        let isHeld = awaitsToken && ending != .done
+        heldContent = isHeld && ending == .open ? forward : 0
+        if isHeld { forward = 0 }
         held = end - forward
         if ending == .open, bytes.count - lines.unfinished > Self.maximumEventBytes { ending = .malformed }
         return forward
@@ -95,6 +108,7 @@ package struct OpenAIChatStream {
             ending = .done
             return .ending
         }
+        if awaitsToken, Self.bearsToken(data) { awaitsToken = false }
         if let count = frame.choicesCount(of: data) {
             noteContent(choicesCount: count)
             return .content
@@ -136,6 +150,22 @@ package struct OpenAIChatStream {
             ending = .malformed
             return .ending
         }
+    }
+
+    /// Whether an event is more than the announcement of an answer.
+    private static func bearsToken(_ data: UnsafeRawBufferPointer) -> Bool {
+        var reader = OpenAIChatEventReader()
+        let isToken = reader.read(data).contains { event in
+            switch event {
+            case .text, .reasoning, .toolCall, .toolArguments, .finish: true
+            default: false
+            }
+        }
+        if isToken { return true }
+        // Completions have their text beside the delta.
+        let limits = JSONLimits(maximumBytes: max(1, data.count))
+        let value = try? JSONValue.parse(data, limits: limits)
+        return value?["choices"]?[0]?["text"]?.string.map { !$0.isEmpty } ?? false
     }
 
     /// An event that gave no reason to stop shows what those are made of that give none either.

@@ -46,6 +46,10 @@ struct OpenAIFailure {
         case .policy:
             OpenAIFailure(
                 400, "The response was filtered.", type: "invalid_request_error", code: "content_filter")
+        case .quota:
+            OpenAIFailure(
+                429, "You exceeded your current quota, please check your plan and billing details.",
+                type: "insufficient_quota", code: "insufficient_quota")
         }
     }
 
