@@ -1,4 +1,3 @@
-import Glibc
 import JSONText
 
 /// What a call makes a model read that its bytes do not bound. Pictures are counted by how large they are
@@ -11,15 +10,23 @@ enum InputReferences {
     /// What a provider keeps itself: an earlier answer, a cache, a long film. No window holds more.
     static let kept: Int64 = 2_000_000
 
-    /// Words without which there is none of it, so that most bodies need not be read.
+    /// Beginnings of names and words without which there is none of it, so that most bodies need not be read.
     private static let hints: [StaticString] = [
-        "image", "file", "document", "nline", "previous_response_id", "conversation", "cached", "prompt\":{",
-        "item_reference", "video",
+        "image", "input_image", "file", "input_file", "document", "inline", "previous_response_id",
+        "conversation", "cached", "prompt\"", "item_reference",
     ]
 
     static func mayBe(in body: UnsafeRawBufferPointer) -> Bool {
-        guard let start = body.baseAddress else { return false }
-        return hints.contains { memmem(start, body.count, $0.utf8Start, $0.utf8CodeUnitCount) != nil }
+        var rest = body[...]
+        while let quote = rest.firstIndex(of: UInt8(ascii: "\"")) {
+            rest = body[(quote + 1)...]
+            guard let first = rest.first else { return false }
+            for hint in hints where hint.utf8Start.pointee == first {
+                let word = UnsafeBufferPointer(start: hint.utf8Start, count: hint.utf8CodeUnitCount)
+                if rest.starts(with: word) { return true }
+            }
+        }
+        return false
     }
 
     /// Of a whole request, in any dialect.

@@ -1,4 +1,3 @@
-package import Domain
 import JSONText
 
 /// How long the answers of a request may be, by the members that say so; read only for calls that limits of

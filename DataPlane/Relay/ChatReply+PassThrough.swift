@@ -1,3 +1,4 @@
+import Admission
 import Contract
 import Cryptography
 import Dialects
@@ -7,6 +8,7 @@ import HTTPCalling
 import HTTPServing
 import HTTPWire
 import Policy
+import Routing
 import Transport
 
 extension ChatReply {

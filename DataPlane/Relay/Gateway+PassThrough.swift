@@ -26,9 +26,10 @@ extension Gateway {
                     .endpointNotAllowed,
                     message: "A budget binds this key, and what is passed through has no bound.")
             }
-            guard let upstream = upstreams.upstream(route.targets[0], of: route, in: serving),
-                upstream.isAvailable(at: loop.now)
-            else { throw CallFailure(.noTarget) }
+            // There is no other to ask, so it is asked however it does.
+            guard let upstream = upstreams.upstream(route.targets[0], of: route, in: serving) else {
+                throw CallFailure(.noTarget)
+            }
             let model = Self.model(named: exchange)
             let target = tenant.target(of: upstream.target.provider.id) { $0 == model || passage.names($0) }
             let wanted = admission.claims(

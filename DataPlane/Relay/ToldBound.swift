@@ -1,6 +1,7 @@
 import Admission
 import Dialects
 import Domain
+import HTTPWire
 
 /// What a provider is told of how long an answer may be, so that what was held for a call binds it.
 struct ToldBound {

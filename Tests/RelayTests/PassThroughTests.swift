@@ -56,7 +56,7 @@ struct PassThroughTests {
     func echo() async throws {
         try await GatewayBench.run(Self.plan()) { bench in
             let answer = try await Self.call(
-                bench, .put, "/passthrough/mine/stand-in/echo?a=%20b&key=\(bench.key)&c",
+                bench, .put, "/passthrough/mine/echo?a=%20b&key=\(bench.key)&c",
                 fields: [
                     "x-custom": "1", "cookie": "a=b", "x-api-key": "mine", "x-eclusa-session": "s",
                     "x-forwarded-for": "1.2.3.4", "x-team": "theirs", "openai-beta": "assistants=v2",
@@ -65,7 +65,7 @@ struct PassThroughTests {
             #expect(answer.status == 200, "\(answer.text)")
             let told = try answer.json
             #expect(told["method"] == "PUT" && told["bytes"] == 5)
-            #expect(told["target"] == "/v1/stand-in/echo?a=%20b&c")
+            #expect(told["target"] == "/v1/echo?a=%20b&c")
             let fields = (told["fields"]?.array ?? []).compactMap(\.string)
             for field in ["x-custom: 1", "x-team: locks", "openai-beta: assistants=v2", "content-length: 5"] {
                 #expect(fields.contains(field), "\(fields)")
@@ -89,16 +89,16 @@ struct PassThroughTests {
     func methods() async throws {
         try await GatewayBench.run(Self.plan()) { bench in
             for method in [HTTPMethod.get, .post, .put, .patch, .delete] {
-                let answer = try await Self.call(bench, method, "/passthrough/mine/stand-in/echo")
+                let answer = try await Self.call(bench, method, "/passthrough/mine/echo")
                 #expect(try answer.json["method"]?.string == "\(method)")
             }
-            let head = try await Self.call(bench, .head, "/passthrough/mine/stand-in/echo")
+            let head = try await Self.call(bench, .head, "/passthrough/mine/echo")
             #expect(head.status == 200 && head.body.isEmpty)
             let connection = try await bench.dial()
             let part = String(repeating: "x", count: 0x3000)
             try await connection.send(
                 Array(
-                    ("POST /passthrough/mine/stand-in/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+                    ("POST /passthrough/mine/echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
                         + "authorization: Bearer \(bench.key)\r\ntransfer-encoding: chunked\r\n\r\n"
                         + "3000\r\n\(part)\r\n3000\r\n\(part)\r\n0\r\n\r\n").utf8))
             while try await connection.fill() {}
@@ -240,10 +240,10 @@ struct PassThroughTests {
         var plan = Self.plan()
         plan.bounds = [LimitTerms(metric: .cost, mode: .enforce, period: .day, amount: 1_000_000_000)]
         try await GatewayBench.run(plan) { bench in
-            #expect(try await Self.call(bench, .get, "/passthrough/mine/models").status == 403)
+            let answer = try await Self.call(bench, .get, "/passthrough/mine/models")
+            #expect(answer.status == 403)
         }
         plan.bounds = [LimitTerms(metric: .requests, mode: .enforce, period: .day, amount: 2)]
-        plan.patienceNanoseconds = 0
         try await GatewayBench.run(plan) { bench in
             var statuses: [Int] = []
             for _ in 0..<3 {

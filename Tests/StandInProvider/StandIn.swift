@@ -64,7 +64,7 @@ package final class StandIn {
         // A client that is gone needs no answer: whatever could not be sent is dropped with its connection.
         do {
             let path = exchange.pathBytes
-            if exchange.path.hasSuffix("/stand-in/echo") { return try await echo(exchange) }
+            if exchange.path.hasSuffix("/echo") { return try await echo(exchange) }
             if path.elementsEqual("/v1/chat/completions".utf8), exchange.method == .post {
                 try await OpenAIChat(standIn: self, exchange: exchange).answer()
             } else if let scripted = Self.scripted(exchange) {

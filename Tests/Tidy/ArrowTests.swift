@@ -58,7 +58,7 @@ struct ArrowTests {
             ("Domain", []), ("JSONText", []), ("HTTPWire", []),
             ("Settings", ["Cryptography"]),
             ("Cryptography", ["COpenSSL", "CSodium", "JSONText"]), ("Policy", ["Domain", "Contract"]),
-            ("Dialects", ["Domain", "JSONText", "HTTPWire"]),
+            ("Dialects", ["Cryptography", "Domain", "JSONText", "HTTPWire"]),
             ("Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
         ] as [(String, [String])])
     func pure(_ name: String, _ allowed: [String]) throws {

@@ -206,10 +206,10 @@ enum ScriptedBedrock {
     static func refusal(_ exchange: Exchange, body: UnsafeRawBufferPointer) -> ScriptedFailure? {
         let invalid = ScriptedFailure(403, "The request signature we calculated does not match yours.")
         let fields = HeaderFields(exchange.head.fields, in: exchange.headBytes)
+        if fields["authorization"]?.hasPrefix("Bearer ") == true { return nil }
         guard let authorization = fields["authorization"], let date = fields["x-amz-date"] else {
             return ScriptedFailure(403, "Missing Authentication Token")
         }
-        if authorization.hasPrefix("Bearer ") { return nil }
         let words = authorization.split { $0 == " " || $0 == "," || $0 == "=" || $0 == "/" }.map(String.init)
         // AWS4-HMAC-SHA256 Credential=ID/day/region/service/aws4_request, SignedHeaders=…, Signature=…
         guard words.count == 11, let key = AWSAccessKey(Secret(utf8: accessKey)) else { return invalid }
