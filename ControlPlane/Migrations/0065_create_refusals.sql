@@ -20,10 +20,10 @@ create table refusal_samples (
     workspace_id  uuid         not null,
     node_id       uuid         not null,
     code          text         not null,
-    status_code   smallint     not null
-);
+    status_code   smallint     not null,
 
-create index refusal_samples_by_tenant on refusal_samples (tenant_id, at desc);
+    constraint refusal_samples_pkey            primary key (tenant_id, at, request_id)
+);
 
 select isolate_by_tenant('refusal_minutes');
 select isolate_by_tenant('refusal_samples');

@@ -834,6 +834,31 @@ CREATE TABLE public.refresh_tokens (
     CONSTRAINT refresh_token_is_hashed CHECK ((octet_length(token_hash) = 32))
 );
 
+CREATE TABLE public.refusal_minutes (
+    tenant_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    key_id uuid NOT NULL,
+    code text NOT NULL,
+    workspace_id uuid NOT NULL,
+    calls bigint NOT NULL,
+    CONSTRAINT refusal_minute_code_fits CHECK (((octet_length(code) >= 1) AND (octet_length(code) <= 64)))
+);
+
+ALTER TABLE ONLY public.refusal_minutes FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.refusal_samples (
+    tenant_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    request_id text NOT NULL,
+    key_id uuid NOT NULL,
+    workspace_id uuid NOT NULL,
+    node_id uuid NOT NULL,
+    code text NOT NULL,
+    status_code smallint NOT NULL
+);
+
+ALTER TABLE ONLY public.refusal_samples FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.roles (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -1438,6 +1463,9 @@ ALTER TABLE ONLY public.recovery_codes
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY public.refusal_minutes
+    ADD CONSTRAINT refusal_minutes_pkey PRIMARY KEY (tenant_id, starts_at, key_id, code);
+
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_pkey PRIMARY KEY (tenant_id, id);
 
@@ -1601,6 +1629,8 @@ CREATE INDEX members_by_user ON public.members USING btree (user_id);
 CREATE INDEX prices_by_model ON public.prices USING btree (tenant_id, model_id, effective_from DESC, id DESC);
 
 CREATE UNIQUE INDEX refresh_token_is_the_only_open_one ON public.refresh_tokens USING btree (session_id) WHERE (used_at IS NULL);
+
+CREATE INDEX refusal_samples_by_tenant ON public.refusal_samples USING btree (tenant_id, at DESC);
 
 CREATE UNIQUE INDEX role_name_is_unique ON public.roles USING btree (tenant_id, lower(name));
 
@@ -1918,6 +1948,10 @@ ALTER TABLE public.provider_tests ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.providers ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.refusal_minutes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.refusal_samples ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.roles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.route_targets ENABLE ROW LEVEL SECURITY;
@@ -1975,6 +2009,10 @@ CREATE POLICY tenant_isolation ON public.provider_credentials USING ((tenant_id 
 CREATE POLICY tenant_isolation ON public.provider_tests USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.providers USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.refusal_minutes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.refusal_samples USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.roles USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -2137,6 +2175,14 @@ GRANT SELECT(user_id) ON TABLE public.recovery_codes TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.refresh_tokens TO eclusa_app;
 
+GRANT SELECT,DELETE ON TABLE public.refusal_minutes TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.refusal_minutes TO eclusa_ingest;
+GRANT SELECT ON TABLE public.refusal_minutes TO eclusa_reports;
+
+GRANT SELECT,DELETE ON TABLE public.refusal_samples TO eclusa_app;
+GRANT INSERT ON TABLE public.refusal_samples TO eclusa_ingest;
+GRANT SELECT ON TABLE public.refusal_samples TO eclusa_reports;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.roles TO eclusa_app;
 GRANT SELECT ON TABLE public.roles TO eclusa_reports;
 
@@ -2202,6 +2248,12 @@ GRANT SELECT ON TABLE public.usage_days TO eclusa_reports;
 
 GRANT SELECT,DELETE ON TABLE public.usage_events TO eclusa_app;
 GRANT INSERT ON TABLE public.usage_events TO eclusa_ingest;
+
+GRANT SELECT(tenant_id) ON TABLE public.usage_events TO eclusa_ingest;
+
+GRANT SELECT(id) ON TABLE public.usage_events TO eclusa_ingest;
+
+GRANT SELECT(started_at) ON TABLE public.usage_events TO eclusa_ingest;
 
 GRANT SELECT,DELETE ON TABLE public.usage_hours TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_hours TO eclusa_ingest;

@@ -82,6 +82,7 @@ package enum RefusalStore {
                           \(samples.map(\.key)), \(samples.map(\.workspace)), \(samples.map(\.code)),
                           \(samples.map { Int32($0.status) }))
                    as new (tenant_id, at, request_id, key_id, workspace_id, code, status_code)
+            on conflict do nothing
             """)
     }
 

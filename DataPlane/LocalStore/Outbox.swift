@@ -79,8 +79,8 @@ package final class Outbox: Sendable {
         }
     }
 
-    /// Calls the body on the writer thread when the file was moved aside or its epoch retired: the grants in it
-    /// are never spent again. Only the last body given counts.
+    /// Calls the body on the writer thread when the file was moved aside or its epoch retired: the grants in
+    /// it are never spent again. Only the last body given counts.
     package func onMovedAside(_ body: @escaping @Sendable () -> Void) {
         shared.moveObserver.withLock { $0 = body }
     }

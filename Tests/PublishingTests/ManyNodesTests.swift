@@ -23,7 +23,7 @@ struct ManyNodesTests {
     }
 
     @Test(
-        "1,000–5,000 nodes reconnect at once: put off with jitter, fifty a second, all current in two minutes"
+        "1,000–5,000 nodes reconnect at once: put off with jitter, fifty a second, all current in 120 s"
     )
     func herd() async throws {
         Self.allowDescriptors()

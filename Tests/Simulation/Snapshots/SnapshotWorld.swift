@@ -49,8 +49,8 @@ struct SnapshotWorld {
     /// Frames somebody kept, to say them again.
     var overheard: [StreamFrame] = []
     let foreign: StreamFrame
-    /// What the simulation knows: of every version ever published its content and its shards, of every key its
-    /// owner, of every revocation the first version that says it.
+    /// What the simulation knows: of every version ever published its content and its shards, of every key
+    /// its owner, of every revocation the first version that says it.
     var published: [SnapshotVersion: (content: SHA256Digest, pages: [SHA256Digest])] = [:]
     var owners: [KeyPublicID: TenantID] = [:]
     var revokedIn: [KeyID: SnapshotVersion?] = [:]
