@@ -1,4 +1,4 @@
-/* Preloaded into a program under test: its disk and its clock misbehave as the file named by ECLUSA_FAULTS says.
+/* Preloaded into a program under test: its disk and its clock misbehave as the file named by FAULTS_FILE says.
  * Words of the file: `fsync` (every fsync fails with EIO), `write=N` (the N-th write to a database file from now on
  * fails with ENOSPC, and all after it), `clock=SECONDS` (the wall clock is that far off), `frozen=SECONDS` (it stands
  * at that time). Read again at every call that asks: a test changes it while the program runs. */
@@ -18,7 +18,7 @@
 static atomic_long writes;
 
 static int word(const char *name, long *value) {
-    const char *path = getenv("ECLUSA_FAULTS");
+    const char *path = getenv("FAULTS_FILE");
     if (!path) return 0;
     int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return 0;

@@ -29,7 +29,7 @@ class Faulty:
     def __init__(self, process, library, folder):
         self.process, self.file = process, folder / f"{process.name}.faults"
         self.set("")
-        process.environment.update({"LD_PRELOAD": str(library), "ECLUSA_FAULTS": str(self.file)})
+        process.environment.update({"LD_PRELOAD": str(library), "FAULTS_FILE": str(self.file)})
 
     def set(self, words):
         fresh = self.file.with_suffix(".new")

@@ -183,13 +183,15 @@ def test_nearly_all_of_a_rate_is_usable_by_the_node_with_the_calls(fleet, away):
         wait_until(lambda: node.call(**body).status_code == 200, 10, f"a call on {node.name}")
     busy, idle = fleet.nodes[0], fleet.nodes[1]
     if away:
-        # It is idle for a while first: what it keeps is the share of a node without calls.
+        # What it keeps while it is cut off is the share of a node without calls.
         rate = next(one["id"] for one in fleet.admin.get(f"/tenants/{fleet.tenant}/limits")["data"] if one["name"] == "rate")
 
         def shares():
             return sorted(float(grant["lent"]) for grant in state(fleet, rate)["grants"])
 
-        wait_until(lambda: len(shares()) == 3 and shares()[0] <= 60, 20, f"the idle to shrink: {shares()}")
+        before = Pressing(busy, fleet, body, 6)
+        wait_until(lambda: len(shares()) == 3 and shares()[1] <= 12, 20, f"the idle to shrink: {shares()}")
+        before.join(30)
         idle.proxy.set("cut")
     caller = Pressing(busy, fleet, body, RATE_SECONDS)
     caller.join(RATE_SECONDS + 30)

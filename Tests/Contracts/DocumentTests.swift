@@ -11,9 +11,15 @@ import Testing
 struct GeneratedDocumentTests {
     /// `make documents` writes these parts anew.
     @Test("docs/settings.md describes every program's settings as they are")
-    func settings() throws {
-        try SettingsPage.check(GatewaySettings.schema.markdown, program: "eclusa-gateway")
-        try SettingsPage.check(StandInProgram.schema.markdown, program: "eclusa-stand-in")
+    func settings() {
+        let pages = [
+            ("eclusa-gateway", GatewaySettings.schema.markdown),
+            ("eclusa-stand-in", StandInProgram.schema.markdown),
+        ]
+        for (program, part) in pages {
+            let isCurrent = SettingsPage.isCurrent(part, program: program)
+            #expect(isCurrent, "docs/settings.md is behind in \(program); run with ECLUSA_RECORD=1")
+        }
     }
 
     @Test("every error has one code, a sentence that ends, and a status that is an error")

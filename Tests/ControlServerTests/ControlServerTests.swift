@@ -170,8 +170,10 @@ struct ControlServerTests {
 
     /// `ECLUSA_RECORD=1 swift test --filter ControlServerTests` writes this program's part anew.
     @Test("docs/settings.md describes this program's settings as they are")
-    func page() throws {
-        try SettingsPage.check(ControlSettings.schema.markdown, program: "eclusa-control")
+    func page() {
+        #expect(
+            SettingsPage.isCurrent(ControlSettings.schema.markdown, program: "eclusa-control"),
+            "docs/settings.md is behind; run with ECLUSA_RECORD=1")
     }
 
     // MARK: Parts
