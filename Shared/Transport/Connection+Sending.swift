@@ -48,7 +48,8 @@ extension Connection {
 
     /// For a long message whose receiver may answer before it has all of it: hands to the kernel what it
     /// takes of the bytes, or receives, whichever is possible first, and waits until one is. How many bytes
-    /// were sent; 0 when something was received. Throws `.endOfStream` when the peer has ended its sending side.
+    /// were sent; 0 when something was received. Throws `.endOfStream` when the peer has ended its sending
+    /// side.
     package func sendOrReceive(_ bytes: UnsafeRawBufferPointer) async throws(TransportError) -> Int {
         while true {
             if fate != .open { throw fate.error }
