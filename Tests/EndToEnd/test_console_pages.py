@@ -42,6 +42,11 @@ def pages(eclusa, called):
     things += [f"{under}/routes/{route}", f"{under}/routes/{route}/edit"]
     things += [f"/platform/nodes/{eclusa.admin.get('/nodes')['data'][0]['id']}"]
     things += [f"/platform/users/{eclusa.admin.get('/users')['data'][0]['id']}"]
+    permissions = {name for role in eclusa.admin.get("/roles")["data"] for name in role["permissions"]}
+    if "ledger:read" in permissions:
+        things += [f"{under}/{page}" for page in ["billing", "ledger", "payments", "payments/new", "invoices", "invoices/new", "reratings",
+                                                  "reratings/new"]]
+        things += [f"/platform/{page}" for page in ["billing", "reconciliations", "reconciliations/new", "ledger-proofs"]]
     limit = eclusa.admin.post(under + "/limits", {
         "name": "month", "metric": "cost", "amount": "50", "period": "month", "thresholds": [80]})["id"]
     channel = eclusa.admin.post(under + "/alert-channels", {
@@ -173,7 +178,7 @@ def test_nouns_say_what_the_api_says(eclusa):
         browser.enter()
         nouns = browser.driver.execute_async_script("""
             const done = arguments[0];
-            import("/console/pages/map.js").then(({ all }) => done([["{tenant}", all.tenant], [null, all.platform]].flatMap(
+            import("/console/pages/map.js").then(({ all }) => all()).then((all) => done([["{tenant}", all.tenant], [null, all.platform]].flatMap(
                 ([tenant, list]) => list.map((noun) => {
                     const context = { tenant, at: "" };
                     const fields = (noun.fields?.(context) ?? []).filter((field) => !field.local);

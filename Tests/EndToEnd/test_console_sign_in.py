@@ -38,7 +38,7 @@ def test_a_second_step_follows_a_sign_in_at_a_provider(world):
     secret = control.post("/me/second-factor", {"current_password": PASSWORD}, token).json()["secret"]
     assert control.post("/me/second-factor/confirm", {"code": totp(secret)}, token).status_code == 200
     browser.open("/platform/nodes")
-    browser.press("Sign in with House")
+    browser.press("Continue with House")
     browser.find("input[name=sub]").send_keys("admin", Keys.ENTER)
     browser.find("[name=code]")
     assert "/sign-in/callback/" not in browser.driver.current_url, "what the provider said is not kept in the address"
@@ -50,4 +50,5 @@ def test_a_second_step_follows_a_sign_in_at_a_provider(world):
     browser.find(".shell")
     browser.sees("Gateway nodes")
     assert browser.driver.current_url.endswith("/platform/nodes"), "one goes on where one began"
-    assert browser.complaints() == []
+    # The provider's own page may complain of what it lacks.
+    assert [said for said in browser.complaints() if control.url in said] == []

@@ -109,7 +109,7 @@ function qrCode(text) {
 function enrol(enrolment, read, place) {
     fill(place, h("ol", { class: "steps" },
         h("li", {}, t("account.enrolApp"), " ", h("a", { href: enrolment.uri }, t("account.openApp")), qrCode(enrolment.uri)),
-        h("li", {}, t("account.enrolSecret"), copyable(enrolment.secret)),
+        h("li", {}, t(settings().qr_codes ? "account.enrolScan" : "account.enrolSecret"), copyable(enrolment.secret)),
         h("li", {}, t("account.enrolCode"))), makeForm({
         fields: [{ name: "code", required: true, autocomplete: "one-time-code", label: "signIn.code" }], submit: t("account.confirmSecondFactor"),
         cancel: read,

@@ -5,20 +5,32 @@ import { route } from "../core/router.js";
 import { isOfPlatform, may, settings } from "../core/session.js";
 import { t } from "../core/words.js";
 import { accessNouns } from "../nouns/access.js";
-import { alertNouns } from "../nouns/alerts.js";
 import { callNouns } from "../nouns/calls.js";
 import { limits } from "../nouns/limits.js";
 import { calls } from "../nouns/log.js";
-import { reportSchedules } from "../nouns/reports.js";
 import { platformNouns } from "../nouns/platform.js";
 
 const nouns = {
-    tenant: [...callNouns.tenant, limits, calls, reportSchedules, ...alertNouns, ...accessNouns.tenant],
-    platform: [...callNouns.platform, ...alertNouns, ...accessNouns.platform, ...platformNouns],
+    tenant: [...callNouns.tenant, limits, calls, ...accessNouns.tenant],
+    platform: [...callNouns.platform, ...accessNouns.platform, ...platformNouns],
+};
+
+/// Nouns whose module is loaded when one of them is first shown, so that the first view is small.
+const alertModule = {
+    names: ["alerts", "alert-rules", "alert-channels", "alert-deliveries"],
+    load: async () => (await import("../nouns/alerts.js")).alertNouns,
+};
+const rare = {
+    tenant: [
+        alertModule, { names: ["report-schedules"], load: async () => [(await import("../nouns/reports.js")).reportSchedules] },
+        { names: ["invoices", "ledger", "payments", "reratings"], load: async () => (await import("../nouns/billing.js")).tenantNouns },
+    ],
+    platform: [alertModule, { names: ["reconciliations", "ledger-proofs"], load: async () => (await import("../nouns/billing.js")).platformNouns }],
 };
 
 /// Every noun's description, for tests.
-export const all = nouns;
+export const all = async () => Object.fromEntries(await Promise.all(Object.entries(nouns).map(async ([place, list]) =>
+    [place, [...list, ...(await Promise.all(rare[place].map(({ load }) => load()))).flat()]])));
 
 const watching = ["menu.alerts", [["alerts", "alerts:read"], ["alert-rules", "alerts:read"], ["alert-channels", "alerts:read"],
     ["alert-deliveries", "alerts:read"]]];
@@ -35,6 +47,8 @@ export function menu(tenant) {
                 ["report-schedules", "report-schedules:read"], ["playground", "keys:create"]]],
             ["menu.calls", [["keys", "keys:read"], ["routes", "routes:read"], ["models", "models:read"], ["providers", "providers:read"],
                 ["limits", "limits:read"]]],
+            ["menu.money", [["billing", "ledger:read"], ["ledger", "ledger:read"], ["payments", "ledger:read"], ["invoices", "invoices:read"],
+                ["reratings", "ledger:read"]]],
             watching,
             ["menu.people", [["members", "members:read"], ["invitations", "invitations:read"], ["groups", "groups:read"],
                 ["roles", "roles:read"], ["bindings", "bindings:read"], ["service-accounts", "service-accounts:read"],
@@ -47,6 +61,7 @@ export function menu(tenant) {
             ["menu.shared", [["providers", "providers:read"], ["models", "models:read"]]],
             ["menu.fleet", [["nodes", "nodes:read"], ["join-tokens", "join-tokens:read"], ["rollouts", "snapshots:read"],
                 ...(settings().dashboards ? [["dashboards", "nodes:read"]] : [])]],
+            ["menu.money", [["reconciliations", "reconciliations:read"], ["ledger-proofs", "ledger:read"], ["billing", "billing:read"]]],
             watching,
             ["menu.house", [["activity", "audit:read"], ["mails", "settings:read"], ["backups", "backups:read"], ["settings", "settings:read"]]],
         ];
@@ -60,19 +75,17 @@ export function menu(tenant) {
     ].filter(([, items]) => items.length > 0);
 }
 
-function nounRoutes(at, list) {
-    for (const noun of list) {
-        const base = `${at}/${noun.name}`;
-        const context = (parameters) => ({
-            tenant: parameters.tenant ?? null, at: base.replace(":tenant", parameters.tenant),
-        });
-        route(base, (parameters) => listPage(noun, context(parameters)));
-        if (noun.fields) {
-            route(`${base}/new`, (parameters) => createPage(noun, context(parameters)));
-            route(`${base}/:id/edit`, (parameters) => editPage(noun, context(parameters), parameters.id));
-        }
-        route(`${base}/:id`, (parameters) => detailPage(noun, context(parameters), parameters.id));
+function nounRoutes(at, name, hasForms, load) {
+    const base = `${at}/${name}`;
+    const show = (page) => async (parameters) => page(await load(), {
+        tenant: parameters.tenant ?? null, at: base.replace(":tenant", parameters.tenant),
+    }, parameters.id);
+    route(base, show(listPage));
+    if (hasForms) {
+        route(`${base}/new`, show(createPage));
+        route(`${base}/:id/edit`, show(editPage));
     }
+    route(`${base}/:id`, show(detailPage));
 }
 
 /// A page whose module is loaded when it is first shown.
@@ -90,5 +103,11 @@ later("/account/profile", async () => (await import("./account.js")).profilePage
 later("/account/security", async () => (await import("./account.js")).securityPage);
 later("/account/sessions", async () => (await import("./account.js")).sessionsPage);
 later("/account/activity", async () => (await import("./account.js")).activityPage);
-nounRoutes("/tenants/:tenant", nouns.tenant);
-nounRoutes("/platform", nouns.platform);
+later("/tenants/:tenant/billing", async () => (await import("./billing.js")).tenantBilling);
+later("/platform/billing", async () => (await import("./billing.js")).platformBilling);
+for (const [place, at] of [["tenant", "/tenants/:tenant"], ["platform", "/platform"]]) {
+    for (const noun of nouns[place]) nounRoutes(at, noun.name, noun.fields !== undefined, () => noun);
+    for (const { names, load } of rare[place]) {
+        for (const name of names) nounRoutes(at, name, true, async () => (await load()).find((noun) => noun.name === name));
+    }
+}

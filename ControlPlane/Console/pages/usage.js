@@ -20,6 +20,8 @@ const spans = {
 
 const dimensions = ["route", "model", "provider", "key", "workspace", "user", "group", "tag", "status"];
 
+const nameOfDimension = (name) => t(name === "status" ? "usage.status" : `field.${name}`);
+
 export async function usagePage({ tenant }) {
     const base = `/tenants/${tenant}`;
     const chosen = { span: "7d", by: "model", measure: "cost", ...Object.fromEntries(new URLSearchParams(location.search)) };
@@ -49,7 +51,7 @@ export async function usagePage({ tenant }) {
     };
     const filters = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
         select("span", Object.keys(spans).map((name) => [name, t(`usage.span.${name}`)])),
-        select("by", dimensions.map((name) => [name, t(`field.${name}`)])),
+        select("by", dimensions.map((name) => [name, nameOfDimension(name)])),
         select("measure", ["cost", "calls", "tokens"].map((name) => [name, t(`usage.measure.${name}`)])),
         await Promise.all([only("workspace", "workspaces"), only("route", "routes"), only("key", "keys")]));
 
@@ -140,7 +142,7 @@ async function report(base, { span, by, measure, workspace, route, key }) {
     if (rows.length > leading.length) lines.push({ name: t("usage.rest"), values: values("rest"), tone: "--series-6" });
     const format = new Intl.DateTimeFormat(currentLanguage(), isByMonth ? { month: "short", year: "numeric", timeZone: "UTC" } : step === "day"
         ? { day: "numeric", month: "short" } : length > day ? { day: "numeric", month: "short", hour: "2-digit" } : { hour: "2-digit", minute: "2-digit" });
-    const title = t("usage.chart", { measure: t(`usage.measure.${measure}`), by: t(`field.${by}`) });
+    const title = t("usage.chart", { measure: t(`usage.measure.${measure}`), by: nameOfDimension(by) });
     return [
         h("div", { class: "figures" },
             figure(t("figure.spend"), money(total.cost), than((sum) => Number(sum.cost))),
@@ -153,7 +155,7 @@ async function report(base, { span, by, measure, workspace, route, key }) {
         card(t("usage.table"), table({
             caption: t("usage.table"), rows,
             columns: [
-                { name: by, show: (row) => (row[by] === null ? t("common.none") : paths[by] ? nameOf(row[by], `${base}/${paths[by]}`, nameIt) : String(row[by])) },
+                { name: by, label: by === "status" ? "usage.status" : undefined, show: (row) => (row[by] === null ? t("common.none") : paths[by] ? nameOf(row[by], `${base}/${paths[by]}`, nameIt) : String(row[by])) },
                 { name: "cost", kind: "money", isNumber: true },
                 { name: "share", isNumber: true, isWide: true, show: (row) => percent(Number(total.cost) > 0 ? Number(row.cost) / Number(total.cost) : 0) },
                 { name: "calls", kind: "number", isNumber: true }, { name: "failed_calls", kind: "number", isNumber: true, isWide: true },
