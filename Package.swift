@@ -12,7 +12,7 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-func system(_ name: String, _ folder: String, pkgConfig: String, apt: String) -> Target {
+func system(_ name: String, _ folder: String, pkgConfig: String?, apt: String) -> Target {
     .systemLibrary(name: name, path: "Shared/C/\(folder)", pkgConfig: pkgConfig, providers: [.apt([apt])])
 }
 func c(_ name: String, _ path: String) -> Target {
@@ -45,6 +45,7 @@ let package = Package(
         system("CSQLite", "SQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         system("CZstd", "Zstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         system("CSodium", "Sodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        system("CHaru", "Haru", pkgConfig: nil, apt: "libhpdf-dev"),
         c("CEventLoops", "Shared/C/EventLoops"),
         c("CDescription", "ControlPlane/Description"),
         c("CMigrations", "ControlPlane/Migrations"),
@@ -88,7 +89,8 @@ let package = Package(
         module(
             "ControlPlane", "API",
             [
-                "Operations", "Publishing", "Ingest", "HTTPServing", "HTTPWire", "Transport", "EventLoops",
+                "Operations", "Publishing", "Ingest", "PDF", "HTTPServing", "HTTPWire", "Transport",
+                "EventLoops",
                 "Telemetry",
                 "Policy", "Contract",
                 "Cryptography", "Domain", "JSONText",
@@ -105,6 +107,7 @@ let package = Package(
         module(
             "ControlPlane", "OpenID",
             ["HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "JSONText"]),
+        module("ControlPlane", "PDF", ["CHaru"]),
         module("ControlPlane", "SMTP", ["Transport", "EventLoops", "Cryptography"]),
         module(
             "ControlPlane", "Publishing",
