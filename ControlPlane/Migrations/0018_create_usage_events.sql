@@ -25,7 +25,8 @@ create table usage_events (
     streamed             boolean      not null,
     ending               text         not null,
     error_code           text,
-    attempts             smallint     not null
+    attempts             smallint     not null,
+    grants               uuid[]                    -- of the budgets it was held against; null: of none
 ) partition by range (started_at);
 
 create index usage_events_by_tenant on usage_events (tenant_id, started_at desc, id desc);

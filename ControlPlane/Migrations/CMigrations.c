@@ -133,6 +133,24 @@ static const char m0065[] = {
 static const char m0066[] = {
 #embed "0066_recover_usage.sql"
 };
+static const char m0070[] = {
+#embed "0070_create_ledger.sql"
+};
+static const char m0071[] = {
+#embed "0071_create_billing.sql"
+};
+static const char m0072[] = {
+#embed "0072_create_reratings.sql"
+};
+static const char m0073[] = {
+#embed "0073_create_reconciliations.sql"
+};
+static const char m0074[] = {
+#embed "0074_prove_the_ledger.sql"
+};
+static const char m0075[] = {
+#embed "0075_retain_usage.sql"
+};
 static const char m0080[] = {
 #embed "0080_create_alerts.sql"
 };
@@ -188,6 +206,12 @@ static const struct migration all[] = {
     {"0061_create_scim", m0061, sizeof m0061},
     {"0065_create_refusals", m0065, sizeof m0065},
     {"0066_recover_usage", m0066, sizeof m0066},
+    {"0070_create_ledger", m0070, sizeof m0070},
+    {"0071_create_billing", m0071, sizeof m0071},
+    {"0072_create_reratings", m0072, sizeof m0072},
+    {"0073_create_reconciliations", m0073, sizeof m0073},
+    {"0074_prove_the_ledger", m0074, sizeof m0074},
+    {"0075_retain_usage", m0075, sizeof m0075},
     {"0080_create_alerts", m0080, sizeof m0080},
     {"0081_create_usage_outcomes", m0081, sizeof m0081},
     {"0082_create_report_schedules", m0082, sizeof m0082},

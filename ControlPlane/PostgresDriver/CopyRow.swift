@@ -69,6 +69,13 @@ package struct CopyRow {
         wire.append(-1 as Int32)
     }
 
+    /// nil: null.
+    package mutating func append(array members: [SQLParameter]?, of type: SQLType) {
+        guard let members else { return appendNull() }
+        columns += 1
+        wire.appendLengthPrefixed { SQLParameter.array(type, members).encode(into: &$0) }
+    }
+
     package mutating func append<Value: SQLBindable>(_ value: Value?) {
         guard let value else { return appendNull() }
         columns += 1

@@ -128,7 +128,10 @@ package enum GrantStore {
             """
             select found.*, account.tenant_id is null
               from (select asked.position, asked.tenant_id, asked.limit_id, asked.part, metric, period,
-                           amount + case when increase_expires > \(now) then increase_amount else 0 end,
+                           case when follows_balance
+                                then prepaid_amount(asked.tenant_id, asked.limit_id)
+                                else amount + case when increase_expires > \(now) then increase_amount
+                                                   else 0 end end,
                            thresholds,
                            case when opened.id is null
                                 then (select starts from limit_window(period, time_zone, moment))

@@ -2,7 +2,7 @@ package import Domain
 package import PostgresDriver
 
 extension LimitStore {
-    /// The limits of a tenant that pass a filter, newest first.
+    /// The limits of a tenant that pass a filter, newest first; not the one that follows its balance.
     package static func list(
         of tenant: TenantID, where filter: LimitFilter = LimitFilter(), _ page: Page<Limit>,
         _ connection: PostgresConnection
@@ -11,8 +11,8 @@ extension LimitStore {
             """
             select \(fragment: columns)
               from limits
-             where tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
-                   \(fragment: page.condition(onName: "name"))
+             where tenant_id = \(tenant) and id < \(page.bound) and not follows_balance
+                   \(fragment: filter.condition) \(fragment: page.condition(onName: "name"))
              order by id desc
              limit \(page.fetchLimit)
             """)

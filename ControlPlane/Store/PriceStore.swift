@@ -87,6 +87,26 @@ package enum PriceStore {
         return try rows.first.map(read)
     }
 
+    /// Those of the platform and of these tenants, by their IDs.
+    static func find(
+        _ ids: Set<PriceID>, of tenants: Set<TenantID>, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [PriceID: Price] {
+        if ids.isEmpty { return [:] }
+        let owners = [TenantID.platform] + tenants
+        let rows = try await connection.query(
+            """
+            select \(fragment: columns)
+              from prices
+             where tenant_id = any(\(owners)) and id = any(\(Array(ids)))
+            """)
+        var prices: [PriceID: Price] = [:]
+        for row in rows {
+            let price = try read(row)
+            prices[price.id] = price
+        }
+        return prices
+    }
+
     /// The prices of a model, the one made last first.
     package static func list(
         of model: ModelID, ownedBy tenant: TenantID?, _ page: Page<Price>, _ connection: PostgresConnection

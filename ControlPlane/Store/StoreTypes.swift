@@ -132,5 +132,6 @@ package enum Constraint {
     package static let alertRuleWorkspaceExists = "alert_rule_workspace_exists"
     package static let alertRuleRouteExists = "alert_rule_route_exists"
     package static let reportScheduleNameIsUnique = "report_schedule_name_is_unique"
+    package static let invoiceIsTheOnlyOneOfItsMonth = "invoice_is_the_only_one_of_its_month"
     package static let nodeIdentityIsUnique = "node_identity_is_unique"
 }

@@ -9,7 +9,7 @@ package enum UsageStore {
     private static let partitionedDays: ClosedRange<Int> = -400...2
 
     /// Takes a batch in, or says why not, in one transaction: the batch's number, its events, the sums,
-    /// what was lent.
+    /// what was lent, the books.
     /// Only what this answers with `.acknowledged` may be deleted by the node.
     package static func ingest(
         _ batch: UsageBatch, digest: SHA256Digest, at now: Timestamp, _ pool: PostgresPool
@@ -80,6 +80,7 @@ package enum UsageStore {
         // Counters of refusals have no identity: what was recovered may have been counted.
         if !batch.isRecovered { try await RefusalStore.take(batch, connection) }
         try await GrantSettlement(events).write(of: batch.node, connection)
+        try await UsagePosting(events, at: now).write(connection)
         return .acknowledged(sequence: batch.sequence)
     }
 
@@ -119,10 +120,10 @@ package enum UsageStore {
                 tenant_id, id, started_at, workspace_id, key_id, route_id, provider_id, model_id, price_id,
                 node_id, endpoint, latency_us, first_byte_us, input_tokens, cached_input_tokens,
                 cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, cost_state, status_code,
-                streamed, ending, error_code, attempts
+                streamed, ending, error_code, attempts, grants
             ) from stdin (format binary)
             """
-        _ = try await connection.copyIn(statement, columns: 25, events) { event, row in
+        _ = try await connection.copyIn(statement, columns: 26, events) { event, row in
             row.append(event.tenant)
             row.append(event.id)
             row.append(timestampMicroseconds: event.startedAt.microseconds)
@@ -148,11 +149,16 @@ package enum UsageStore {
             row.append(event.ending.name)
             row.append(event.errorCode)
             row.append(Int16(event.attempts))
+            row.append(event.grants.isEmpty ? nil : event.grants)
         }
     }
 }
 
 extension CopyRow {
+    mutating func append<Noun>(_ ids: [ID<Noun>]?) {
+        append(array: ids.map { $0.map(\.sqlParameter) }, of: .uuid)
+    }
+
     mutating func append<Noun>(_ id: ID<Noun>) {
         append(PostgresUUID(high: id.high, low: id.low))
     }

@@ -62,7 +62,7 @@ package struct Role: Hashable, Sendable {
             .tenantsRead, .workspacesRead, .modelsRead, .pricesRead, .keysRead, .usageRead, .limitsRead,
             .limitsCreate, .limitsUpdate, .limitsDelete, .alertsRead, .alertsCreate, .alertsUpdate,
             .alertsDelete, .reportSchedulesRead, .reportSchedulesCreate, .reportSchedulesUpdate,
-            .reportSchedulesDelete,
+            .reportSchedulesDelete, .ledgerRead, .billingRead, .billingUpdate, .invoicesRead,
         ])
     package static let developer = Role(
         name: "developer",

@@ -31,6 +31,12 @@ package typealias AlertChannelID = ID<AlertChannel>
 package typealias AlertID = ID<Alert>
 package typealias AlertDeliveryID = ID<AlertDelivery>
 package typealias ReportScheduleID = ID<ReportSchedule>
+package typealias LedgerTransactionID = ID<LedgerTransactionNoun>
+package typealias InvoiceID = ID<InvoiceNoun>
+package typealias PaymentID = ID<PaymentNoun>
+package typealias ReratingID = ID<ReratingNoun>
+package typealias ReconciliationID = ID<ReconciliationNoun>
+package typealias LedgerProofID = ID<LedgerProofNoun>
 
 extension Tenant: Identified { package static var idPrefix: StaticString { "tenant" } }
 extension Workspace: Identified { package static var idPrefix: StaticString { "ws" } }

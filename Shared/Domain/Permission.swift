@@ -78,6 +78,22 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case keysRotate = "keys:rotate"
     case keysRevoke = "keys:revoke"
     case usageRead = "usage:read"
+    /// Rating past calls anew, which moves money of tenants.
+    case usageRerate = "usage:rerate"
+    case ledgerRead = "ledger:read"
+    case ledgerProve = "ledger:prove"
+    case billingRead = "billing:read"
+    case billingUpdate = "billing:update"
+    /// Whether a tenant pays before or after it calls.
+    case billingModeUpdate = "billing-mode:update"
+    case creditsCreate = "credits:create"
+    case adjustmentsCreate = "adjustments:create"
+    case paymentsCreate = "payments:create"
+    case invoicesRead = "invoices:read"
+    case invoicesCreate = "invoices:create"
+    case invoicesVoid = "invoices:void"
+    case reconciliationsRead = "reconciliations:read"
+    case reconciliationsCreate = "reconciliations:create"
     case auditRead = "audit:read"
     case nodesRead = "nodes:read"
     case nodesDrain = "nodes:drain"
@@ -101,7 +117,9 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
         switch self {
         case .tenantsCreate, .tenantsSuspend, .nodesRead, .nodesDrain, .nodesRevoke, .joinTokensRead,
             .joinTokensCreate, .joinTokensDelete, .snapshotsRead, .snapshotsPublish, .backupsRead,
-            .backupsCreate, .settingsRead, .settingsUpdate, .masterKeyRead, .markupsUpdate:
+            .backupsCreate, .settingsRead, .settingsUpdate, .masterKeyRead, .markupsUpdate,
+            .usageRerate, .ledgerProve, .billingModeUpdate, .creditsCreate, .adjustmentsCreate,
+            .paymentsCreate, .invoicesCreate, .invoicesVoid, .reconciliationsRead, .reconciliationsCreate:
             true
         default: false
         }
