@@ -71,7 +71,8 @@ final class AdminService: LoopService {
             nodeURL: shared.values[ControlSettings.nodePublicURL],
             publicURL: shared.values[ControlSettings.publicURL],
             grafanaURL: shared.values[ControlSettings.grafanaURL],
-            keepsBackups: shared.values[ControlSettings.backupFolder] != nil, log: shared.log,
+            keepsBackups: shared.values[ControlSettings.backupFolder] != nil,
+            paymentSecret: shared.values[ControlSettings.paymentSecret], log: shared.log,
             egressRefusal: { shared.refusal($0) },
             probe: { await prober.ask($0) }, post: { await poster.post($0) }, changed: changed)
         operations = Operations(environment)

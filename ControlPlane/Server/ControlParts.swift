@@ -72,6 +72,7 @@ struct ControlParts {
             await mail.stop()
         }
         try await startBackups(parts, shared, url)
+        try await startBooks(parts, shared, url, first.operations)
         try await startJobs(parts, first.operations, database, metrics)
         try await startDeparture(parts, shared.departure)
         log.info(
@@ -188,6 +189,18 @@ struct ControlParts {
             return service
         } stop: { service, _ in
             await service.stop()
+        }
+    }
+
+    private func startBooks(
+        _ parts: Parts, _ shared: SharedParts, _ url: PostgresURL, _ operations: Operations
+    ) async throws {
+        try await parts.start("books") {
+            let books = BooksService(shared, url: url, loop: loop, operations: operations)
+            books.start()
+            return books
+        } stop: { books, _ in
+            await books.stop()
         }
     }
 

@@ -131,6 +131,19 @@ enum ControlSettings {
         help: "How often the newest backup is proved by restoring it into a scratch database; 0s: never. "
             + "Needs a database user that may create databases.")
 
+    static let usageRetention = Setting.integer(
+        "usage-retention-days", default: 0, in: 0...36_500,
+        help: "How long single calls are kept of tenants that do not settle it themselves; 0: for ever. Sums "
+            + "and the ledger stay.")
+    static let usagePartitionsAhead = Setting.integer(
+        "usage-partitions-ahead", default: 7, in: 2...60,
+        help: "Days whose partitions of usage are made before they begin.")
+    static let paymentSecret = Setting<Secret?>.optionalSecret(
+        "payment-secret", minimumBytes: 16,
+        help:
+            "What a payment provider signs its messages to /api/v1/payment-events with (HMAC-SHA-256). "
+            + "Without it none are taken.")
+
     static let apiDocsFolder = Setting<String?>.optionalText(
         "api-docs-folder", as: "PATH",
         help: "Where swagger-ui-bundle.js and swagger-ui.css lie, for the interactive page at /api/docs.")
@@ -210,6 +223,7 @@ enum ControlSettings {
             SettingGroup(
                 "Web console",
                 [consoleFolder, consoleChartScript, consoleCodeScript, gatewayURL, grafanaURL]),
+            SettingGroup("Usage and billing", [usageRetention, usagePartitionsAhead, paymentSecret]),
             SettingGroup(
                 "Backups",
                 [backupFolder, backupKey, backupEvery, backupDays, backupWeeks, backupCheckEvery]),
