@@ -8,6 +8,8 @@ package enum RouteTable {
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
         + LimitRoutes.all + AlertRoutes.all + ReportScheduleRoutes.all
         + UsageRoutes.all + UsageEventRoutes.all + RefusalRoutes.all
+        + LedgerRoutes.all + BillingRoutes.all + InvoiceRoutes.all + ReratingRoutes.all
+        + ReconciliationRoutes.all + LedgerProofRoutes.all
         + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all
         + TrustRoutes.all + RolloutRoutes.all + ChangeRoutes.all + EventRoutes.all + MailRoutes.all
         + DeclarationRoutes.all + ClientErrorRoutes.all + DashboardRoutes.all

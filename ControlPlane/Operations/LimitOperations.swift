@@ -132,6 +132,7 @@ package struct LimitOperations {
         return try await environment.write("limits.update", .limitsUpdate, in: .tenant(tenant), by: caller) {
             connection in
             let before = try found(try await LimitStore.find(id, of: tenant, connection))
+            try await demandIsNotBalance(id, in: tenant, connection)
             var limit = before
             try change.apply(to: &limit, at: now)
             try check(
@@ -158,12 +159,23 @@ package struct LimitOperations {
         return try await environment.write("limits.delete", .limitsDelete, in: .tenant(tenant), by: caller) {
             connection in
             let limit = try found(try await LimitStore.find(id, of: tenant, connection))
+            try await demandIsNotBalance(id, in: tenant, connection)
             _ = try await LimitStore.delete(id, of: tenant, connection)
             return Recorded(LimitView(limit, at: now), AuditSubject("limit", id, Self.details(limit)))
         }
     }
 
     // MARK: Checks
+
+    private func demandIsNotBalance(
+        _ id: LimitID, in tenant: TenantID, _ connection: PostgresConnection
+    ) async throws {
+        if try await BillingStore.prepaidLimit(of: tenant, connection) == id {
+            throw OperationError(
+                .conflict,
+                detail: "It follows the tenant's balance; a tenant that pays by invoice does not have it.")
+        }
+    }
 
     static func amount(
         _ text: String, _ metric: LimitMetric, at pointer: String

@@ -27,6 +27,8 @@ package struct OperationEnvironment {
     let egressRefusal: (BaseURL) -> String?
     /// Whether this installation makes backups that are asked for.
     let keepsBackups: Bool
+    /// What a payment provider's messages are signed with; nil: none are taken.
+    let paymentSecret: Secret?
     let probe: (ProviderProbe) async -> ProviderProbe.Answer
     let post: (WebhookPost) async -> WebhookPost.Answer
     private var changed: () -> Void
@@ -43,6 +45,7 @@ package struct OperationEnvironment {
     /// - `nodeURL`: where nodes reach the control plane; goes into join bundles.
     /// - `passwordCost`: of new hashes; older ones are made anew at the next sign-in.
     /// - `publicURL`: what links in messages to people begin with.
+    /// - `paymentSecret`: what messages of a payment provider are signed with.
     /// - `egressRefusal`: why providers may not be at an address; nil when they may.
     /// - `probe`: asks a provider for its list of models, through the egress policy and within its time.
     /// - `post`: sends a message to a webhook, through the egress policy and within its time.
@@ -52,7 +55,7 @@ package struct OperationEnvironment {
         passwordCost: PasswordHash.Cost = .standard, passwords: PasswordPolicy = PasswordPolicy(),
         openID: OpenIDClient? = nil,
         nodeURL: String, publicURL: String = "http://127.0.0.1:7070", grafanaURL: String? = nil,
-        keepsBackups: Bool = false, log: Log,
+        keepsBackups: Bool = false, paymentSecret: Secret? = nil, log: Log,
         egressRefusal: @escaping (BaseURL) -> String? = { _ in nil },
         probe: @escaping (ProviderProbe) async -> ProviderProbe.Answer = { _ in .unreachable("no client") },
         post: @escaping (WebhookPost) async -> WebhookPost.Answer = { _ in .unreachable("no client") },
@@ -70,6 +73,7 @@ package struct OperationEnvironment {
         self.publicURL = publicURL.last == "/" ? String(publicURL.dropLast()) : publicURL
         self.grafanaURL = grafanaURL.map { $0.last == "/" ? String($0.dropLast()) : $0 }
         self.keepsBackups = keepsBackups
+        self.paymentSecret = paymentSecret
         self.log = log
         self.egressRefusal = egressRefusal
         self.probe = probe

@@ -62,6 +62,7 @@ extension OperationError {
         Constraint.bindingWorkspaceExists: .missing("/bindings", "workspaces of their tenants"),
         Constraint.modelIsOfAProvider: .missing("/provider", "a provider of this owner"),
         Constraint.targetModelExists: .missing("/targets", "models of this tenant or shared ones"),
+        Constraint.invoiceIsTheOnlyOneOfItsMonth: .taken("/month"),
         Constraint.targetRouteExists: .missing("/targets", "routes of this tenant"),
     ]
 

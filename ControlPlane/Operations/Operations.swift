@@ -58,6 +58,15 @@ package struct Operations {
     package var usage: UsageOperations { UsageOperations(environment: environment) }
     package var refusals: RefusalOperations { RefusalOperations(environment: environment) }
     package var callLog: CallLogOperations { CallLogOperations(environment: environment) }
+    package var ledger: LedgerOperations { LedgerOperations(environment: environment) }
+    package var billing: BillingOperations { BillingOperations(environment: environment) }
+    package var invoices: InvoiceOperations { InvoiceOperations(environment: environment) }
+    package var payments: PaymentOperations { PaymentOperations(environment: environment) }
+    package var reratings: ReratingOperations { ReratingOperations(environment: environment) }
+    package var ledgerProofs: LedgerProofOperations { LedgerProofOperations(environment: environment) }
+    package var reconciliations: ReconciliationOperations {
+        ReconciliationOperations(environment: environment)
+    }
     package var backups: BackupOperations { BackupOperations(environment: environment) }
     package var auditEvents: AuditOperations { AuditOperations(environment: environment) }
     package var changes: ChangeOperations { ChangeOperations(environment: environment) }

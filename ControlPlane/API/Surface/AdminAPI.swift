@@ -166,7 +166,8 @@ package final class AdminAPI {
             let terms = route.isWrite ? try Terms(route, exchange) : nil
             let query = try RequestReader.query(exchange.query, by: route.parameters, in: route.form)
             if route.takesTerms { isDryRun = try query[Terms.dryRun] }
-            var bytes: [UInt8]? = terms?.key == nil ? nil : []
+            var bytes: [UInt8]? = terms?.key == nil && !route.isSigned ? nil : []
+            let signature = route.isSigned ? exchange.fieldText("eclusa-signature") : nil
             let body = try await RequestReader.body(
                 of: exchange, by: route.body, in: route.form, bytes: &bytes)
             var call = Call(
@@ -178,6 +179,7 @@ package final class AdminAPI {
                 call.isServerEnding = { exchange.isServerEnding }
             }
             call.refreshCookie = browser.refreshToken
+            if route.isSigned { call.signed = (bytes ?? [], signature) }
             let request = call
             let loop = exchange.connection.loop
             let deadline = Int64(route.deadlineSeconds) * 1_000_000_000

@@ -40,6 +40,8 @@ package struct AdminRoute: Sendable {
     package private(set) var opensSession = false
     /// It ends the caller's session: a browser forgets its cookies.
     package private(set) var endsSession = false
+    /// Its body is signed by who sends it, in `eclusa-signature`.
+    package private(set) var isSigned = false
     package let handle: @Sendable (Call) async throws(OperationError) -> Answer
 
     package var isWrite: Bool { method != .get && method != .head && method != .options }
@@ -81,6 +83,13 @@ package struct AdminRoute: Sendable {
     package func reachingOutside() -> AdminRoute {
         var route = self
         route.reachesOutside = true
+        return route
+    }
+
+    /// The same route, whose handler checks the signature of the body as it came.
+    package func signed() -> AdminRoute {
+        var route = self
+        route.isSigned = true
         return route
     }
 

@@ -21,6 +21,8 @@ package struct Call {
     var refreshCookie: String?
     /// `Last-Event-ID`: where a stream of events was cut.
     var lastEventID: String?
+    /// The body as it came and what was signed of it; only of routes that are signed.
+    var signed: (bytes: [UInt8], signature: String?) = ([], nil)
     /// Whether the server is about to stop: what has no end of its own should come to one.
     var isServerEnding: () -> Bool = { false }
 
@@ -94,6 +96,15 @@ package struct Call {
     package var reportSchedule: ReportScheduleID { get throws(OperationError) { try id(.reportSchedule) } }
     package var node: NodeID { get throws(OperationError) { try id(.node) } }
     package var joinToken: JoinTokenID { get throws(OperationError) { try id(.joinToken) } }
+    package var ledgerTransaction: LedgerTransactionID {
+        get throws(OperationError) { try id(.ledgerTransaction) }
+    }
+    package var rerating: ReratingID { get throws(OperationError) { try id(.rerating) } }
+    package var reconciliation: ReconciliationID {
+        get throws(OperationError) { try id(.reconciliation) }
+    }
+    package var ledgerProof: LedgerProofID { get throws(OperationError) { try id(.ledgerProof) } }
+    package var invoice: InvoiceID { get throws(OperationError) { try id(.invoice) } }
     package var backup: BackupID { get throws(OperationError) { try id(.backup) } }
     package var auditEvent: AuditEventID { get throws(OperationError) { try id(.auditEvent) } }
 
@@ -161,6 +172,15 @@ package struct PathParameter: Sendable, Hashable {
     package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
     package static let joinToken = PathParameter(
         name: "join_token", summary: "The join token.", prefix: "join")
+    package static let ledgerTransaction = PathParameter(
+        name: "ledger_transaction", summary: "The ledger's transaction.", prefix: "ltx")
+    package static let rerating = PathParameter(
+        name: "rerating", summary: "The re-rating.", prefix: "rerate")
+    package static let reconciliation = PathParameter(
+        name: "reconciliation", summary: "The reconciliation.", prefix: "recon")
+    package static let ledgerProof = PathParameter(
+        name: "ledger_proof", summary: "The proof.", prefix: "proof")
+    package static let invoice = PathParameter(name: "invoice", summary: "The invoice.", prefix: "invoice")
     package static let backup = PathParameter(name: "backup", summary: "The backup.", prefix: "backup")
     package static let auditEvent = PathParameter(
         name: "audit_event", summary: "The audit event.", prefix: "audit")
@@ -178,9 +198,8 @@ package struct PathParameter: Sendable, Hashable {
     package static let all = [
         tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
         managementToken, provider, credential, model, price, route, key, limit, alertRule, alertChannel,
-        alert,
-        alertDelivery, reportSchedule, node, joinToken, auditEvent, backup, snapshot, change, scimSchema,
-        resourceType,
+        alert, alertDelivery, reportSchedule, node, joinToken, auditEvent, backup, ledgerTransaction,
+        invoice, rerating, reconciliation, ledgerProof, snapshot, change, scimSchema, resourceType,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }
