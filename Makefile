@@ -116,6 +116,16 @@ bench-snapshots: install-test ## a snapshot of a million keys: publish, boot, lo
 	swift build $(RELEASE) --product eclusa-bench-snapshots
 	@exec $(BIN)/eclusa-bench-snapshots $(ARGS)
 
+EVENTS ?= 10000000
+bench-usage: install-test ## reports over ten million calls, and how fast usage is taken in, beside their goals
+	swift build $(RELEASE) --product eclusa-bench-snapshots
+	@exec $(BIN)/eclusa-bench-snapshots --usage $(EVENTS)
+
+OPERATIONS ?= 100000
+ledger: install-test ## random histories of everything that moves money; its seed is printed: make ledger OPERATIONS=100000
+	swift build --build-tests $(CHECKED)
+	ECLUSA_LEDGER_OPERATIONS=$(OPERATIONS) swift test --skip-build --disable-xctest --filter LedgerHistoryTests
+
 schema: build ## rewrite ControlPlane/Migrations/schema.sql from the migrations
 	@infrastructure/dev/schema
 
@@ -126,4 +136,4 @@ clean: ## delete what was built (not the data of `make up`)
 	rm -rf .build .venv .venv-check .venv-previous .venv-litellm
 
 .PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format simulate many-nodes unit coverage \
-	end-to-end test-slow chaos rolling-upgrade soak fuzz fuzz-slice bench bench-litellm bench-control bench-snapshots schema documents clean
+	end-to-end test-slow chaos rolling-upgrade soak fuzz fuzz-slice bench bench-litellm bench-control bench-snapshots bench-usage ledger schema documents clean

@@ -20,6 +20,7 @@ import Transport
 final class AdminServer {
     static let adminEmail = "root@example.com"
     static let adminPassword = "correct horse battery staple"
+    static let paymentSecret = Secret(utf8: "what the payment provider signs with")
     /// Shared by all tests: threads are expensive, and nothing waits for them to end.
     static let hashing = BlockingPool(threads: 2, queueLimit: 256, name: "test-hash")
     static let resolver = BlockingPool(threads: 1, queueLimit: 16, name: "test-dns")
@@ -79,9 +80,9 @@ final class AdminServer {
             try OperationEnvironment(
                 database: pool, clock: clock.clock, keys: keys, hashing: hashing,
                 nodeURL: "https://control.example.com:7071",
-                grafanaURL: "https://grafana.example.com/board/", keepsBackups: true, log: logged.log,
-                egressRefusal: { refusal($0) }, probe: { ask($0) }, post: { post($0) },
-                changed: { count() }))
+                grafanaURL: "https://grafana.example.com/board/", keepsBackups: true,
+                paymentSecret: Self.paymentSecret, log: logged.log, egressRefusal: { refusal($0) },
+                probe: { ask($0) }, post: { post($0) }, changed: { count() }))
         client = HTTPClient(
             loop: database.loop,
             dialer: Dialer(loop: database.loop, resolver: Self.resolver, policy: .unrestricted))

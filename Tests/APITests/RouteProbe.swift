@@ -243,6 +243,19 @@ struct RouteProbe {
             let owner = isShared ? nil : TenantID(world.acme.tenant)
             return try #require(try await server.audit(of: owner).last).id.description
         case .backup: return try await world.make("/api/v1/backups", [:])
+        case .ledgerTransaction:
+            return try await world.make(
+                "/api/v1/tenants/\(world.acme.tenant)/credits", ["amount": "1.00", "reason": "test"])
+        case .rerating:
+            return try await world.make(
+                "/api/v1/tenants/\(world.acme.tenant)/reratings", try #require(billingBody("NewRerating")))
+        case .ledgerProof: return try await world.make("/api/v1/ledger-proofs", [:])
+        case .reconciliation:
+            return try await world.make(
+                "/api/v1/reconciliations", try #require(billingBody("NewReconciliation")))
+        case .invoice:
+            return try await world.make(
+                "/api/v1/tenants/\(world.acme.tenant)/invoices", ["month": .string(world.freshMonth())])
         case .session: return try await session()
         case .identityProvider:
             let owner = isShared ? "" : "tenants/\(world.acme.tenant)/"
@@ -348,9 +361,39 @@ struct RouteProbe {
         case "Rollback": return ["version": .string(try await world.snapshot())]
         case "NewJoinToken": return ["node_name": .string(world.fresh("node"))]
         default:
-            if let body = identityBody(shape) { return body }
+            if let body = identityBody(shape) ?? billingBody(shape.name) { return body }
             Issue.record("no body for \(shape.name): say what a right one is")
             return [:]
+        }
+    }
+
+    private func billingBody(_ name: String) -> JSONValue? {
+        switch name {
+        case "NewCredit": return ["amount": "1.00", "reason": "A gift"]
+        case "NewAdjustment": return ["amount": "-0.50", "reason": "Put right"]
+        case "NewPayment":
+            return ["provider": "bank", "event": .string(world.fresh("event")), "amount": "10.00"]
+        case "PaymentEvent":
+            return [
+                "tenant": .string(world.acme.tenant), "provider": "bank",
+                "event": .string(world.fresh("event")), "amount": "10.00",
+            ]
+        case "BillingSettingsChange": return ["name": "Acme Ltd"]
+        case "BillingModeChange": return ["mode": "postpaid"]
+        case "NewInvoice": return ["month": .string(world.freshMonth())]
+        case "InvoiceVoid": return ["reason": "Wrong address"]
+        case "NewRerating":
+            return [
+                "model": .string(world.acme.model), "from": "2026-03-01T00:00:00Z",
+                "to": "2026-03-02T00:00:00Z",
+            ]
+        case "NewLedgerProof": return [:]
+        case "NewReconciliation":
+            return [
+                "provider": .string(world.shared.provider), "from": "2026-02-01", "to": "2026-02-28",
+                "rows": [["day": "2026-02-03", "model": "shared-model", "cost": "1.00"]],
+            ]
+        default: return nil
         }
     }
 

@@ -44,6 +44,8 @@ final class World {
     private var spareUser: UserID?
     private var spareMember: String?
     private var budget: String?
+    /// Of the shared model.
+    var sharedPrice: PriceID?
     /// The owner of the other tenant.
     private(set) var stranger = ""
 
@@ -87,6 +89,13 @@ final class World {
     func fresh(_ prefix: String = "thing") -> String {
         counter += 1
         return "\(prefix)-\(counter)"
+    }
+
+    /// A month that is over and has no invoice yet.
+    func freshMonth() -> String {
+        counter += 1
+        let month = 12 * 2025 - counter
+        return "\(month / 12)-\(month % 12 < 9 ? "0" : "")\(month % 12 + 1)"
     }
 
     static func provider(_ name: String) -> JSONValue {

@@ -17,6 +17,7 @@ enum SnapshotBenchProgram {
 
           --keys N       keys (default 1000000)
           --tenants N    tenants they belong to (default 10000)
+          --usage N      instead: reports over N calls, and the rate batches are taken in at
           --boot DIR     (inner) boot a node from this data directory and print what it took
           --help         this text
         """
@@ -25,6 +26,7 @@ enum SnapshotBenchProgram {
         var keys = 1_000_000
         var tenants = 10_000
         var folder: String?
+        var calls: Int?
         var words = arguments[...]
         while let word = words.popFirst() {
             let value = word == "--help" ? nil : words.popFirst()
@@ -34,6 +36,7 @@ enum SnapshotBenchProgram {
                 return 0
             case ("--keys", _, let number?) where (1...4_000_000).contains(number): keys = number
             case ("--tenants", _, let number?) where (1...100_000).contains(number): tenants = number
+            case ("--usage", _, let number?) where (1_000...1_000_000_000).contains(number): calls = number
             case ("--boot", let path?, _): folder = path
             default:
                 output("eclusa-bench-snapshots: cannot read '\(word)'; see --help")
@@ -42,6 +45,7 @@ enum SnapshotBenchProgram {
         }
         signal(SIGPIPE, SIG_IGN)
         if let folder { return waiting { try await NodeBoot.run(in: folder) } }
+        if let calls { return waiting { try await UsageBench(events: calls).run() } }
         let bench = PublisherBench(keys: keys, tenants: tenants)
         return waiting { try await bench.run() }
     }

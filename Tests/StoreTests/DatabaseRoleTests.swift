@@ -38,11 +38,12 @@ struct DatabaseRoleTests {
         audit_events: app=ar reports=r
         audit_heads: app=arw
         backups: app=arw
+        billing_settings: app=arwd reports=r
         bindings: app=arwd reports=r
         email_tokens: app=ard
         grant_accounts: app=rw publisher=arwd
         grant_streams: publisher=arw
-        grants: app=rw ingest=rw publisher=arwd
+        grants: app=rw ingest=rw publisher=arwd reports=r
         group_members: app=arwd publisher=r reports=r
         groups: app=arwd reports=r
         idempotency_keys: app=arwd
@@ -51,10 +52,18 @@ struct DatabaseRoleTests {
         identity_providers.tenant_id: reports=r
         identity_providers: app=arwd
         invitations: app=arwd
+        invoice_lines: app=ar reports=r
+        invoice_numbers: app=arw
+        invoices: app=arw reports=r
         job_runs: app=arw
         join_tokens: app=ard publisher=rw
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
+        ledger_balances: app=arw ingest=arw publisher=r reports=r
+        ledger_days: app=arw ingest=arw reports=r
+        ledger_entries: app=ar ingest=a reports=r
+        ledger_proofs: app=ar
+        ledger_transactions: app=ar ingest=a reports=r
         limit_alerts: app=r publisher=ard
         limits: app=arwd ingest=r publisher=r reports=r
         mails: app=arwd
@@ -67,13 +76,17 @@ struct DatabaseRoleTests {
         models: app=arwd publisher=r
         node_reports: app=r publisher=arw
         nodes: app=rw publisher=arw
+        payments: app=ar reports=r
         platform_secrets: app=arwd publisher=r
-        prices: app=arwd publisher=r
+        prices: app=arwd ingest=r publisher=r reports=r
+        provider_costs: app=arw ingest=arw reports=r
         provider_credentials.provider_id: reports=r
         provider_credentials.tenant_id: reports=r
         provider_credentials: app=arwd publisher=rw
         provider_tests: app=arwd
         providers: app=arwd publisher=r
+        reconciliation_lines: app=ar
+        reconciliations: app=ar
         recovery_codes.user_id: reports=r
         recovery_codes: app=ard
         refresh_tokens: app=arwd
@@ -84,6 +97,7 @@ struct DatabaseRoleTests {
         report_schedules.next_at: reports=r
         report_schedules.tenant_id: reports=r
         report_schedules: app=arwd
+        reratings: app=ard
         roles: app=arwd reports=r
         route_targets: app=arwd publisher=r
         rollouts: app=rw publisher=rw
@@ -105,16 +119,23 @@ struct DatabaseRoleTests {
         snapshot_state: app=rw publisher=arw
         snapshot_versions: app=r publisher=ard
         tenant_security: app=arw reports=r
+        tenants.id: ingest=r
+        tenants.retention_days: ingest=r
         tenants: app=arwd publisher=r reports=r
-        usage_batches: ingest=ar
+        usage_batches: ingest=ard
+        usage_corrections: app=ard ingest=rd reports=r
+        usage_days.cost_nanos: app=w
         usage_days: app=rd ingest=arw reports=r
         usage_events.id: ingest=r
         usage_events.started_at: ingest=r
         usage_events.tenant_id: ingest=r
-        usage_events: app=rd ingest=a
+        usage_events: app=rd ingest=ard reports=r
+        usage_hours.cost_nanos: app=w
         usage_hours: app=rd ingest=arw reports=r
+        usage_minutes.cost_nanos: app=w
         usage_minutes: app=rd ingest=arw reports=r
         usage_outcomes: app=rd ingest=arw
+        usage_retention: app=rd ingest=arwd reports=r
         usage_streams: ingest=arw
         user_identities: app=arw
         users.created_at: reports=r
@@ -128,6 +149,7 @@ struct DatabaseRoleTests {
         users: app=arwd
         workspaces: app=arwd publisher=r reports=r
         function create_usage_partition: ingest=X
+        function drop_usage_partition: ingest=X
         """
 
     @Test("each role may do what is pinned here and nothing else; everybody may do nothing")
@@ -268,9 +290,40 @@ struct DatabaseRoleTests {
                 }
             }
             #expect(seen == 2 && seenByOwner == 0 && made == true && tenant.slug == "acme")
+            // The owner, whose rights a function works with, is under the policies: a day it cannot look into
+            // must not seem empty.
+            let dropped = try await closing(pool(.ingest)) { pool in
+                try await pool.withConnection { connection in
+                    try await Self.dropDay(of: tenant.id, connection)
+                }
+            }
+            #expect(dropped == [false, false, true])
             await owner.close()
             await superuser.close()
         }
+    }
+
+    /// Whether a day with one call goes: while its tenant keeps it, twice, and when nobody does.
+    private static func dropDay(of tenant: TenantID, _ connection: PostgresConnection) async throws -> [Bool]
+    {
+        let day = CivilDate(year: 2020, month: 1, day: 1)!
+        _ = try await UsageRetention.makePartitions(from: day, days: 1, connection)
+        try await connection.execute(
+            """
+            insert into usage_events (
+                tenant_id, id, started_at, workspace_id, key_id, route_id, provider_id, model_id, node_id,
+                endpoint, latency_us, first_byte_us, input_tokens, cached_input_tokens, cache_write_tokens,
+                output_tokens, reasoning_tokens, cost_nanos, cost_state, status_code, streamed, ending,
+                attempts)
+            select \(tenant), id, '2020-01-01T12:00:00Z', id, id, id, id, id, id, 'chat', 1, 1, 1, 0, 0, 1,
+                   0, 1, 'settled', 200, false, 'completed', 1
+              from gen_random_uuid() as id
+            """)
+        return [
+            try await UsageRetention.drop(day, keeping: [tenant], connection),
+            try await UsageRetention.drop(day, keeping: [tenant], connection),
+            try await UsageRetention.drop(day, keeping: [], connection),
+        ]
     }
 
     @Test("a role with more or fewer attributes than it should have is put right")
