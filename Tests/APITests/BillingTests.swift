@@ -24,6 +24,7 @@ struct BillingTests {
             ] as [(String, JSONValue)] {
                 let made = try await server.send(.post, "\(base)/\(path)", token: world.admin, body: body)
                 #expect(made.status == 201, "\(made.text)")
+                server.clock.advance(seconds: 1)
             }
             let balance = try await server.send(
                 .get, "\(base)/balance", token: world.tokens["billing-manager"])

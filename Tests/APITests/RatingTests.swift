@@ -127,8 +127,8 @@ struct RatingTests {
             let next = try await server.operations.ledgerProofs.createIfDue(
                 since: night.advanced(bySeconds: 86_400))
             #expect((next?.differences ?? 0) > 0)
-            let listed = try await server.send(
-                .get, "/api/v1/ledger-proofs", token: world.tokens["platform-auditor"])
+            let auditor = try await world.token(.platformAuditor, .platform)
+            let listed = try await server.send(.get, "/api/v1/ledger-proofs", token: auditor)
             let holds = listed.json["data"]?.array?.compactMap { $0["holds"]?.boolean }
             #expect(holds == [false, true])
             let finding = try #require(listed.json["data"]?[0]?["findings"]?[0])
