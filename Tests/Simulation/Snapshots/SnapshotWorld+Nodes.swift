@@ -25,8 +25,9 @@ extension SnapshotWorld {
             pinnedRoots: [node.root], trust: trust, running: cached?.verified,
             addresses: cached?.compiled.addresses ?? [])
         nodes[index].serving = (cached?.compiled).map(ServingSnapshot.init(bare:))
-        if let serving = nodes[index].serving, let kept = node.kept, serving.version < kept {
-            violate("node \(index) came back with \(serving.version) after \(kept)")
+        if let kept = node.kept, nodes[index].serving.map({ $0.version < kept }) ?? true {
+            let found = nodes[index].serving.map { "\($0.version)" } ?? "nothing"
+            violate("node \(index) came back with \(found) after \(kept)")
         }
     }
 
@@ -108,7 +109,11 @@ extension SnapshotWorld {
 
     private mutating func run(_ action: SnapshotMachine.Action, _ index: Int) {
         switch action {
-        case .storeTrust(let chain): if !nodes[index].isDiskFull { nodes[index].disk.chain = chain }
+        case .storeTrust(let chain):
+            if nodes[index].isDiskFull { return }
+            nodes[index].disk.chain = chain
+            // A snapshot of keys from before the last change does not stand for ever.
+            if nodes[index].cached() == nil { nodes[index].kept = nil }
         case .takeAway(let verified):
             guard mutation != .killsWaitForShards else { return }
             nodes[index].serving = nodes[index].serving?.taking(away: verified)
@@ -138,11 +143,13 @@ extension SnapshotWorld {
         _ verified: VerifiedManifest, _ objects: [SnapshotObject], _ index: Int
     ) {
         if nodes[index].isDiskFull { return handle(.persisted(failure: "the disk is full"), index) }
-        if mutation != .servesWithoutKeeping {
-            for object in objects { nodes[index].disk.objects[object.address] = object }
-            nodes[index].disk.manifest = verified.envelope
-        }
-        nodes[index].kept = verified.manifest.version
+        var written = nodes[index]
+        for object in objects { written.disk.objects[object.address] = object }
+        written.disk.manifest = verified.envelope
+        // What a full disk refused before may be missing still: then it is not to be had after a restart.
+        written.kept = written.cached() == nil ? nil : verified.manifest.version
+        if mutation == .servesWithoutKeeping { written.disk = nodes[index].disk }
+        nodes[index] = written
         if !isHealing, chance(25) { return kill(index) }
         handle(.persisted(failure: nil), index)
     }
