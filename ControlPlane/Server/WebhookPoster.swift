@@ -26,7 +26,19 @@ final class WebhookPoster {
                 maximumBody: WebhookPost.maximumBody)
             return .answered(status: response.status)
         } catch {
-            return .unreachable("\(error)")
+            return .unreachable(Self.reason(error))
+        }
+    }
+
+    /// For people who look at what became of a message.
+    private static func reason(_ error: CallError) -> String {
+        switch error {
+        case .connect(let why): "cannot connect: \(why)"
+        case .timedOut: "no whole answer within \(WebhookPost.timeoutMilliseconds / 1000) s"
+        case .endedBeforeAnswer, .cut: "the connection ended before the answer did"
+        case .tls(let why): "TLS failed: \(why)"
+        case .tooLarge: "the answer has more than \(WebhookPost.maximumBody) bytes"
+        default: "\(error)"
         }
     }
 }

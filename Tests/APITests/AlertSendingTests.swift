@@ -315,6 +315,32 @@ struct AlertSendingTests {
         }
     }
 
+    @Test("a budget that will not last to the end of its window is told, and its state says so")
+    func forecast() async throws {
+        try await withAdminServer { server in
+            let scene = try await Scene(server)
+            let tenant = "/api/v1/tenants/\(scene.tenant)"
+            for (name, threshold) in [("Over", 150), ("Far over", 200)] {
+                _ = try await scene.world.make(
+                    "\(tenant)/alert-rules",
+                    [
+                        "name": .string(name), "kind": "budget_forecast",
+                        "threshold": .number(JSONNumber(Int64(threshold))),
+                        "limit": .string(scene.limit.description),
+                    ])
+            }
+            // Five dollars a month; half of them gone after eight and a half days of thirty-one.
+            try await scene.use(nanoDollars: 2_500_000_000)
+            try await scene.look()
+            let token = try await server.signIn()
+            let alerts = try await server.send(.get, "\(tenant)/alerts", token: token)
+            #expect(alerts.json["data"]?.array?.map { $0["rule_name"]?.string } == ["Over"])
+            #expect(alerts.json["data"]?[0]?["value"]?.exactInt64 == 182)
+            let state = try await server.send(.get, "\(tenant)/limits/\(scene.limit)/state", token: token)
+            #expect(state.string("forecast").hasPrefix("9.1"), "\(state.text)")
+        }
+    }
+
     @Test("nodes that are silent, behind or full, and keys that end, are told to the platform")
     func nodes() async throws {
         try await withAdminServer { server in
@@ -382,6 +408,27 @@ extension AlertSendingTests.Scene {
                 values (\(tenant), \(id), \(start), \(zero), \(zero), \(zero), \(zero), \(zero), \(zero),
                         'chat', \(milliseconds * 1000), 0, 0, 0, 0, 0, 0, 0, 'settled', 200, false,
                         'completed', 1)
+                """)
+        }
+    }
+
+    /// What a node says it used of the budget in the month that is now.
+    func use(nanoDollars: Int64) async throws {
+        let node = try #require(NodeID(try await world.node())), now = server.clock.now
+        let (id, part) = (GrantID(at: now), LimitID(high: 0, low: 0))
+        let start = try #require(Timestamp("2026-03-01T00:00:00Z"))
+        try await server.database.pool.withTransaction { connection in
+            _ = try await connection.execute(
+                """
+                insert into grant_accounts (tenant_id, limit_id, part, window_start)
+                values (\(tenant), \(limit), \(part), \(start))
+                """)
+            _ = try await connection.execute(
+                """
+                insert into grants (tenant_id, id, limit_id, part, window_start, node_id, serial, lent,
+                                    settled, reported, held, need, hold, demand, orphan, seen_at)
+                values (\(tenant), \(id), \(limit), \(part), \(start), \(node), 1, \(nanoDollars), 0,
+                        \(nanoDollars), 0, 0, 0, 0, false, \(now))
                 """)
         }
     }
