@@ -263,6 +263,24 @@ struct PoolTests {
         #expect(plain.authority == "a")
         #expect(plain.description == "http://a")
     }
+
+    @Test("a new connection to a server resumes the TLS session of the one before")
+    func resumesSessions() async throws {
+        let contexts = try TestTLS()
+        try await withServerAndClient(
+            tls: contexts.server,
+            handler: { exchange in
+                try? await exchange.respond(status: 200, text: "\(exchange.connection.isResumed)")
+            }
+        ) { client, server, address in
+            for expected in ["false", "true", "true"] {
+                let answer = try await client.request(.get, "https://\(address)/", tls: contexts.client)
+                #expect(String(decoding: answer.body, as: UTF8.self) == expected)
+                client.closeIdle()
+            }
+            #expect(server.statistics.accepted == 3)
+        }
+    }
 }
 
 /// Two ends of one connection.
