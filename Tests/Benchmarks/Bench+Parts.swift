@@ -8,10 +8,10 @@ enum BenchPart: String, CaseIterable {
     case refusals
     /// Thousands of streams with a chunk a second.
     case open
-    /// What a limit, a translation, a durable disk and traces cost a call.
-    case features
     /// TLS to the gateway and from it, beside nginx doing the same.
     case tls
+    /// What a translation, a durable disk, traces and limits cost a call. The last: limits stay.
+    case features
 }
 
 /// One system under one kind of load: medians of the rounds.
@@ -48,8 +48,8 @@ extension Bench {
             defer { engine.expectedStatus = 200 }
             try compare("refusals", ours.asking(request), anchored(nginx, anchor, refused), engine)
         case .open: try measureOpenStreams(eclusa, nginx, anchor, engine)
-        case .features: try measureFeatures(&eclusa, engine)
         case .tls: try measureTLS(&eclusa, engine)
+        case .features: try measureFeatures(&eclusa, engine)
         }
     }
 
@@ -154,22 +154,6 @@ extension Bench {
             request: Self.request(path: "", key: eclusa.key, isStream: false))
         let translated = Self.messagesRequest(key: eclusa.key)
         feature("Anthropic's dialect, translated", try alternate([plain.asking(translated), plain], engine))
-        try eclusa.awake {
-            try eclusa.command([
-                "limits", "create", "--name", "bench", "--metric", "requests", "--amount", "1000000000",
-                "--period", "minute",
-            ])
-            try eclusa.command([
-                "limits", "create", "--name", "bench-budget", "--metric", "cost", "--amount", "1000000",
-                "--period", "month",
-            ])
-            pause(milliseconds: 3_000)
-            // Without is what the row before measured: a limit is there or it is not.
-            let bound = try alternate([plain], engine)[0]
-            for name in ["bench", "bench-budget"] { try eclusa.command(["limits", "delete", name]) }
-            pause(milliseconds: 3_000)
-            feature("a rate and a budget", [bound, try alternate([plain], engine)[0]])
-        }
         for (name, arguments) in [
             ("outbox survives power cuts", ["--outbox-synchronous", "full"]),
             ("traces of every call", ["--otlp-endpoint", "http://127.0.0.1:\(engine.providerPort)"]),
@@ -179,6 +163,21 @@ extension Bench {
             let with = try alternate([plain.measured(eclusa.gateway)], engine)[0]
             feature(name, [with, without])
             try eclusa.restartGateway(adding: [])
+        }
+        let unbound = try alternate([plain.measured(eclusa.gateway)], engine)[0]
+        try eclusa.awake {
+            let limits = [("requests", "1000000000", "minute"), ("cost", "1000000", "month")]
+            for (metric, amount, period) in limits {
+                try eclusa.command([
+                    "limits", "create", "--name", "bench-\(metric)", "--metric", metric, "--amount", amount,
+                    "--period", period,
+                ])
+            }
+            // Nodes hear of it, and what they may spend is lent.
+            pause(milliseconds: 3_000)
+            feature(
+                "a rate and a budget",
+                [try alternate([plain.measured(eclusa.gateway)], engine)[0], unbound])
         }
         output("")
     }

@@ -11,18 +11,23 @@ extension Bench {
             gateway: eclusa.gatewayPort, anchor: eclusa.gatewayPort + 11, toGateway: eclusa.gatewayPort + 12,
             toAnchor: eclusa.gatewayPort + 13)
         try engine.listen(on: secure.plainProvider)
+        try compareSecurely(&eclusa, secure, engine)
+        try engine.listen(on: secure.provider)
+        try moveProvider(of: eclusa, to: "http://127.0.0.1:\(secure.provider)/v1")
+        try eclusa.restartGateway(adding: [])
+    }
+
+    private func compareSecurely(
+        _ eclusa: inout Installation, _ secure: SecurePorts, _ engine: LoadEngine
+    ) throws {
+        let folder = eclusa.folder
         let edge = try Self.nginx("edge", secure.edge(folder), folder)
         defer { edge.stop() }
         let middle = try Self.nginx("middle", secure.middle(folder), folder)
         defer { middle.stop() }
         try ProcessMeter(pid: edge.pid).pin(toCore: 1)
         try ProcessMeter(pid: middle.pid).pin(toCore: 0)
-        try eclusa.awake {
-            try eclusa.command([
-                "providers", "update", "stand-in", "--base-url",
-                "https://127.0.0.1:\(secure.provider)/v1",
-            ])
-        }
+        try moveProvider(of: eclusa, to: "https://127.0.0.1:\(secure.provider)/v1")
         try eclusa.restartGateway(adding: [
             "--tls-certificate", "\(folder)/certificate.pem", "--tls-key-file", "\(folder)/key.pem",
             "--upstream-trust", "\(folder)/certificate.pem",
@@ -34,6 +39,10 @@ extension Bench {
             Contender(
                 name: "nginx", meter: ProcessMeter(pid: middle.pid), port: secure.toAnchor, request: request),
             engine)
+    }
+
+    private func moveProvider(of eclusa: Installation, to url: String) throws {
+        try eclusa.awake { try eclusa.command(["providers", "update", "stand-in", "--base-url", url]) }
     }
 
     private func makeCertificate(in folder: String) throws {
