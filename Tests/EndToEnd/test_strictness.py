@@ -10,8 +10,6 @@ import httpx
 import pytest
 from strictness import read
 
-REFUSALS = {400, 408, 413, 414, 417, 431, 501, 505}
-
 
 def talk(port, pieces):
     """Sends pieces, a moment apart, ends the sending side, and reads all that comes back."""
