@@ -21,6 +21,7 @@ extension OperationError {
             return OperationError(.deadlineExceeded, retryAfterSeconds: 2, privateDetail: detail)
         case .refused:
             if let constraint = error.constraint, let known = rules[constraint] { return known }
+            if error.isUnstorableText { return unstorable }
             // A victim of a collision that lost three times in a row.
             return error.isRetryable ? .overloaded(detail) : .fault(detail)
         case .decoding, .misuse: return .fault(detail)
@@ -65,6 +66,11 @@ extension OperationError {
         Constraint.invoiceIsTheOnlyOneOfItsMonth: .taken("/month"),
         Constraint.targetRouteExists: .missing("/targets", "routes of this tenant"),
     ]
+
+    /// Where in the request it was, Postgres does not say.
+    private static let unstorable = invalid([
+        ValidationError("", .invalidFormat, "must not have the character U+0000 in a text")
+    ])
 
     /// A field names something that is not there.
     static func missing(_ pointer: String, _ what: String) -> OperationError {

@@ -68,6 +68,9 @@ package struct PostgresError: Error, Sendable, CustomStringConvertible {
     package var isUniqueViolation: Bool { sqlState == "23505" }
     package var isForeignKeyViolation: Bool { sqlState == "23503" }
     package var isCheckViolation: Bool { sqlState == "23514" }
+    /// 22021 character_not_in_repertoire or 22P05 untranslatable_character: a text with U+0000, as itself or
+    /// inside JSON.
+    package var isUnstorableText: Bool { sqlState == "22021" || sqlState == "22P05" }
     /// 40001 serialization_failure or 40P01 deadlock_detected: the same transaction may succeed when run
     /// again.
     package var isRetryable: Bool { sqlState == "40001" || sqlState == "40P01" }

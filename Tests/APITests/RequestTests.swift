@@ -86,6 +86,42 @@ struct RequestTests {
         }
     }
 
+    @Test("the character no column can hold is refused wherever it stands, and is never our fault")
+    func nul() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)"
+            for query in ["/users?email=%00", "/users?name_prefix=a%00"] {
+                let reply = try await server.send(.get, "/api/v1\(query)", token: world.admin)
+                #expect(reply.status == 400, "\(query): \(reply.text)")
+            }
+            let bodies: [(String, JSONValue)] = [
+                ("groups", ["name": "n", "description": "x\u{0}y"]),
+                ("service-accounts", ["name": "n", "description": "\u{0}"]),
+                (
+                    "keys",
+                    [
+                        "name": "k", "workspace": .string(world.acme.workspace),
+                        "metadata": ["note": "\u{0}"],
+                    ]
+                ),
+                ("scim/v2/Groups", ["displayName": "g\u{0}"]),
+                ("scim/v2/Users", ["userName": "u@example.com", "externalId": "\u{0}"]),
+                ("invitations", ["email": "a\u{0}@example.com", "roles": ["viewer"]]),
+            ]
+            for (path, body) in bodies {
+                let reply = try await server.send(.post, "\(base)/\(path)", token: world.admin, body: body)
+                #expect(reply.status == 400, "\(path): \(reply.status) \(reply.text)")
+            }
+            let found = try await server.send(
+                .get, "\(base)/scim/v2/Users?filter=userName%20eq%20%22%00%22", token: world.admin)
+            #expect(found.status == 400, "\(found.text)")
+            let signIn = try await server.send(
+                .post, "/api/v1/sessions", body: ["email": "a\u{0}@example.com", "password": "x"])
+            #expect(signIn.status == 400, "\(signIn.text)")
+        }
+    }
+
     @Test("a flood of unknown fields is answered with the first few")
     func manyFields() async throws {
         try await withAdminServer { server in

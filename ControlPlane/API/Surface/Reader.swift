@@ -53,6 +53,10 @@ extension Reader where Value == String {
         Reader(.text(TextSchema(byteCounts, format: format))) { json throws(InvalidInput) in
             let text = try textOf(json)
             try checkLength(text.utf8.count, byteCounts, unit: "bytes")
+            // No column can hold it.
+            if text.utf8.contains(0) {
+                throw InvalidInput(.invalidFormat, "must not have the character U+0000")
+            }
             return text
         }
     }
