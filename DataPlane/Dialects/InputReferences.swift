@@ -53,7 +53,9 @@ enum InputReferences {
     private static func weight(_ object: JSONObject) -> Int64 {
         switch object["type"]?.string {
         case "image_url", "input_image", "image": return picture
-        case "file", "input_file", "document": return document
+        case "input_file", "document": return document
+        // Anthropic's sources are of this type too; what they belong to counts already.
+        case "file": return object["file"] == nil ? 0 : document
         case "item_reference": return kept
         default: break
         }

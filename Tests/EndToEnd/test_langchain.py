@@ -169,9 +169,12 @@ def test_embeddings_arrive_in_order(world, name, provider):
             model=model, base_url=url, google_api_key=key, output_dimensionality=3)
     else:
         from langchain_ollama import OllamaEmbeddings
+        # Earlier generations cannot ask for a number of dimensions.
+        wish = {"dimensions": 3} if "dimensions" in OllamaEmbeddings.model_fields else {}
         embeddings = OllamaEmbeddings(
-            model=model, base_url=url, dimensions=3, client_kwargs={"headers": {"authorization": f"Bearer {key}"}})
-    assert embeddings.embed_documents(["one", "three"]) == [[3, 3.25, 3.5], [5, 5.25, 5.5]]
+            model=model, base_url=url, client_kwargs={"headers": {"authorization": f"Bearer {key}"}}, **wish)
+    vectors = embeddings.embed_documents(["one", "three"])
+    assert [vector[:3] for vector in vectors] == [[3, 3.25, 3.5], [5, 5.25, 5.5]]
 
 
 @pytest.fixture(scope="module", autouse=True)
