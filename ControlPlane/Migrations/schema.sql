@@ -84,6 +84,32 @@ CREATE FUNCTION public.current_tenant() RETURNS uuid
     select nullif(current_setting('eclusa.tenant', true), '')::uuid
 $$;
 
+CREATE FUNCTION public.drop_usage_partition(day date, keeping uuid[]) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+declare
+    partition text := 'usage_events_' || to_char(day, 'YYYYMMDD');
+    is_kept   boolean;
+begin
+    if day > (now() at time zone 'UTC')::date - 2 or to_regclass(partition) is null then
+        return false;
+    end if;
+    execute format('lock table %I in access exclusive mode', partition);
+    -- The owner is under the policies too, and would see an empty table.
+    execute format('alter table %I no force row level security', partition);
+    execute format('select exists (select from %I where tenant_id = any ($1))', partition)
+       into is_kept using keeping;
+    if is_kept then
+        execute format('alter table %I force row level security', partition);
+        return false;
+    end if;
+    execute format('drop table %I', partition);
+    return true;
+end
+$_$;
+
 CREATE FUNCTION public.first_broken_audit_event(tenant uuid, after bigint DEFAULT 0, upto bigint DEFAULT ((1)::bigint << 62)) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
@@ -115,6 +141,15 @@ CREATE FUNCTION public.first_broken_audit_event(tenant uuid, after bigint DEFAUL
                 (coalesce(last.sequence, 0), coalesce(last.hash, sha256(uuid_send(tenant))))))
 $$;
 
+CREATE FUNCTION public.is_quiet(quiet_from bigint, quiet_to bigint, zone text, moment timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select coalesce(case when quiet_from < quiet_to then minute >= quiet_from and minute < quiet_to
+                         else minute >= quiet_from or minute < quiet_to end, false)
+      from (select extract(hour from moment at time zone zone) * 60
+                   + extract(minute from moment at time zone zone)) as clock (minute)
+$$;
+
 CREATE FUNCTION public.isolate_by_tenant(guarded regclass, tenant_column name DEFAULT 'tenant_id'::name) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -137,6 +172,16 @@ CREATE FUNCTION public.limit_window(period text, zone text, moment timestamp wit
                      at time zone zone end
 $$;
 
+CREATE FUNCTION public.next_report(period text, zone text, hour bigint, moment timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS $$
+    select min(candidate)
+      from generate_series(0, 1) as step,
+           lateral (select (date_trunc(period, moment at time zone zone) + step * ('1 ' || period)::interval
+                            + hour * interval '1 hour') at time zone zone) as one (candidate)
+     where candidate > moment
+$$;
+
 CREATE FUNCTION public.open_grant_stream() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -146,6 +191,190 @@ begin
     on conflict do nothing;
     return null;
 end
+$$;
+
+CREATE FUNCTION public.post_ledger_entries() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if exists (select
+                 from posted
+                group by tenant_id, transaction_id
+               having sum(amount_nanos) <> 0) then
+        raise exception 'a ledger transaction does not sum to zero'
+              using errcode = 'check_violation', constraint = 'ledger_transaction_is_balanced';
+    end if;
+    insert into ledger_days as kept (tenant_id, day, account, workspace_id, amount_nanos)
+    select tenant_id, day, account, workspace_id, sum(amount_nanos)
+      from posted
+     group by 1, 2, 3, 4
+     order by 1, 2, 3, 4
+    on conflict (tenant_id, day, account, workspace_id)
+    do update set amount_nanos = kept.amount_nanos + excluded.amount_nanos;
+    insert into ledger_balances as kept (tenant_id, account, amount_nanos)
+    select tenant_id, account, sum(amount_nanos)
+      from posted
+     group by 1, 2
+     order by 1, 2
+    on conflict (tenant_id, account)
+    do update set amount_nanos = kept.amount_nanos + excluded.amount_nanos;
+    return null;
+end
+$$;
+
+CREATE FUNCTION public.prepaid_amount(tenant uuid, budget uuid) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    select least(1000000000000000000, greatest(0,
+               coalesce((select amount_nanos
+                           from ledger_balances
+                          where tenant_id = tenant and account = 'balance'), 0)::numeric
+               + coalesce((select sum(settled)
+                             from grants
+                            where tenant_id = tenant and limit_id = budget), 0)))::bigint
+$$;
+
+CREATE FUNCTION public.prove_ledger(first date, last date) RETURNS TABLE(tenant_id uuid, day date, what text, expected numeric, found numeric)
+    LANGUAGE sql STABLE
+    AS $$
+    with events as (
+        select event.tenant_id, (started_at at time zone 'UTC')::date as day, count(*) as calls,
+               sum(cost_nanos) as cost
+          from usage_events as event
+         where started_at >= first::timestamp at time zone 'UTC'
+           and started_at < (last + 1)::timestamp at time zone 'UTC'
+         group by 1, 2
+        union all
+        select correction.tenant_id, (started_at at time zone 'UTC')::date, 0, sum(cost_nanos)
+          from usage_corrections as correction
+         where started_at >= first::timestamp at time zone 'UTC'
+           and started_at < (last + 1)::timestamp at time zone 'UTC'
+         group by 1, 2
+    ), sums as (
+        select 'minutes' as what, minute.tenant_id, (starts_at at time zone 'UTC')::date as day,
+               sum(calls) as calls, sum(cost_nanos) as cost
+          from usage_minutes as minute
+         where starts_at >= first::timestamp at time zone 'UTC'
+           and starts_at < (last + 1)::timestamp at time zone 'UTC'
+         group by 2, 3
+        union all
+        select 'hours', hour.tenant_id, (starts_at at time zone 'UTC')::date, sum(calls), sum(cost_nanos)
+          from usage_hours as hour
+         where starts_at >= first::timestamp at time zone 'UTC'
+           and starts_at < (last + 1)::timestamp at time zone 'UTC'
+         group by 2, 3
+        union all
+        select 'events', events.tenant_id, events.day, sum(calls), sum(cost)
+          from events
+         group by 2, 3
+    ), days as (
+        select usage_days.tenant_id, (starts_at at time zone 'UTC')::date as day, sum(calls) as calls,
+               sum(cost_nanos) as cost
+          from usage_days
+         where starts_at >= first::timestamp at time zone 'UTC'
+           and starts_at < (last + 1)::timestamp at time zone 'UTC'
+         group by 1, 2
+    ), named as (
+        select what from (values ('minutes'), ('hours'), ('events')) as names (what)
+    ), compared as (
+        select coalesce(days.tenant_id, sums.tenant_id) as tenant_id, coalesce(days.day, sums.day) as day,
+               coalesce(days.what, sums.what) as what, coalesce(days.calls, 0) as day_calls,
+               coalesce(sums.calls, 0) as calls, coalesce(days.cost, 0) as day_cost,
+               coalesce(sums.cost, 0) as cost
+          from (select days.*, named.what from days cross join named) as days
+          full join sums on sums.tenant_id = days.tenant_id and sums.day = days.day and sums.what = days.what
+    ), books as (
+        select entry.tenant_id, entry.day, account, sum(amount_nanos) as amount
+          from ledger_entries as entry
+         where entry.day between first and last
+         group by 1, 2, 3
+    ), charged as (
+        select books.tenant_id, books.day, sum(amount) as amount
+          from books
+         where account in ('usage', 'own_usage')
+         group by 1, 2
+    ), used as (
+        select event.tenant_id, grant_id, event.node_id, count(*) as requests, sum(input_tokens) as input,
+               sum(output_tokens) as output, sum(greatest(cost_nanos, 0)) as cost
+          from usage_events as event, unnest(event.grants) as grant_id
+         where started_at >= (first - 1)::timestamp at time zone 'UTC'
+         group by 1, 2, 3
+    )
+    select compared.tenant_id, compared.day, compared.what || ' calls', day_calls, calls
+      from compared
+      left join usage_retention as gone on gone.tenant_id = compared.tenant_id
+     where day_calls <> calls
+       and not (what = 'events' and events_before is not null
+                and compared.day <= (events_before at time zone 'UTC')::date)
+    union all
+    select compared.tenant_id, compared.day, compared.what || ' cost', day_cost, cost
+      from compared
+      left join usage_retention as gone on gone.tenant_id = compared.tenant_id
+     where day_cost <> cost
+       and not (what = 'events' and events_before is not null
+                and compared.day <= (events_before at time zone 'UTC')::date)
+    union all
+    select coalesce(days.tenant_id, charged.tenant_id), coalesce(days.day, charged.day), 'books of usage',
+           coalesce(days.cost, 0), coalesce(charged.amount, 0)
+      from days
+      full join charged on charged.tenant_id = days.tenant_id and charged.day = days.day
+     where coalesce(days.cost, 0) <> coalesce(charged.amount, 0)
+    union all
+    select coalesce(books.tenant_id, kept.tenant_id), coalesce(books.day, kept.day),
+           'sums of the account ' || coalesce(books.account, kept.account), coalesce(books.amount, 0),
+           coalesce(kept.amount, 0)
+      from books
+      full join (select ledger_days.tenant_id, ledger_days.day, account, sum(amount_nanos) as amount
+                   from ledger_days
+                  where ledger_days.day between first and last
+                  group by 1, 2, 3) as kept
+             on kept.tenant_id = books.tenant_id and kept.day = books.day and kept.account = books.account
+     where coalesce(books.amount, 0) <> coalesce(kept.amount, 0)
+    union all
+    select coalesce(books.tenant_id, asked.tenant_id), coalesce(books.day, asked.day), 'costs of providers',
+           coalesce(books.amount, 0), coalesce(asked.amount, 0)
+      from (select * from books where account = 'provider_costs') as books
+      full join (select provider_costs.tenant_id, provider_costs.day, sum(amount_nanos) as amount
+                   from provider_costs
+                  where provider_costs.day between first and last
+                  group by 1, 2) as asked
+             on asked.tenant_id = books.tenant_id and asked.day = books.day
+     where coalesce(books.amount, 0) <> coalesce(asked.amount, 0)
+    union all
+    select coalesce(kept.tenant_id, balance.tenant_id), null, 'balance of ' || coalesce(kept.account,
+           balance.account), coalesce(kept.amount, 0), coalesce(balance.amount_nanos, 0)
+      from (select ledger_days.tenant_id, account, sum(amount_nanos) as amount
+              from ledger_days
+             group by 1, 2) as kept
+      full join ledger_balances as balance on balance.tenant_id = kept.tenant_id
+                                          and balance.account = kept.account
+     where coalesce(kept.amount, 0) <> coalesce(balance.amount_nanos, 0)
+    union all
+    select ledger_balances.tenant_id, null, 'sum of all accounts', 0, sum(amount_nanos)
+      from ledger_balances
+     group by 1
+    having sum(amount_nanos) <> 0
+    union all
+    select lent.tenant_id, (lent.window_start at time zone 'UTC')::date,
+           'budget ' || lent.limit_id || ' at node ' || lent.node_id,
+           coalesce(case metric when 'requests'      then used.requests
+                                when 'input_tokens'  then used.input
+                                when 'output_tokens' then used.output
+                                when 'total_tokens'  then used.input + used.output
+                                else used.cost end, 0), lent.settled
+      from grants as lent
+      join limits on limits.tenant_id = lent.tenant_id and limits.id = lent.limit_id
+      left join used on used.tenant_id = lent.tenant_id and used.grant_id = lent.id
+                    and used.node_id = lent.node_id
+      left join usage_retention as gone on gone.tenant_id = lent.tenant_id
+     where period in ('day', 'week', 'month', 'lifetime')
+       and lent.window_start >= first::timestamp at time zone 'UTC'
+       and (events_before is null or events_before <= lent.window_start)
+       and lent.settled <> coalesce(case metric when 'requests'      then used.requests
+                                                when 'input_tokens'  then used.input
+                                                when 'output_tokens' then used.output
+                                                when 'total_tokens'  then used.input + used.output
+                                                else used.cost end, 0)
 $$;
 
 CREATE FUNCTION public.purge_tenant(purged uuid, at_most bigint) RETURNS bigint
@@ -183,12 +412,81 @@ begin
 end
 $_$;
 
+CREATE TABLE public.prices (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    effective_from timestamp with time zone NOT NULL,
+    effective_until timestamp with time zone,
+    input_rate bigint NOT NULL,
+    cached_input_rate bigint NOT NULL,
+    cache_write_rate bigint NOT NULL,
+    output_rate bigint NOT NULL,
+    reasoning_rate bigint NOT NULL,
+    tier_above bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    tier_rates bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    batch_rates bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT price_ends_after_it_begins CHECK ((effective_until >= effective_from)),
+    CONSTRAINT price_rates_are_in_range CHECK (((LEAST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) >= 0) AND (GREATEST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) <= '1000000000000000'::bigint))),
+    CONSTRAINT price_tiers_are_whole CHECK (((cardinality(tier_rates) = (5 * cardinality(tier_above))) AND (cardinality(tier_above) <= 8) AND (cardinality(batch_rates) = ANY (ARRAY[0, 5]))))
+);
+
+ALTER TABLE ONLY public.prices FORCE ROW LEVEL SECURITY;
+
+CREATE FUNCTION public.rated_cost(price public.prices, input bigint, cached bigint, written bigint, output bigint, reasoning bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select (div((input - cached - written)::numeric * rates[1] + 500000, 1000000)
+            + div(cached::numeric * rates[2] + 500000, 1000000)
+            + div(written::numeric * rates[3] + 500000, 1000000)
+            + div((output - reasoning)::numeric * rates[4] + 500000, 1000000)
+            + div(reasoning::numeric * rates[5] + 500000, 1000000))::bigint
+      from (select coalesce((select price.tier_rates[5 * tier - 4 : 5 * tier]
+                               from generate_subscripts(price.tier_above, 1) as tier
+                              where input > price.tier_above[tier]
+                              order by tier desc
+                              limit 1),
+                            array[price.input_rate, price.cached_input_rate, price.cache_write_rate,
+                                  price.output_rate, price.reasoning_rate]) as rates) as chosen
+$$;
+
+CREATE FUNCTION public.refuse_to_change_books() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    raise exception 'the ledger is only added to' using errcode = 'insufficient_privilege';
+end
+$$;
+
 CREATE FUNCTION public.refuse_to_change_history() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
 begin
     raise exception 'audit events are never changed' using errcode = 'insufficient_privilege';
 end
+$$;
+
+CREATE FUNCTION public.refuse_to_change_invoice() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'UPDATE' and old.status = 'issued' and new.status = 'void'
+       and (old.tenant_id, old.id, old.number, old.month, old.total_nanos, old.issuer, old.customer,
+            old.issued_at)
+           = (new.tenant_id, new.id, new.number, new.month, new.total_nanos, new.issuer, new.customer,
+              new.issued_at) then
+        return new;
+    end if;
+    raise exception 'an invoice is voided, never changed' using errcode = 'insufficient_privilege';
+end
+$$;
+
+CREATE FUNCTION public.reported_period(period text, zone text, moment timestamp with time zone, OUT starts timestamp with time zone, OUT ends timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    AS $$
+    select (date_trunc(period, moment at time zone zone) - ('1 ' || period)::interval) at time zone zone,
+           date_trunc(period, moment at time zone zone) at time zone zone
 $$;
 
 CREATE FUNCTION public.revoke_without_its_owner() RETURNS trigger
@@ -314,6 +612,106 @@ begin
 end
 $$;
 
+CREATE TABLE public.alert_channels (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    recipients text[] NOT NULL,
+    url text,
+    language text NOT NULL,
+    quiet_from bigint,
+    quiet_to bigint,
+    time_zone text,
+    enabled boolean NOT NULL,
+    secret bytea,
+    previous_secret bytea,
+    previous_ends timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT alert_channel_has_an_address CHECK (
+CASE kind
+    WHEN 'email'::text THEN (((cardinality(recipients) >= 1) AND (cardinality(recipients) <= 10)) AND (url IS NULL) AND (secret IS NULL))
+    ELSE ((cardinality(recipients) = 0) AND (url IS NOT NULL) AND (secret IS NOT NULL))
+END),
+    CONSTRAINT alert_channel_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT alert_channel_overlap_is_whole CHECK (((previous_secret IS NULL) = (previous_ends IS NULL))),
+    CONSTRAINT alert_channel_quiet_is_whole CHECK (((num_nulls(quiet_from, quiet_to, time_zone) = ANY (ARRAY[0, 3])) AND ((quiet_from >= 0) AND (quiet_from <= 1439)) AND ((quiet_to >= 0) AND (quiet_to <= 1439))))
+);
+
+ALTER TABLE ONLY public.alert_channels FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.alert_deliveries (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    place bigint NOT NULL,
+    channel_id uuid NOT NULL,
+    alert_id uuid,
+    event text NOT NULL,
+    severity text NOT NULL,
+    payload text NOT NULL,
+    status text NOT NULL,
+    attempts bigint NOT NULL,
+    next_attempt_at timestamp with time zone NOT NULL,
+    give_up_at timestamp with time zone NOT NULL,
+    response_status bigint,
+    reason text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT alert_delivery_ends_with_time CHECK (((status = 'waiting'::text) = (finished_at IS NULL))),
+    CONSTRAINT alert_delivery_fits CHECK (((octet_length(payload) <= 65536) AND (octet_length(reason) <= 500))),
+    CONSTRAINT alert_delivery_status_is_known CHECK ((status = ANY (ARRAY['waiting'::text, 'sent'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY public.alert_deliveries FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE public.alert_deliveries ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.alert_deliveries_place_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.alert_rules (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    severity text NOT NULL,
+    limit_id uuid,
+    workspace_id uuid,
+    route_id uuid,
+    threshold bigint NOT NULL,
+    window_minutes bigint NOT NULL,
+    percentile bigint NOT NULL,
+    minimum_calls bigint NOT NULL,
+    channels uuid[] NOT NULL,
+    enabled boolean NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT alert_rule_channels_are_few CHECK ((cardinality(channels) <= 20)),
+    CONSTRAINT alert_rule_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.alert_rules FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.alerts (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    rule_id uuid NOT NULL,
+    subject text NOT NULL,
+    about text NOT NULL,
+    value bigint NOT NULL,
+    threshold bigint NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    last_held_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone
+);
+
+ALTER TABLE ONLY public.alerts FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.audit_heads (
     tenant_id uuid NOT NULL,
     sequence bigint NOT NULL,
@@ -340,6 +738,22 @@ CREATE TABLE public.backups (
     CONSTRAINT backup_is_done_with_a_file CHECK (((status <> 'done'::text) OR ((file IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL)))),
     CONSTRAINT backup_status_is_known CHECK ((status = ANY (ARRAY['requested'::text, 'running'::text, 'done'::text, 'failed'::text])))
 );
+
+CREATE TABLE public.billing_settings (
+    tenant_id uuid NOT NULL,
+    mode text DEFAULT 'postpaid'::text NOT NULL,
+    limit_id uuid,
+    name text DEFAULT ''::text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    email text,
+    tax_number text DEFAULT ''::text NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT billing_mode_is_known CHECK ((mode = ANY (ARRAY['postpaid'::text, 'prepaid'::text]))),
+    CONSTRAINT billing_prepaid_has_a_limit CHECK (((mode = 'prepaid'::text) = (limit_id IS NOT NULL))),
+    CONSTRAINT billing_texts_fit CHECK (((octet_length(name) <= 200) AND (octet_length(address) <= 1000) AND (octet_length(tax_number) <= 100)))
+);
+
+ALTER TABLE ONLY public.billing_settings FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.bindings (
     tenant_id uuid NOT NULL,
@@ -503,10 +917,55 @@ CREATE TABLE public.invitations (
 
 ALTER TABLE ONLY public.invitations FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.invoice_lines (
+    tenant_id uuid NOT NULL,
+    invoice_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    month date NOT NULL,
+    workspace_id uuid NOT NULL,
+    workspace_name text NOT NULL,
+    model_id uuid NOT NULL,
+    model_name text NOT NULL,
+    calls bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    amount_nanos bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.invoice_lines FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.invoice_numbers (
+    year integer NOT NULL,
+    number bigint NOT NULL
+);
+
+CREATE TABLE public.invoices (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    number text NOT NULL,
+    month date NOT NULL,
+    status text NOT NULL,
+    total_nanos bigint NOT NULL,
+    issuer jsonb NOT NULL,
+    customer jsonb NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    issued_by uuid,
+    voided_at timestamp with time zone,
+    void_reason text,
+    CONSTRAINT invoice_is_void_with_a_reason CHECK (((status = 'void'::text) = ((voided_at IS NOT NULL) AND (void_reason IS NOT NULL)))),
+    CONSTRAINT invoice_status_is_known CHECK ((status = ANY (ARRAY['issued'::text, 'void'::text])))
+);
+
+ALTER TABLE ONLY public.invoices FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.job_runs (
+    name text NOT NULL,
+    started_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.join_tokens (
     id uuid NOT NULL,
     token_hash bytea NOT NULL,
-    node_group text DEFAULT 'default'::text NOT NULL,
     node_name text NOT NULL,
     region text NOT NULL,
     created_by uuid,
@@ -532,6 +991,7 @@ CREATE TABLE public.keys (
     id uuid NOT NULL,
     workspace_id uuid NOT NULL,
     name text NOT NULL,
+    folded_name text GENERATED ALWAYS AS (lower(name)) STORED COLLATE pg_catalog."C",
     kind text DEFAULT 'application'::text NOT NULL,
     owner_id uuid,
     public_id text NOT NULL,
@@ -564,6 +1024,63 @@ CREATE TABLE public.keys (
 );
 
 ALTER TABLE ONLY public.keys FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.ledger_balances (
+    tenant_id uuid NOT NULL,
+    account text NOT NULL,
+    amount_nanos bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.ledger_balances FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.ledger_days (
+    tenant_id uuid NOT NULL,
+    day date NOT NULL,
+    account text NOT NULL,
+    workspace_id uuid NOT NULL,
+    amount_nanos bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.ledger_days FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.ledger_entries (
+    tenant_id uuid NOT NULL,
+    transaction_id uuid NOT NULL,
+    account text NOT NULL,
+    workspace_id uuid NOT NULL,
+    day date NOT NULL,
+    amount_nanos bigint NOT NULL,
+    CONSTRAINT ledger_account_is_known CHECK ((account = ANY (ARRAY['balance'::text, 'usage'::text, 'own_usage'::text, 'own_providers'::text, 'provider_costs'::text, 'providers'::text, 'payments'::text, 'credits'::text, 'adjustments'::text])))
+);
+
+ALTER TABLE ONLY public.ledger_entries FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.ledger_proofs (
+    id uuid NOT NULL,
+    starts_on date NOT NULL,
+    ends_on date NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    requested_by uuid,
+    differences bigint NOT NULL,
+    findings jsonb NOT NULL
+);
+
+CREATE TABLE public.ledger_transactions (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    posted_at timestamp with time zone NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    reference text,
+    posted_by uuid,
+    CONSTRAINT ledger_kind_is_known CHECK ((kind = ANY (ARRAY['usage'::text, 'correction'::text, 'payment'::text, 'credit'::text, 'adjustment'::text]))),
+    CONSTRAINT ledger_reason_fits CHECK ((octet_length(reason) <= 1000))
+);
+
+ALTER TABLE ONLY public.ledger_transactions FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.limit_alerts (
     tenant_id uuid NOT NULL,
@@ -601,6 +1118,7 @@ CREATE TABLE public.limits (
     increase_expires timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    follows_balance boolean DEFAULT false NOT NULL,
     CONSTRAINT limit_amount_is_in_range CHECK (((amount >= 1) AND (amount <= '1000000000000000000'::bigint))),
     CONSTRAINT limit_has_one_subject CHECK ((num_nonnulls(workspace_id, group_id, user_id, key_id) <= 1)),
     CONSTRAINT limit_increase_is_whole CHECK ((((increase_amount IS NULL) = (increase_expires IS NULL)) AND (increase_amount > 0))),
@@ -674,12 +1192,6 @@ CREATE TABLE public.models (
 
 ALTER TABLE ONLY public.models FORCE ROW LEVEL SECURITY;
 
-CREATE TABLE public.node_groups (
-    name text NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT node_group_name_is_a_slug CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
-);
-
 CREATE TABLE public.node_reports (
     node_id uuid NOT NULL,
     seen_at timestamp with time zone NOT NULL,
@@ -703,7 +1215,6 @@ WITH (fillfactor='50');
 
 CREATE TABLE public.nodes (
     id uuid NOT NULL,
-    node_group text DEFAULT 'default'::text NOT NULL,
     name text NOT NULL,
     region text NOT NULL,
     status text NOT NULL,
@@ -718,6 +1229,20 @@ CREATE TABLE public.nodes (
     CONSTRAINT node_status_is_known CHECK ((status = ANY (ARRAY['active'::text, 'draining'::text, 'revoked'::text])))
 );
 
+CREATE TABLE public.payments (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    provider text NOT NULL,
+    event text NOT NULL,
+    amount_nanos bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    transaction_id uuid NOT NULL,
+    CONSTRAINT payment_is_an_amount CHECK ((amount_nanos > 0)),
+    CONSTRAINT payment_names_fit CHECK ((((octet_length(provider) >= 1) AND (octet_length(provider) <= 64)) AND ((octet_length(event) >= 1) AND (octet_length(event) <= 255))))
+);
+
+ALTER TABLE ONLY public.payments FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.platform_secrets (
     purpose text NOT NULL,
     key_id text NOT NULL,
@@ -731,27 +1256,16 @@ CREATE TABLE public.platform_secrets (
     CONSTRAINT platform_secret_names_fit CHECK ((((octet_length(purpose) >= 1) AND (octet_length(purpose) <= 63)) AND ((octet_length(key_id) >= 1) AND (octet_length(key_id) <= 128))))
 );
 
-CREATE TABLE public.prices (
+CREATE TABLE public.provider_costs (
     tenant_id uuid NOT NULL,
-    id uuid NOT NULL,
+    day date NOT NULL,
+    provider_id uuid NOT NULL,
     model_id uuid NOT NULL,
-    effective_from timestamp with time zone NOT NULL,
-    effective_until timestamp with time zone,
-    input_rate bigint NOT NULL,
-    cached_input_rate bigint NOT NULL,
-    cache_write_rate bigint NOT NULL,
-    output_rate bigint NOT NULL,
-    reasoning_rate bigint NOT NULL,
-    tier_above bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    tier_rates bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    batch_rates bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT price_ends_after_it_begins CHECK ((effective_until >= effective_from)),
-    CONSTRAINT price_rates_are_in_range CHECK (((LEAST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) >= 0) AND (GREATEST(input_rate, cached_input_rate, cache_write_rate, output_rate, reasoning_rate) <= '1000000000000000'::bigint))),
-    CONSTRAINT price_tiers_are_whole CHECK (((cardinality(tier_rates) = (5 * cardinality(tier_above))) AND (cardinality(tier_above) <= 8) AND (cardinality(batch_rates) = ANY (ARRAY[0, 5]))))
-);
+    amount_nanos bigint NOT NULL
+)
+WITH (fillfactor='70');
 
-ALTER TABLE ONLY public.prices FORCE ROW LEVEL SECURITY;
+ALTER TABLE ONLY public.provider_costs FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.provider_credentials (
     tenant_id uuid NOT NULL,
@@ -820,6 +1334,31 @@ CREATE TABLE public.providers (
 
 ALTER TABLE ONLY public.providers FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.reconciliation_lines (
+    reconciliation_id uuid NOT NULL,
+    "position" integer NOT NULL,
+    day date NOT NULL,
+    model text NOT NULL,
+    our_calls bigint NOT NULL,
+    our_input_tokens bigint NOT NULL,
+    our_output_tokens bigint NOT NULL,
+    our_cost_nanos bigint NOT NULL,
+    their_calls bigint,
+    their_input_tokens bigint,
+    their_output_tokens bigint,
+    their_cost_nanos bigint
+);
+
+CREATE TABLE public.reconciliations (
+    id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    starts_on date NOT NULL,
+    ends_on date NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by uuid,
+    CONSTRAINT reconciliation_has_a_period CHECK ((starts_on < ends_on))
+);
+
 CREATE TABLE public.recovery_codes (
     user_id uuid NOT NULL,
     code_hash bytea NOT NULL,
@@ -858,6 +1397,47 @@ CREATE TABLE public.refusal_samples (
 );
 
 ALTER TABLE ONLY public.refusal_samples FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.report_schedules (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    period text NOT NULL,
+    hour bigint NOT NULL,
+    time_zone text NOT NULL,
+    group_by text NOT NULL,
+    lines bigint NOT NULL,
+    recipients text[] NOT NULL,
+    language text NOT NULL,
+    enabled boolean NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    last_sent_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT report_schedule_has_recipients CHECK (((cardinality(recipients) >= 1) AND (cardinality(recipients) <= 10))),
+    CONSTRAINT report_schedule_is_in_range CHECK ((((hour >= 0) AND (hour <= 23)) AND ((lines >= 1) AND (lines <= 100)))),
+    CONSTRAINT report_schedule_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200)))
+);
+
+ALTER TABLE ONLY public.report_schedules FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.reratings (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    price_id uuid,
+    markup integer NOT NULL,
+    events bigint NOT NULL,
+    before_nanos bigint NOT NULL,
+    after_nanos bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by uuid,
+    CONSTRAINT rerating_has_a_period CHECK ((starts_at < ends_at))
+);
+
+ALTER TABLE ONLY public.reratings FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.roles (
     tenant_id uuid NOT NULL,
@@ -1123,7 +1703,6 @@ CREATE TABLE public.tenants (
     currency text DEFAULT 'USD'::text NOT NULL,
     retention_days integer,
     region text,
-    node_group text DEFAULT 'default'::text NOT NULL,
     sign_up_domain text,
     markup integer DEFAULT 0 NOT NULL,
     CONSTRAINT tenant_currency_is_a_code CHECK ((currency ~ '^[A-Z]{3}$'::text)),
@@ -1149,6 +1728,24 @@ CREATE TABLE public.usage_batches (
     received_at timestamp with time zone NOT NULL,
     CONSTRAINT usage_batch_is_hashed CHECK ((octet_length(sha256) = 32))
 );
+
+CREATE TABLE public.usage_corrections (
+    tenant_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    rerating_id uuid NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    workspace_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    price_id uuid NOT NULL,
+    is_own boolean NOT NULL,
+    cost_nanos bigint NOT NULL,
+    provider_cost_nanos bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.usage_corrections FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.usage_days (
     tenant_id uuid NOT NULL,
@@ -1199,7 +1796,8 @@ CREATE TABLE public.usage_events (
     streamed boolean NOT NULL,
     ending text NOT NULL,
     error_code text,
-    attempts smallint NOT NULL
+    attempts smallint NOT NULL,
+    grants uuid[]
 )
 PARTITION BY RANGE (started_at);
 
@@ -1230,7 +1828,8 @@ CREATE TABLE public.usage_events_default (
     streamed boolean NOT NULL,
     ending text NOT NULL,
     error_code text,
-    attempts smallint NOT NULL
+    attempts smallint NOT NULL,
+    grants uuid[]
 );
 
 ALTER TABLE ONLY public.usage_events_default FORCE ROW LEVEL SECURITY;
@@ -1283,6 +1882,29 @@ WITH (fillfactor='70');
 
 ALTER TABLE ONLY public.usage_minutes FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE public.usage_outcomes (
+    tenant_id uuid NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    route_id uuid NOT NULL,
+    provider_id uuid NOT NULL,
+    model_id uuid NOT NULL,
+    status_code bigint NOT NULL,
+    error_code text NOT NULL,
+    measure text NOT NULL,
+    bucket bigint NOT NULL,
+    calls bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.usage_outcomes FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.usage_retention (
+    tenant_id uuid NOT NULL,
+    events_before timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.usage_retention FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE public.usage_streams (
     node_id uuid NOT NULL,
     outbox_epoch bigint NOT NULL,
@@ -1334,6 +1956,24 @@ ALTER TABLE ONLY public.workspaces FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE ONLY public.usage_events ATTACH PARTITION public.usage_events_default DEFAULT;
 
+ALTER TABLE ONLY public.alert_channels
+    ADD CONSTRAINT alert_channel_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.alert_channels
+    ADD CONSTRAINT alert_channels_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.alert_deliveries
+    ADD CONSTRAINT alert_deliveries_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.alert_rules
+    ADD CONSTRAINT alert_rule_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.alert_rules
+    ADD CONSTRAINT alert_rules_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.audit_events
     ADD CONSTRAINT audit_event_is_unique UNIQUE (tenant_id, id);
 
@@ -1345,6 +1985,9 @@ ALTER TABLE ONLY public.audit_heads
 
 ALTER TABLE ONLY public.backups
     ADD CONSTRAINT backups_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.billing_settings
+    ADD CONSTRAINT billing_settings_pkey PRIMARY KEY (tenant_id);
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_is_given_once UNIQUE NULLS NOT DISTINCT (tenant_id, user_id, group_id, service_account_id, workspace_id, role, role_id);
@@ -1388,6 +2031,21 @@ ALTER TABLE ONLY public.invitations
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitations_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.invoice_lines
+    ADD CONSTRAINT invoice_lines_pkey PRIMARY KEY (tenant_id, invoice_id, "position");
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoice_number_is_unique UNIQUE (tenant_id, number);
+
+ALTER TABLE ONLY public.invoice_numbers
+    ADD CONSTRAINT invoice_numbers_pkey PRIMARY KEY (year);
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.job_runs
+    ADD CONSTRAINT job_runs_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY public.join_tokens
     ADD CONSTRAINT join_token_is_unique UNIQUE (token_hash);
 
@@ -1399,6 +2057,21 @@ ALTER TABLE ONLY public.key_uses
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT keys_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.ledger_balances
+    ADD CONSTRAINT ledger_balances_pkey PRIMARY KEY (tenant_id, account);
+
+ALTER TABLE ONLY public.ledger_days
+    ADD CONSTRAINT ledger_days_pkey PRIMARY KEY (tenant_id, day, account, workspace_id);
+
+ALTER TABLE ONLY public.ledger_entries
+    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (tenant_id, transaction_id, account, workspace_id, day);
+
+ALTER TABLE ONLY public.ledger_proofs
+    ADD CONSTRAINT ledger_proofs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.ledger_transactions
+    ADD CONSTRAINT ledger_transactions_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.limit_alerts
     ADD CONSTRAINT limit_alert_is_told_once UNIQUE (tenant_id, limit_id, part, window_start, threshold);
@@ -1427,9 +2100,6 @@ ALTER TABLE ONLY public.models
 ALTER TABLE ONLY public.models
     ADD CONSTRAINT models_pkey PRIMARY KEY (tenant_id, id);
 
-ALTER TABLE ONLY public.node_groups
-    ADD CONSTRAINT node_groups_pkey PRIMARY KEY (name);
-
 ALTER TABLE ONLY public.nodes
     ADD CONSTRAINT node_identity_is_unique UNIQUE (identity_key);
 
@@ -1439,11 +2109,20 @@ ALTER TABLE ONLY public.node_reports
 ALTER TABLE ONLY public.nodes
     ADD CONSTRAINT nodes_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payment_counts_once UNIQUE (tenant_id, provider, event);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_pkey PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY public.platform_secrets
     ADD CONSTRAINT platform_secrets_pkey PRIMARY KEY (purpose, key_id);
 
 ALTER TABLE ONLY public.prices
     ADD CONSTRAINT prices_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.provider_costs
+    ADD CONSTRAINT provider_costs_pkey PRIMARY KEY (tenant_id, day, provider_id, model_id);
 
 ALTER TABLE ONLY public.provider_credentials
     ADD CONSTRAINT provider_credentials_pkey PRIMARY KEY (tenant_id, provider_id, id);
@@ -1457,6 +2136,12 @@ ALTER TABLE ONLY public.provider_tests
 ALTER TABLE ONLY public.providers
     ADD CONSTRAINT providers_pkey PRIMARY KEY (tenant_id, id);
 
+ALTER TABLE ONLY public.reconciliation_lines
+    ADD CONSTRAINT reconciliation_lines_pkey PRIMARY KEY (reconciliation_id, "position");
+
+ALTER TABLE ONLY public.reconciliations
+    ADD CONSTRAINT reconciliations_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.recovery_codes
     ADD CONSTRAINT recovery_codes_pkey PRIMARY KEY (user_id, code_hash);
 
@@ -1465,6 +2150,18 @@ ALTER TABLE ONLY public.refresh_tokens
 
 ALTER TABLE ONLY public.refusal_minutes
     ADD CONSTRAINT refusal_minutes_pkey PRIMARY KEY (tenant_id, starts_at, key_id, code);
+
+ALTER TABLE ONLY public.refusal_samples
+    ADD CONSTRAINT refusal_samples_pkey PRIMARY KEY (tenant_id, at, request_id);
+
+ALTER TABLE ONLY public.report_schedules
+    ADD CONSTRAINT report_schedule_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.report_schedules
+    ADD CONSTRAINT report_schedules_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.reratings
+    ADD CONSTRAINT reratings_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT roles_pkey PRIMARY KEY (tenant_id, id);
@@ -1538,6 +2235,9 @@ ALTER TABLE ONLY public.tenants
 ALTER TABLE ONLY public.usage_batches
     ADD CONSTRAINT usage_batches_pkey PRIMARY KEY (node_id, outbox_epoch, seq);
 
+ALTER TABLE ONLY public.usage_corrections
+    ADD CONSTRAINT usage_corrections_pkey PRIMARY KEY (tenant_id, event_id, rerating_id);
+
 ALTER TABLE ONLY public.usage_days
     ADD CONSTRAINT usage_days_pkey PRIMARY KEY (tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id);
 
@@ -1546,6 +2246,12 @@ ALTER TABLE ONLY public.usage_hours
 
 ALTER TABLE ONLY public.usage_minutes
     ADD CONSTRAINT usage_minutes_pkey PRIMARY KEY (tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id);
+
+ALTER TABLE ONLY public.usage_outcomes
+    ADD CONSTRAINT usage_outcomes_pkey PRIMARY KEY (tenant_id, starts_at, route_id, provider_id, model_id, status_code, error_code, measure, bucket);
+
+ALTER TABLE ONLY public.usage_retention
+    ADD CONSTRAINT usage_retention_pkey PRIMARY KEY (tenant_id);
 
 ALTER TABLE ONLY public.usage_streams
     ADD CONSTRAINT usage_streams_pkey PRIMARY KEY (node_id, outbox_epoch);
@@ -1562,6 +2268,14 @@ ALTER TABLE ONLY public.workspaces
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT workspaces_pkey PRIMARY KEY (tenant_id, id);
 
+CREATE INDEX alert_deliveries_by_end ON public.alert_deliveries USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX alert_deliveries_waiting ON public.alert_deliveries USING btree (tenant_id, channel_id, place) WHERE (status = 'waiting'::text);
+
+CREATE UNIQUE INDEX alert_is_open_once ON public.alerts USING btree (tenant_id, rule_id, subject) WHERE (resolved_at IS NULL);
+
+CREATE INDEX alerts_by_end ON public.alerts USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
+
 CREATE INDEX audit_events_by_actor ON public.audit_events USING btree (tenant_id, actor_id, sequence DESC);
 
 CREATE INDEX audit_events_by_target ON public.audit_events USING btree (tenant_id, target_id, sequence DESC);
@@ -1574,6 +2288,8 @@ CREATE INDEX backups_by_file ON public.backups USING btree (file);
 
 CREATE INDEX backups_to_do ON public.backups USING btree (id) WHERE (status = ANY (ARRAY['requested'::text, 'running'::text]));
 
+CREATE INDEX bindings_by_built_in_role ON public.bindings USING btree (tenant_id, role, id DESC) WHERE (role IS NOT NULL);
+
 CREATE INDEX bindings_by_group ON public.bindings USING btree (tenant_id, group_id) WHERE (group_id IS NOT NULL);
 
 CREATE INDEX bindings_by_role ON public.bindings USING btree (tenant_id, role_id) WHERE (role_id IS NOT NULL);
@@ -1581,6 +2297,8 @@ CREATE INDEX bindings_by_role ON public.bindings USING btree (tenant_id, role_id
 CREATE INDEX bindings_by_service_account ON public.bindings USING btree (service_account_id) WHERE (service_account_id IS NOT NULL);
 
 CREATE INDEX bindings_by_user ON public.bindings USING btree (user_id);
+
+CREATE INDEX bindings_by_workspace ON public.bindings USING btree (tenant_id, workspace_id, id DESC) WHERE (workspace_id IS NOT NULL);
 
 CREATE INDEX email_tokens_by_expiry ON public.email_tokens USING btree (expires_at);
 
@@ -1600,7 +2318,15 @@ CREATE UNIQUE INDEX identity_provider_id_is_unique ON public.identity_providers 
 
 CREATE UNIQUE INDEX invitation_is_the_only_open_one ON public.invitations USING btree (tenant_id, lower(email)) WHERE (accepted_at IS NULL);
 
+CREATE UNIQUE INDEX invoice_is_the_only_one_of_its_month ON public.invoices USING btree (tenant_id, month) WHERE (status = 'issued'::text);
+
 CREATE UNIQUE INDEX key_public_id_is_unique ON public.keys USING btree (public_id);
+
+CREATE INDEX keys_by_beginning ON public.keys USING btree (tenant_id, not_before) WHERE ((revoked_at IS NULL) AND (not_before IS NOT NULL));
+
+CREATE INDEX keys_by_expiry ON public.keys USING btree (tenant_id, expires_at) WHERE ((revoked_at IS NULL) AND (expires_at IS NOT NULL));
+
+CREATE INDEX keys_by_name ON public.keys USING btree (tenant_id, folded_name);
 
 CREATE INDEX keys_by_owner ON public.keys USING btree (tenant_id, owner_id, id DESC) WHERE (owner_id IS NOT NULL);
 
@@ -1610,6 +2336,14 @@ CREATE INDEX keys_by_tag ON public.keys USING gin (tags) WHERE (tags <> '{}'::te
 
 CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, id DESC);
 
+CREATE INDEX keys_revoked ON public.keys USING btree (tenant_id, id DESC) WHERE (revoked_at IS NOT NULL);
+
+CREATE INDEX keys_standing ON public.keys USING btree (tenant_id, id DESC) WHERE (revoked_at IS NULL);
+
+CREATE INDEX ledger_entries_by_day ON public.ledger_entries USING btree (tenant_id, day);
+
+CREATE INDEX ledger_transactions_by_hand ON public.ledger_transactions USING btree (tenant_id, id DESC) WHERE (kind <> 'usage'::text);
+
 CREATE INDEX limits_by_group ON public.limits USING btree (tenant_id, group_id) WHERE (group_id IS NOT NULL);
 
 CREATE INDEX limits_by_key ON public.limits USING btree (tenant_id, key_id, id) WHERE (key_id IS NOT NULL);
@@ -1617,6 +2351,8 @@ CREATE INDEX limits_by_key ON public.limits USING btree (tenant_id, key_id, id) 
 CREATE INDEX limits_by_user ON public.limits USING btree (tenant_id, user_id) WHERE (user_id IS NOT NULL);
 
 CREATE INDEX limits_by_workspace ON public.limits USING btree (tenant_id, workspace_id) WHERE (workspace_id IS NOT NULL);
+
+CREATE UNIQUE INDEX limits_following_balance ON public.limits USING btree (tenant_id) WHERE follows_balance;
 
 CREATE INDEX limits_of_tenant ON public.limits USING btree (tenant_id, id DESC) WHERE (key_id IS NULL);
 
@@ -1628,9 +2364,11 @@ CREATE INDEX members_by_user ON public.members USING btree (user_id);
 
 CREATE INDEX prices_by_model ON public.prices USING btree (tenant_id, model_id, effective_from DESC, id DESC);
 
+CREATE INDEX provider_costs_by_provider ON public.provider_costs USING btree (provider_id, day);
+
 CREATE UNIQUE INDEX refresh_token_is_the_only_open_one ON public.refresh_tokens USING btree (session_id) WHERE (used_at IS NULL);
 
-CREATE INDEX refusal_samples_by_tenant ON public.refusal_samples USING btree (tenant_id, at DESC);
+CREATE INDEX report_schedules_by_time ON public.report_schedules USING btree (next_at) WHERE enabled;
 
 CREATE UNIQUE INDEX role_name_is_unique ON public.roles USING btree (tenant_id, lower(name));
 
@@ -1662,6 +2400,10 @@ CREATE UNIQUE INDEX token_public_id_is_unique ON public.management_tokens USING 
 
 CREATE INDEX tokens_by_service_account ON public.management_tokens USING btree (tenant_id, service_account_id, id DESC);
 
+CREATE INDEX usage_corrections_by_rerating ON public.usage_corrections USING btree (tenant_id, rerating_id);
+
+CREATE INDEX usage_corrections_by_time ON public.usage_corrections USING btree (tenant_id, started_at);
+
 CREATE INDEX usage_events_by_tenant ON ONLY public.usage_events USING btree (tenant_id, started_at DESC, id DESC);
 
 CREATE INDEX usage_events_default_tenant_id_started_at_id_idx ON public.usage_events_default USING btree (tenant_id, started_at DESC, id DESC);
@@ -1672,15 +2414,31 @@ CREATE INDEX user_identities_by_user ON public.user_identities USING btree (user
 
 CREATE INDEX users_by_email ON public.users USING btree (lower(email) COLLATE "C");
 
+CREATE INDEX users_by_name ON public.users USING btree (lower(name) COLLATE "C");
+
+CREATE INDEX users_disabled ON public.users USING btree (id DESC) WHERE (status = 'disabled'::text);
+
 ALTER INDEX public.usage_events_by_tenant ATTACH PARTITION public.usage_events_default_tenant_id_started_at_id_idx;
 
 CREATE TRIGGER append_to_chain BEFORE INSERT ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.append_to_audit_chain();
 
+CREATE TRIGGER books_stay BEFORE DELETE OR UPDATE OR TRUNCATE ON public.invoice_lines FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_books();
+
+CREATE TRIGGER books_stay BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_entries FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_books();
+
+CREATE TRIGGER books_stay BEFORE DELETE OR UPDATE OR TRUNCATE ON public.ledger_transactions FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_books();
+
+CREATE TRIGGER books_stay BEFORE DELETE OR UPDATE OR TRUNCATE ON public.payments FOR EACH STATEMENT EXECUTE FUNCTION public.refuse_to_change_books();
+
 CREATE TRIGGER history_stays BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_history();
+
+CREATE TRIGGER invoice_stays BEFORE DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_invoice();
 
 CREATE TRIGGER open_grant_stream AFTER INSERT ON public.nodes FOR EACH ROW EXECUTE FUNCTION public.open_grant_stream();
 
 CREATE TRIGGER personal_key_needs_its_owner BEFORE UPDATE ON public.keys FOR EACH ROW WHEN (((new.kind = 'personal'::text) AND (new.owner_id IS NULL))) EXECUTE FUNCTION public.revoke_without_its_owner();
+
+CREATE TRIGGER post_entries AFTER INSERT ON public.ledger_entries REFERENCING NEW TABLE AS posted FOR EACH STATEMENT EXECUTE FUNCTION public.post_ledger_entries();
 
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE ON public.group_members FOR EACH ROW EXECUTE FUNCTION public.stamp_group_member();
 
@@ -1713,6 +2471,33 @@ CREATE TRIGGER wake_node_listeners AFTER UPDATE OF status ON public.nodes FOR EA
 CREATE TRIGGER wake_publisher AFTER INSERT OR UPDATE ON public.platform_secrets FOR EACH STATEMENT EXECUTE FUNCTION public.wake_publisher();
 
 CREATE TRIGGER wake_publisher AFTER UPDATE ON public.rollouts FOR EACH STATEMENT EXECUTE FUNCTION public.wake_publisher();
+
+ALTER TABLE ONLY public.alert_channels
+    ADD CONSTRAINT alert_channel_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.alert_deliveries
+    ADD CONSTRAINT alert_delivery_has_a_channel FOREIGN KEY (tenant_id, channel_id) REFERENCES public.alert_channels(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.alerts
+    ADD CONSTRAINT alert_is_of_a_rule FOREIGN KEY (tenant_id, rule_id) REFERENCES public.alert_rules(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.alert_rules
+    ADD CONSTRAINT alert_rule_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.alert_rules
+    ADD CONSTRAINT alert_rule_limit_exists FOREIGN KEY (tenant_id, limit_id) REFERENCES public.limits(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.alert_rules
+    ADD CONSTRAINT alert_rule_route_exists FOREIGN KEY (tenant_id, route_id) REFERENCES public.routes(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.alert_rules
+    ADD CONSTRAINT alert_rule_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.billing_settings
+    ADD CONSTRAINT billing_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.billing_settings
+    ADD CONSTRAINT billing_limit_exists FOREIGN KEY (tenant_id, limit_id) REFERENCES public.limits(tenant_id, id);
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT binding_account_exists FOREIGN KEY (tenant_id, service_account_id) REFERENCES public.service_accounts(tenant_id, id) ON DELETE CASCADE;
@@ -1771,8 +2556,8 @@ ALTER TABLE ONLY public.invitations
 ALTER TABLE ONLY public.invitations
     ADD CONSTRAINT invitation_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY public.join_tokens
-    ADD CONSTRAINT join_token_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
+ALTER TABLE ONLY public.invoice_lines
+    ADD CONSTRAINT invoice_line_is_of_an_invoice FOREIGN KEY (tenant_id, invoice_id) REFERENCES public.invoices(tenant_id, id);
 
 ALTER TABLE ONLY public.join_tokens
     ADD CONSTRAINT join_token_is_used_by_a_node FOREIGN KEY (used_by) REFERENCES public.nodes(id);
@@ -1801,6 +2586,9 @@ ALTER TABLE ONLY public.limits
 ALTER TABLE ONLY public.limits
     ADD CONSTRAINT limit_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.reconciliation_lines
+    ADD CONSTRAINT line_is_of_a_reconciliation FOREIGN KEY (reconciliation_id) REFERENCES public.reconciliations(id);
+
 ALTER TABLE ONLY public.members
     ADD CONSTRAINT member_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
@@ -1809,9 +2597,6 @@ ALTER TABLE ONLY public.members
 
 ALTER TABLE ONLY public.models
     ADD CONSTRAINT model_is_of_a_provider FOREIGN KEY (tenant_id, provider_id) REFERENCES public.providers(tenant_id, id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY public.nodes
-    ADD CONSTRAINT node_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
 
 ALTER TABLE ONLY public.node_reports
     ADD CONSTRAINT node_report_is_of_a_node FOREIGN KEY (node_id) REFERENCES public.nodes(id) ON DELETE CASCADE;
@@ -1827,6 +2612,9 @@ ALTER TABLE ONLY public.recovery_codes
 
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT refresh_token_is_of_a_session FOREIGN KEY (session_id) REFERENCES public.sessions(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.report_schedules
+    ADD CONSTRAINT report_schedule_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
 ALTER TABLE ONLY public.roles
     ADD CONSTRAINT role_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
@@ -1876,9 +2664,6 @@ ALTER TABLE ONLY public.route_targets
 ALTER TABLE ONLY public.route_targets
     ADD CONSTRAINT target_route_exists FOREIGN KEY (tenant_id, target_route_id) REFERENCES public.routes(tenant_id, id);
 
-ALTER TABLE ONLY public.tenants
-    ADD CONSTRAINT tenant_node_group_exists FOREIGN KEY (node_group) REFERENCES public.node_groups(name);
-
 ALTER TABLE ONLY public.tenant_security
     ADD CONSTRAINT tenant_security_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
 
@@ -1900,9 +2685,19 @@ ALTER TABLE ONLY public.user_identities
 ALTER TABLE ONLY public.workspaces
     ADD CONSTRAINT workspace_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
 
+ALTER TABLE public.alert_channels ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.alert_deliveries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.alert_rules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.alerts ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.audit_events ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.audit_heads ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.billing_settings ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
 
@@ -1920,9 +2715,21 @@ ALTER TABLE public.identity_providers ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.invitations ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.invoice_lines ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invoices ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_balances ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_days ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_entries ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.ledger_transactions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.limit_alerts ENABLE ROW LEVEL SECURITY;
 
@@ -1934,6 +2741,8 @@ ALTER TABLE public.members ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.models ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.payments ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY platform_is_shared ON public.models FOR SELECT USING ((tenant_id = '00000000-0000-0000-0000-000000000000'::uuid));
 
 CREATE POLICY platform_is_shared ON public.prices FOR SELECT USING ((tenant_id = '00000000-0000-0000-0000-000000000000'::uuid));
@@ -1941,6 +2750,8 @@ CREATE POLICY platform_is_shared ON public.prices FOR SELECT USING ((tenant_id =
 CREATE POLICY platform_is_shared ON public.providers FOR SELECT USING ((tenant_id = '00000000-0000-0000-0000-000000000000'::uuid));
 
 ALTER TABLE public.prices ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.provider_costs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.provider_credentials ENABLE ROW LEVEL SECURITY;
 
@@ -1951,6 +2762,10 @@ ALTER TABLE public.providers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.refusal_minutes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.refusal_samples ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.report_schedules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.reratings ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.roles ENABLE ROW LEVEL SECURITY;
 
@@ -1968,9 +2783,19 @@ ALTER TABLE public.service_accounts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.snapshot_changes ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY tenant_isolation ON public.alert_channels USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.alert_deliveries USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.alert_rules USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.alerts USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.audit_events USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.billing_settings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -1988,9 +2813,21 @@ CREATE POLICY tenant_isolation ON public.identity_providers USING ((tenant_id = 
 
 CREATE POLICY tenant_isolation ON public.invitations USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.invoice_lines USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.invoices USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.keys USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.ledger_balances USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.ledger_days USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.ledger_entries USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.ledger_transactions USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.limit_alerts USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -2002,7 +2839,11 @@ CREATE POLICY tenant_isolation ON public.members USING ((tenant_id = ( SELECT pu
 
 CREATE POLICY tenant_isolation ON public.models USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.payments USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.prices USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.provider_costs USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.provider_credentials USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -2013,6 +2854,10 @@ CREATE POLICY tenant_isolation ON public.providers USING ((tenant_id = ( SELECT 
 CREATE POLICY tenant_isolation ON public.refusal_minutes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.refusal_samples USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.report_schedules USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.reratings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.roles USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -2034,6 +2879,8 @@ CREATE POLICY tenant_isolation ON public.tenant_security USING ((tenant_id = ( S
 
 CREATE POLICY tenant_isolation ON public.tenants USING ((id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.usage_corrections USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.usage_days USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.usage_events USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
@@ -2042,6 +2889,10 @@ CREATE POLICY tenant_isolation ON public.usage_hours USING ((tenant_id = ( SELEC
 
 CREATE POLICY tenant_isolation ON public.usage_minutes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
+CREATE POLICY tenant_isolation ON public.usage_outcomes USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.usage_retention USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
 CREATE POLICY tenant_isolation ON public.user_identities USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.workspaces USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
@@ -2049,6 +2900,8 @@ CREATE POLICY tenant_isolation ON public.workspaces USING ((tenant_id = ( SELECT
 ALTER TABLE public.tenant_security ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_corrections ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.usage_days ENABLE ROW LEVEL SECURITY;
 
@@ -2060,6 +2913,10 @@ ALTER TABLE public.usage_hours ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.usage_minutes ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.usage_outcomes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_retention ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.user_identities ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.workspaces ENABLE ROW LEVEL SECURITY;
@@ -2070,9 +2927,68 @@ GRANT SELECT ON TABLE public.audit_events TO eclusa_reports;
 REVOKE ALL ON FUNCTION public.create_usage_partition(day date) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_usage_partition(day date) TO eclusa_ingest;
 
+REVOKE ALL ON FUNCTION public.drop_usage_partition(day date, keeping uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.drop_usage_partition(day date, keeping uuid[]) TO eclusa_ingest;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.prices TO eclusa_app;
+GRANT SELECT ON TABLE public.prices TO eclusa_publisher;
+GRANT SELECT ON TABLE public.prices TO eclusa_ingest;
+GRANT SELECT ON TABLE public.prices TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_channels TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.alert_channels TO eclusa_reports;
+
+GRANT SELECT(id) ON TABLE public.alert_channels TO eclusa_reports;
+
+GRANT SELECT(quiet_from) ON TABLE public.alert_channels TO eclusa_reports;
+
+GRANT SELECT(quiet_to) ON TABLE public.alert_channels TO eclusa_reports;
+
+GRANT SELECT(time_zone) ON TABLE public.alert_channels TO eclusa_reports;
+
+GRANT SELECT(enabled) ON TABLE public.alert_channels TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_deliveries TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(id) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(place) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(channel_id) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(event) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(severity) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(status) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(next_attempt_at) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT(finished_at) ON TABLE public.alert_deliveries TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alert_rules TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.alert_rules TO eclusa_reports;
+
+GRANT SELECT(id) ON TABLE public.alert_rules TO eclusa_reports;
+
+GRANT SELECT(enabled) ON TABLE public.alert_rules TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.alerts TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.alerts TO eclusa_reports;
+
+GRANT SELECT(resolved_at) ON TABLE public.alerts TO eclusa_reports;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.audit_heads TO eclusa_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.backups TO eclusa_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.billing_settings TO eclusa_app;
+GRANT SELECT ON TABLE public.billing_settings TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bindings TO eclusa_app;
 GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
@@ -2087,6 +3003,7 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.grant_streams TO eclusa_publisher;
 GRANT SELECT,UPDATE ON TABLE public.grants TO eclusa_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.grants TO eclusa_publisher;
 GRANT SELECT,UPDATE ON TABLE public.grants TO eclusa_ingest;
+GRANT SELECT ON TABLE public.grants TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.group_members TO eclusa_app;
 GRANT SELECT ON TABLE public.group_members TO eclusa_reports;
@@ -2107,6 +3024,16 @@ GRANT SELECT(id) ON TABLE public.identity_providers TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invitations TO eclusa_app;
 
+GRANT SELECT,INSERT ON TABLE public.invoice_lines TO eclusa_app;
+GRANT SELECT ON TABLE public.invoice_lines TO eclusa_reports;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.invoice_numbers TO eclusa_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.invoices TO eclusa_app;
+GRANT SELECT ON TABLE public.invoices TO eclusa_reports;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.job_runs TO eclusa_app;
+
 GRANT SELECT,INSERT,DELETE ON TABLE public.join_tokens TO eclusa_app;
 GRANT SELECT,UPDATE ON TABLE public.join_tokens TO eclusa_publisher;
 
@@ -2115,6 +3042,25 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.key_uses TO eclusa_ingest;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.keys TO eclusa_app;
 GRANT SELECT ON TABLE public.keys TO eclusa_publisher;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_balances TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_balances TO eclusa_ingest;
+GRANT SELECT ON TABLE public.ledger_balances TO eclusa_publisher;
+GRANT SELECT ON TABLE public.ledger_balances TO eclusa_reports;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_days TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.ledger_days TO eclusa_ingest;
+GRANT SELECT ON TABLE public.ledger_days TO eclusa_reports;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_entries TO eclusa_app;
+GRANT INSERT ON TABLE public.ledger_entries TO eclusa_ingest;
+GRANT SELECT ON TABLE public.ledger_entries TO eclusa_reports;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_proofs TO eclusa_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledger_transactions TO eclusa_app;
+GRANT INSERT ON TABLE public.ledger_transactions TO eclusa_ingest;
+GRANT SELECT ON TABLE public.ledger_transactions TO eclusa_reports;
 
 GRANT SELECT ON TABLE public.limit_alerts TO eclusa_app;
 GRANT SELECT,INSERT,DELETE ON TABLE public.limit_alerts TO eclusa_publisher;
@@ -2142,20 +3088,21 @@ GRANT SELECT ON TABLE public.members TO eclusa_reports;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.models TO eclusa_app;
 GRANT SELECT ON TABLE public.models TO eclusa_publisher;
 
-GRANT SELECT ON TABLE public.node_groups TO eclusa_app;
-GRANT SELECT ON TABLE public.node_groups TO eclusa_publisher;
-
 GRANT SELECT ON TABLE public.node_reports TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.node_reports TO eclusa_publisher;
 
 GRANT SELECT,UPDATE ON TABLE public.nodes TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.nodes TO eclusa_publisher;
 
+GRANT SELECT,INSERT ON TABLE public.payments TO eclusa_app;
+GRANT SELECT ON TABLE public.payments TO eclusa_reports;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.platform_secrets TO eclusa_app;
 GRANT SELECT ON TABLE public.platform_secrets TO eclusa_publisher;
 
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.prices TO eclusa_app;
-GRANT SELECT ON TABLE public.prices TO eclusa_publisher;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.provider_costs TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.provider_costs TO eclusa_ingest;
+GRANT SELECT ON TABLE public.provider_costs TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_credentials TO eclusa_app;
 GRANT SELECT,UPDATE ON TABLE public.provider_credentials TO eclusa_publisher;
@@ -2168,6 +3115,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_tests TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.providers TO eclusa_app;
 GRANT SELECT ON TABLE public.providers TO eclusa_publisher;
+
+GRANT SELECT,INSERT ON TABLE public.reconciliation_lines TO eclusa_app;
+
+GRANT SELECT,INSERT ON TABLE public.reconciliations TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.recovery_codes TO eclusa_app;
 
@@ -2182,6 +3133,18 @@ GRANT SELECT ON TABLE public.refusal_minutes TO eclusa_reports;
 GRANT SELECT,DELETE ON TABLE public.refusal_samples TO eclusa_app;
 GRANT INSERT ON TABLE public.refusal_samples TO eclusa_ingest;
 GRANT SELECT ON TABLE public.refusal_samples TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.report_schedules TO eclusa_app;
+
+GRANT SELECT(tenant_id) ON TABLE public.report_schedules TO eclusa_reports;
+
+GRANT SELECT(id) ON TABLE public.report_schedules TO eclusa_reports;
+
+GRANT SELECT(enabled) ON TABLE public.report_schedules TO eclusa_reports;
+
+GRANT SELECT(next_at) ON TABLE public.report_schedules TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.reratings TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.roles TO eclusa_app;
 GRANT SELECT ON TABLE public.roles TO eclusa_reports;
@@ -2240,14 +3203,25 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tenants TO eclusa_app;
 GRANT SELECT ON TABLE public.tenants TO eclusa_publisher;
 GRANT SELECT ON TABLE public.tenants TO eclusa_reports;
 
-GRANT SELECT,INSERT ON TABLE public.usage_batches TO eclusa_ingest;
+GRANT SELECT(id) ON TABLE public.tenants TO eclusa_ingest;
+
+GRANT SELECT(retention_days) ON TABLE public.tenants TO eclusa_ingest;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.usage_batches TO eclusa_ingest;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.usage_corrections TO eclusa_app;
+GRANT SELECT ON TABLE public.usage_corrections TO eclusa_reports;
+GRANT SELECT,DELETE ON TABLE public.usage_corrections TO eclusa_ingest;
 
 GRANT SELECT,DELETE ON TABLE public.usage_days TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_days TO eclusa_ingest;
 GRANT SELECT ON TABLE public.usage_days TO eclusa_reports;
 
+GRANT UPDATE(cost_nanos) ON TABLE public.usage_days TO eclusa_app;
+
 GRANT SELECT,DELETE ON TABLE public.usage_events TO eclusa_app;
-GRANT INSERT ON TABLE public.usage_events TO eclusa_ingest;
+GRANT SELECT,INSERT,DELETE ON TABLE public.usage_events TO eclusa_ingest;
+GRANT SELECT ON TABLE public.usage_events TO eclusa_reports;
 
 GRANT SELECT(tenant_id) ON TABLE public.usage_events TO eclusa_ingest;
 
@@ -2259,9 +3233,20 @@ GRANT SELECT,DELETE ON TABLE public.usage_hours TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_hours TO eclusa_ingest;
 GRANT SELECT ON TABLE public.usage_hours TO eclusa_reports;
 
+GRANT UPDATE(cost_nanos) ON TABLE public.usage_hours TO eclusa_app;
+
 GRANT SELECT,DELETE ON TABLE public.usage_minutes TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_minutes TO eclusa_ingest;
 GRANT SELECT ON TABLE public.usage_minutes TO eclusa_reports;
+
+GRANT UPDATE(cost_nanos) ON TABLE public.usage_minutes TO eclusa_app;
+
+GRANT SELECT,DELETE ON TABLE public.usage_outcomes TO eclusa_app;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_outcomes TO eclusa_ingest;
+
+GRANT SELECT ON TABLE public.usage_retention TO eclusa_reports;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_retention TO eclusa_ingest;
+GRANT SELECT,DELETE ON TABLE public.usage_retention TO eclusa_app;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.usage_streams TO eclusa_ingest;
 

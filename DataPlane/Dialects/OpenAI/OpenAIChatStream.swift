@@ -38,8 +38,8 @@ package struct OpenAIChatStream {
     private var contentBytes = 0
     private var emptyChoiceBytes = 0
 
-    /// - Parameter awaitsToken: hold everything back until the first token, so that another provider can still be
-    ///   asked when it does not come.
+    /// - Parameter awaitsToken: hold everything back until the first token, so that another provider can
+    ///   still be asked when it does not come.
     package init(wantsUsage: Bool, awaitsToken: Bool = false) {
         self.wantsUsage = wantsUsage
         self.awaitsToken = awaitsToken
