@@ -137,6 +137,8 @@ class RawProvider:
     def __init__(self, port):
         self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.data, self.ended = b"", True
+        # Answers when it has the head, and reads no more.
+        self.is_hasty = False
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -155,6 +157,9 @@ class RawProvider:
                     while b"\r\n\r\n" not in received:
                         received += self.more(connection)
                     head, _, received = received.partition(b"\r\n\r\n")
+                    if self.is_hasty:
+                        connection.sendall(self.data)
+                        time.sleep(20)
                     length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
                                   if line.startswith(b"content-length"))
                     while len(received) < length:
@@ -246,3 +251,31 @@ def test_what_providers_answer_is_passed_on_or_told_broken(eclusa, raw):
                 else:
                     assert status in (502, 504) or outcome.startswith(f"{status} "), what
                     assert is_whole and json.loads(text)["error"]["message"], what
+
+
+def test_a_provider_that_refuses_a_large_request_early_is_heard_at_once(eclusa, raw):
+    raw.data, raw.is_hasty = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\n{}", True
+    try:
+        start = time.monotonic()
+        answer = httpx.post(
+            eclusa.base_url + "/chat/completions", timeout=30, headers={"authorization": f"Bearer {eclusa.key}"},
+            json={"model": "raw", "messages": [{"role": "user", "content": "x" * (24 << 20)}]})
+        assert answer.status_code == 413 and answer.json()["error"]["message"], answer.text
+        assert time.monotonic() - start < 10
+    finally:
+        raw.is_hasty = False
+
+
+@pytest.mark.parametrize("listener", ["gateway", "admin"])
+def test_a_head_that_takes_too_long_is_told_so_however_often_bytes_come(eclusa, listener):
+    with socket.create_connection(("127.0.0.1", eclusa.ports[listener]), timeout=2) as connection:
+        start, received = time.monotonic(), b""
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        while not received and time.monotonic() - start < 20:
+            connection.sendall(b"X: y\r\n")
+            try:
+                received = connection.recv(65536)
+            except TimeoutError:
+                continue
+        assert received.startswith(b"HTTP/1.1 408 "), received[:80]
+        assert b"connection: close" in received and 8 < time.monotonic() - start < 16
