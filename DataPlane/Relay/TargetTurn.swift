@@ -60,8 +60,8 @@ struct TargetTurn {
         attemptsHere = 0
     }
 
-    /// Goes on after a failure: how long to wait first, in nanoseconds; nil when that was the last attempt. An
-    /// account that is used up is answered by the targets that are kept for budgets, once no other is left.
+    /// Goes on after a failure: how long to wait first, in nanoseconds; nil when that was the last attempt.
+    /// An account that is used up is answered by the targets kept for budgets, once no other is left.
     mutating func goOn(
         after failure: CallFailure, at upstream: Upstream, _ now: Int64, _ replan: (TargetUse) -> RoutePlan
     ) -> Int64? {

@@ -49,6 +49,17 @@ struct ListPartTests {
         "shared-prices.list currency", "routes.list affinity", "keys.list strict",
         "identity-providers.list has_client_secret", "identity-providers.list creates_users",
         "shared-identity-providers.list has_client_secret", "shared-identity-providers.list creates_users",
+        // A few of each, of which the states and the rest can be asked for.
+        "alert-rules.list severity", "alert-rules.list unit", "alert-rules.list enabled",
+        "alerts.list severity", "alerts.list unit", "alerts.list kind", "alert-channels.list kind",
+        "alert-channels.list language", "alert-channels.list enabled", "alert-deliveries.list event",
+        "platform-alert-rules.list severity", "platform-alert-rules.list unit",
+        "platform-alert-rules.list enabled", "platform-alerts.list severity", "platform-alerts.list unit",
+        "platform-alerts.list kind", "platform-alert-channels.list kind",
+        "platform-alert-channels.list language", "platform-alert-channels.list enabled",
+        "platform-alert-deliveries.list event", "report-schedules.list group_by",
+        "report-schedules.list period", "report-schedules.list enabled", "report-schedules.list language",
+        "invoices.list currency", "ledger-proofs.list holds",
         // A dozen, which no tenant changes.
         "provider-kinds.list kind", "provider-kinds.list authentication",
         "provider-kinds.list credential_required",

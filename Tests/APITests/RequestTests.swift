@@ -91,10 +91,6 @@ struct RequestTests {
         try await withAdminServer { server in
             let world = try await World(server)
             let base = "/api/v1/tenants/\(world.acme.tenant)"
-            for query in ["/users?email=%00", "/users?name_prefix=a%00"] {
-                let reply = try await server.send(.get, "/api/v1\(query)", token: world.admin)
-                #expect(reply.status == 400, "\(query): \(reply.text)")
-            }
             let bodies: [(String, JSONValue)] = [
                 ("groups", ["name": "n", "description": "x\u{0}y"]),
                 ("service-accounts", ["name": "n", "description": "\u{0}"]),
@@ -113,9 +109,6 @@ struct RequestTests {
                 let reply = try await server.send(.post, "\(base)/\(path)", token: world.admin, body: body)
                 #expect(reply.status == 400, "\(path): \(reply.status) \(reply.text)")
             }
-            let found = try await server.send(
-                .get, "\(base)/scim/v2/Users?filter=userName%20eq%20%22%00%22", token: world.admin)
-            #expect(found.status == 400, "\(found.text)")
             let signIn = try await server.send(
                 .post, "/api/v1/sessions", body: ["email": "a\u{0}@example.com", "password": "x"])
             #expect(signIn.status == 400, "\(signIn.text)")
