@@ -132,13 +132,13 @@ def test_guides_say_what_was_not_run():
         assert re.search(r"[Nn](ot|either was) run here", text), name
 
 
-def tests_of_faults():
+def named_fault_tests():
     """`Folder/File: the beginning of a test's sentence` and `Folder/file.py: test_name`, as the page of faults names them."""
     page = (ROOT / "docs/operating/reliability.md").read_text()
     return re.findall(r"`(\w+/\w+)(\.py)?: ([^`]+)`", page)
 
 
-@pytest.mark.parametrize("place, suffix, name", tests_of_faults(), ids=lambda value: value)
+@pytest.mark.parametrize("place, suffix, name", named_fault_tests(), ids=lambda value: value)
 def test_every_test_of_a_fault_exists(place, suffix, name):
     file = ROOT / "Tests" / (place + (suffix or ".swift"))
     assert file.is_file(), f"there is no {file}"
@@ -149,4 +149,4 @@ def test_every_test_of_a_fault_exists(place, suffix, name):
 def test_most_faults_have_a_test():
     page = (ROOT / "docs/operating/reliability.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith("| ") and " | " in line]
-    assert len(tests_of_faults()) > 45 and len(rows) > 45
+    assert len(named_fault_tests()) > 45 and len(rows) > 45
