@@ -10,16 +10,11 @@ enum DashboardRoutes {
             .get, "/api/v1/dashboards", .needs(.nodesRead, in: .platform), "dashboards.get",
             "Get a short-lived token with which you are a viewer at Grafana", answers: .dashboards
         ) { call throws(OperationError) in try await call.operations.dashboards.access(by: try call.caller) },
-        AdminRoute(
-            method: .get, path: "/.well-known/jwks.json",
-            access: .public(reason: "public keys, for Grafana to check the tokens with."),
-            operationID: "dashboards.keys", summary: "The keys of tokens for Grafana (RFC 7517)", query: nil,
-            body: nil, answer: AnswerShape(status: 200, content: .text(mediaType: "application/jwk-set+json"))
-        ) { call throws(OperationError) in
-            Answer(
-                status: 200, mediaType: "application/jwk-set+json",
-                body: call.operations.dashboards.keySet.bytes)
-        },
+        .one(
+            .get, "/.well-known/jwks.json",
+            .public(reason: "public keys, for Grafana to check the tokens with."), "dashboards.keys",
+            "The keys of tokens for Grafana (RFC 7517)", answers: .dashboardKeys
+        ) { call throws(OperationError) in call.operations.dashboards.keys },
     ]
 }
 
@@ -34,5 +29,35 @@ extension Representation<DashboardAccess> {
                 isMoving: true
             ) { .string($0.token) },
             .init("expires_at", .time, "When the token stops working.", isMoving: true) { .text($0.expires) },
+        ])
+}
+
+extension Representation<[DashboardKey]> {
+    private static let key = ObjectSchema(
+        name: "DashboardKey",
+        members: [
+            MemberSchema(name: "kty", schema: .words(["OKP"]), isRequired: true, summary: "RFC 8037."),
+            MemberSchema(name: "crv", schema: .words(["Ed25519"]), isRequired: true, summary: "Its curve."),
+            MemberSchema(name: "use", schema: .words(["sig"]), isRequired: true, summary: "Signatures."),
+            MemberSchema(name: "alg", schema: .words(["EdDSA"]), isRequired: true, summary: "RFC 8037."),
+            MemberSchema(
+                name: "kid", schema: .text(1...64), isRequired: true, summary: "As tokens name it."),
+            MemberSchema(
+                name: "x", schema: .text(43...43), isRequired: true,
+                summary: "The public key, in base64url without padding."),
+        ])
+
+    static let dashboardKeys = Representation(
+        "DashboardKeys",
+        [
+            .init("keys", .list(.object(key), maximumCount: 8), "Those in use.") { keys in
+                .array(
+                    keys.map { key in
+                        [
+                            "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
+                            "kid": .string(key.id), "x": .string(key.publicKey),
+                        ]
+                    })
+            }
         ])
 }

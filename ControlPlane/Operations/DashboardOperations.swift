@@ -1,6 +1,6 @@
 package import Cryptography
 package import Domain
-package import JSONText
+import JSONText
 
 /// Signs people of the platform in at Grafana: tokens of five minutes that its JWT sign-in takes, and the key
 /// it checks them with. They count nowhere else: their audience and type are their own.
@@ -31,17 +31,15 @@ package struct DashboardTokens: Sendable {
         return (signer.token(claims), Timestamp(microseconds: claims.expires * 1_000_000))
     }
 
-    /// The key as a JSON Web Key Set (RFC 7517, RFC 8037).
-    package var keySet: JSONValue {
-        [
-            "keys": [
-                [
-                    "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": .string(keyID),
-                    "x": .string(Base64.encodeURL(publicKey.rawBytes)),
-                ]
-            ]
-        ]
-    }
+    /// What the tokens are checked with.
+    var keys: [DashboardKey] { [DashboardKey(id: keyID, publicKey: Base64.encodeURL(publicKey.rawBytes))] }
+}
+
+/// A public Ed25519 key as a JSON Web Key has it.
+package struct DashboardKey: Hashable, Sendable {
+    package let id: String
+    /// Base64url without padding.
+    package let publicKey: String
 }
 
 /// How one person gets to the dashboards.
@@ -73,5 +71,5 @@ package struct DashboardOperations {
     }
 
     /// What Grafana checks the tokens with; public.
-    package var keySet: JSONValue { environment.keys.dashboardTokens.keySet }
+    package var keys: [DashboardKey] { environment.keys.dashboardTokens.keys }
 }

@@ -18,7 +18,7 @@ struct DashboardTests {
             let token = try #require(access["token"]?.string)
 
             let keys = try await server.send(.get, "/.well-known/jwks.json")
-            #expect(keys.fields["content-type"] == "application/jwk-set+json")
+            #expect(keys.fields["content-type"] == "application/json")
             let key = try #require(keys.json["keys"]?.array?.first)
             #expect(key["kty"] == "OKP" && key["crv"] == "Ed25519" && key["d"] == nil)
             let text = try #require(key["x"]?.string), name = try #require(key["kid"]?.string)
