@@ -300,7 +300,9 @@ class Ollama:
     shows_fields = False
 
     def __init__(self, url, key):
-        self.sdk = ollama.Client(host=url, headers={"authorization": f"Bearer {key}"}, timeout=20)
+        self.sdk = ollama.Client(host=url, headers={"authorization": f"Bearer {key}"}, timeout=20,
+                                 # As many as the other SDKs: connections that wait for their turn are lost to races in the pool.
+                                 limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100))
 
     def ask(self, model, text, stream=False, **more):
         return self.send(model, [{"role": "user", "content": text}], stream, **more)

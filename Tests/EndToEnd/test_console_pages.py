@@ -62,8 +62,12 @@ def pages(eclusa, called):
     things += [f"{under}/report-schedules/{report}", f"{under}/report-schedules/{report}/edit", f"{under}/usage?by=status&span=24h",
                f"{under}/usage?by=user&span=12m", f"{under}/limits/{limit}", f"{under}/limits/{limit}/edit", f"{under}/alert-channels/{channel}",
                f"{under}/alert-channels/{channel}/edit", f"{under}/alert-rules/{rule}", f"{under}/alert-rules/{rule}/edit"]
-    return ([f"{under}/{page}" for page in TENANT_PAGES] + [f"/platform/{page}" for page in PLATFORM_PAGES]
-            + [f"/account/{page}" for page in ACCOUNT_PAGES] + things)
+    yield ([f"{under}/{page}" for page in TENANT_PAGES] + [f"/platform/{page}" for page in PLATFORM_PAGES]
+           + [f"/account/{page}" for page in ACCOUNT_PAGES] + things)
+    # A budget binds every call of the tests that come.
+    eclusa.admin.login()
+    for thing in (f"/limits/{limit}", f"/alert-rules/{rule}", f"/alert-channels/{channel}", f"/report-schedules/{report}"):
+        eclusa.admin.http.delete("/api/v1" + under + thing).raise_for_status()
 
 
 @pytest.fixture(scope="module")
