@@ -45,6 +45,10 @@ let package = Package(
         system("CSQLite", "SQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         system("CZstd", "Zstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         system("CSodium", "Sodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        .target(
+            name: "CRE2", path: "Shared/C/RE2",
+            cxxSettings: [.unsafeFlags(["-std=gnu++17", "-Wall", "-Wextra"])],
+            linkerSettings: [.linkedLibrary("re2")]),
         system("CHaru", "Haru", pkgConfig: nil, apt: "libhpdf-dev"),
         c("CEventLoops", "Shared/C/EventLoops"),
         c("CDescription", "ControlPlane/Description"),
@@ -56,7 +60,8 @@ let package = Package(
         module("Shared", "JSONText"),
         module("Shared", "Cryptography", ["COpenSSL", "CSodium", "JSONText"]),
         module("Shared", "Contract", ["Domain", "Cryptography", "JSONText", "CZstd"]),
-        module("Shared", "Policy", ["Domain", "Contract"]),
+        module("Shared", "Patterns", ["CRE2", "Domain"]),
+        module("Shared", "Policy", ["Domain", "Contract", "Patterns"]),
         module("Shared", "EventLoops", ["CEventLoops"]),
         module("Shared", "Transport", ["EventLoops", "CEventLoops", "COpenSSL"]),
         module("Shared", "HTTPWire"),
@@ -118,9 +123,8 @@ let package = Package(
         module(
             "ControlPlane", "Operations",
             [
-                "OpenID", "CCatalogue", "Store", "PostgresDriver", "Policy", "Contract", "Cryptography",
-                "Domain",
-                "JSONText",
+                "OpenID", "CCatalogue", "Store", "PostgresDriver", "Policy", "Patterns", "Contract",
+                "Cryptography", "Domain", "JSONText",
                 "EventLoops",
                 "Telemetry",
             ]),
@@ -159,6 +163,8 @@ let package = Package(
         module("DataPlane", "Routing", ["Policy", "Contract", "Domain"]),
         module("DataPlane", "Dialects", ["Cryptography", "Domain", "JSONText", "HTTPWire"]),
         module(
+            "DataPlane", "Guarding", ["Dialects", "Policy", "Patterns", "Contract", "Domain", "JSONText"]),
+        module(
             "DataPlane", "Metering",
             [
                 "LocalStore", "Contract", "Cryptography", "Domain", "HTTPCalling", "HTTPWire", "EventLoops",
@@ -167,7 +173,7 @@ let package = Package(
         module(
             "DataPlane", "Relay",
             [
-                "Admission", "Grants", "Routing", "Dialects", "Metering", "Feed", "HTTPServing",
+                "Admission", "Grants", "Routing", "Dialects", "Guarding", "Metering", "Feed", "HTTPServing",
                 "HTTPCalling",
                 "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy", "Domain",
                 "JSONText", "Telemetry",
@@ -200,6 +206,7 @@ let package = Package(
         tests("CryptographyTests", ["Cryptography", "JSONText", "TestSupport"]),
         tests("ContractTests", ["Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("PolicyTests", ["Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
+        tests("PatternsTests", ["Patterns", "Domain", "TestSupport"]),
         tests(
             "Simulation",
             [
@@ -312,6 +319,11 @@ let package = Package(
             "AdmissionTests", ["Admission", "Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("RoutingTests", ["Routing", "Policy", "Contract", "Domain", "TestSupport"]),
         tests("DialectsTests", ["Dialects", "Cryptography", "Domain", "JSONText", "HTTPWire"]),
+        tests(
+            "GuardingTests",
+            [
+                "Guarding", "Dialects", "Policy", "Patterns", "Contract", "Domain", "JSONText", "TestSupport",
+            ]),
         tests(
             "MeteringTests",
             [

@@ -86,6 +86,10 @@ extension Representation<ExplainedRequest> {
                     + "owner's groups, the owner's, the key's own. What is left of them, their state says."
             ) { .array($0.explanation.limits.map(json)) },
             .init(
+                "guardrails", .list(guardrail, maximumCount: Guardrail.maximumOfTenant),
+                "The guardrails that look at the call."
+            ) { .array($0.explanation.guardrails.map(json)) },
+            .init(
                 "targets", .list(target, maximumCount: Domain.Route.maximumTargets),
                 "By use; those of each in the order they are tried, those of routes inside the route in "
                     + "their places, then those left out. What is drawn by weight at each call stands by "
@@ -119,6 +123,29 @@ extension Representation<ExplainedRequest> {
             "mode": .string(limit.mode.name),
         ]
     }
+
+    private static func json(_ guardrail: GuardrailEntry) -> JSONValue {
+        [
+            "guardrail": .text(guardrail.id), "name": .string(guardrail.name),
+            "kind": .string(guardrail.rule.kind.rawValue), "action": .string(guardrail.rule.action.rawValue),
+            "sides": .array(guardrail.sides.names.map { .string($0) }),
+            "mode": .string(guardrail.mode.rawValue),
+        ]
+    }
+
+    private static let guardrail = Schema.object(
+        ObjectSchema(
+            name: "ExplainedGuardrail",
+            members: [
+                member("guardrail", .id(Guardrail.self), "The guardrail."),
+                member("name", .text(1...200), "What refused callers are told."),
+                member("kind", .words(GuardrailKind.allCases.map(\.rawValue)), "What it looks for."),
+                member("action", .words(GuardrailAction.allCases.map(\.rawValue)), "What it does then."),
+                member(
+                    "sides", .list(.words(GuardrailSides.words.map(\.name)), maximumCount: 2),
+                    "What it looks at."),
+                member("mode", .words(GuardrailMode.allCases.map(\.rawValue)), "Whether it acts."),
+            ]))
 
     private static let limit = Schema.object(
         ObjectSchema(

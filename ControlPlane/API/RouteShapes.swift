@@ -28,6 +28,10 @@ extension Representation<Domain.Route> {
             .init("timeouts", .object(RouteRulesBody.timeoutsShape.schema), "How long a call may take.") {
                 RouteRulesBody.json($0.rules.timeouts)
             },
+            .init(
+                "cache", .nullable(.object(RouteRulesBody.cacheShape.schema)),
+                "Answers given again to the same call; null: none."
+            ) { $0.rules.cache.map(RouteRulesBody.json) ?? .null },
             .init("enabled", .boolean, "Whether applications can use it.") { .boolean($0.isEnabled) },
             .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
             .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
@@ -55,8 +59,11 @@ enum RouteBody {
         "How long a call may take, in place of what its provider says.")
     private static let enabled = Field<Bool>.defaulted(
         "enabled", .flag, to: true, "Whether applications can use it.")
+    private static let cache = Field<RouteCache?>.optional(
+        "cache", RouteRulesBody.cache,
+        "Gives whole answers again to the same call of the tenant; missing: never.")
     static let new = BodyShape(
-        "NewRoute", [name, targets, strategy, affinity, retries, timeouts, enabled])
+        "NewRoute", [name, targets, strategy, affinity, retries, timeouts, cache, enabled])
 
     private static let strategySummary =
         "How it chooses among targets of the same priority: at random by weight, in the listed order "
@@ -75,15 +82,18 @@ enum RouteBody {
     private static let newTimeouts = Field<RouteTimeouts?>.change(
         "timeouts", RouteRulesBody.timeouts, "All of them; what is missing becomes as the provider says.")
     private static let newEnabled = Field<Bool?>.change("enabled", .flag, "Whether applications can use it.")
+    private static let newCache = Field<Edit<RouteCache>>.edit(
+        "cache", RouteRulesBody.cache, "Answers given again to the same call; null: none.")
     static let change = BodyShape(
-        "RouteChange", [newName, newTargets, newStrategy, newAffinity, newRetries, newTimeouts, newEnabled])
+        "RouteChange",
+        [newName, newTargets, newStrategy, newAffinity, newRetries, newTimeouts, newCache, newEnabled])
 
     static func new(_ body: BodyValues) throws(OperationError) -> NewRoute {
         NewRoute(
             name: try body[name], targets: try body[targets],
             rules: RouteRules(
                 strategy: try body[strategy], affinity: try body[affinity], retries: try body[retries],
-                timeouts: try body[timeouts]),
+                timeouts: try body[timeouts], cache: try body[cache]),
             isEnabled: try body[enabled])
     }
 
@@ -95,6 +105,7 @@ enum RouteBody {
         change.affinity = try body[newAffinity]
         change.retries = try body[newRetries]
         change.timeouts = try body[newTimeouts]
+        change.cache = try body[newCache]
         change.isEnabled = try body[newEnabled]
         return change
     }
@@ -157,6 +168,20 @@ enum RouteRulesBody {
             connect: try values[connect], firstByte: try values[firstByte],
             firstToken: try values[firstToken], betweenChunks: try values[betweenChunks],
             total: try values[total])
+    }
+
+    private static let seconds = Field<Int32>.required(
+        "seconds", .integer(RouteCache.allowedSeconds), "How long an answer is kept. Seconds.")
+    private static let maximumBytes = Field<Int32>.defaulted(
+        "maximum_bytes", .integer(RouteCache.allowedBytes), to: RouteCache.usualBytes,
+        "Longer answers are not kept. Bytes.")
+    static let cacheShape = BodyShape("RouteCache", [seconds, maximumBytes])
+    static let cache = Reader<RouteCache>.object(cacheShape) { values throws(OperationError) in
+        RouteCache(seconds: try values[seconds], maximumBytes: try values[maximumBytes])
+    }
+
+    static func json(_ cache: RouteCache) -> JSONValue {
+        [seconds.name: .integer(cache.seconds), maximumBytes.name: .integer(cache.maximumBytes)]
     }
 
     static func json(_ retries: RetryRules) -> JSONValue {

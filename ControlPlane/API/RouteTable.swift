@@ -6,7 +6,7 @@ package enum RouteTable {
         SystemRoutes.all + SessionRoutes.all + UserRoutes.all + TenantRoutes.all
         + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
-        + LimitRoutes.all + AlertRoutes.all + ReportScheduleRoutes.all
+        + LimitRoutes.all + AlertRoutes.all + ReportScheduleRoutes.all + GuardrailRoutes.all
         + UsageRoutes.all + UsageEventRoutes.all + RefusalRoutes.all
         + LedgerRoutes.all + BillingRoutes.all + InvoiceRoutes.all + ReratingRoutes.all
         + ReconciliationRoutes.all + LedgerProofRoutes.all

@@ -115,5 +115,28 @@ extension Representation<LoggedCall> {
             "cost_state", .words(CallFilter.CostState.allCases.map(\.rawValue)),
             "Whether the figures are the provider's own, or there was no price."
         ) { .string($0.costState) },
+        .init(
+            "purpose", .words(["call", "hedge", "mirror"]),
+            "A call; a second target asked for one and not waited for; or a copy, which nobody pays."
+        ) { .string($0.purpose) },
+        .init("from_cache", .boolean, "Whether an answer of before was given again.") {
+            .boolean($0.isCached)
+        },
+        .init(
+            "guardrails", .list(mark, maximumCount: 8), "What guardrails did: which, how, and how often."
+        ) { $0.guardrailMarks.flatMap { try? JSONValue.parse(Array($0.utf8)) } ?? .array([]) },
     ]
+
+    private static let mark = Schema.object(
+        ObjectSchema(
+            name: "GuardrailMark",
+            members: [
+                MemberSchema(
+                    name: "guardrail", schema: .id(Guardrail.self), isRequired: true, summary: "Which one."),
+                MemberSchema(
+                    name: "effect", schema: .words(["observed", "redacted", "blocked"]), isRequired: true,
+                    summary: "What it did."),
+                MemberSchema(
+                    name: "count", schema: .count, isRequired: true, summary: "How often it found it."),
+            ]))
 }

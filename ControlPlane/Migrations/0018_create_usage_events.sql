@@ -26,7 +26,10 @@ create table usage_events (
     ending               text         not null,
     error_code           text,
     attempts             smallint     not null,
-    grants               uuid[]                    -- of the budgets it was held against; null: of none
+    grants               uuid[],                   -- of the budgets it was held against; null: of none
+    purpose              text         not null default 'call',   -- call, hedge, mirror: what was asked for
+    from_cache           boolean      not null default false,    -- nobody was asked
+    guardrail_marks      text                                    -- JSON: which, what, how often; never a text
 ) partition by range (started_at);
 
 create index usage_events_by_tenant on usage_events (tenant_id, started_at desc, id desc);

@@ -28,11 +28,11 @@ create function prove_ledger(first date, last date)
 returns table (tenant_id uuid, day date, what text, expected numeric, found numeric)
 language sql stable as $$
     with events as (
-        select event.tenant_id, (started_at at time zone 'UTC')::date as day, count(*) as calls,
-               sum(cost_nanos) as cost
+        select event.tenant_id, (started_at at time zone 'UTC')::date as day,
+               count(*) filter (where purpose = 'call') as calls, sum(cost_nanos) as cost
           from usage_events as event
          where started_at >= first::timestamp at time zone 'UTC'
-           and started_at < (last + 1)::timestamp at time zone 'UTC'
+           and started_at < (last + 1)::timestamp at time zone 'UTC' and purpose <> 'mirror'
          group by 1, 2
         union all
         select correction.tenant_id, (started_at at time zone 'UTC')::date, 0, sum(cost_nanos)

@@ -160,6 +160,12 @@ static const char m0081[] = {
 static const char m0082[] = {
 #embed "0082_create_report_schedules.sql"
 };
+static const char m0087[] = {
+#embed "0087_create_guardrails.sql"
+};
+static const char m0089[] = {
+#embed "0089_add_cache_to_routes.sql"
+};
 
 static const struct migration all[] = {
     {"0001_create_tenants", m0001, sizeof m0001},
@@ -215,6 +221,8 @@ static const struct migration all[] = {
     {"0080_create_alerts", m0080, sizeof m0080},
     {"0081_create_usage_outcomes", m0081, sizeof m0081},
     {"0082_create_report_schedules", m0082, sizeof m0082},
+    {"0087_create_guardrails", m0087, sizeof m0087},
+    {"0089_add_cache_to_routes", m0089, sizeof m0089},
 };
 
 const struct migration *const migrations = all;

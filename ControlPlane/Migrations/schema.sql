@@ -238,11 +238,11 @@ CREATE FUNCTION public.prove_ledger(first date, last date) RETURNS TABLE(tenant_
     LANGUAGE sql STABLE
     AS $$
     with events as (
-        select event.tenant_id, (started_at at time zone 'UTC')::date as day, count(*) as calls,
-               sum(cost_nanos) as cost
+        select event.tenant_id, (started_at at time zone 'UTC')::date as day,
+               count(*) filter (where purpose = 'call') as calls, sum(cost_nanos) as cost
           from usage_events as event
          where started_at >= first::timestamp at time zone 'UTC'
-           and started_at < (last + 1)::timestamp at time zone 'UTC'
+           and started_at < (last + 1)::timestamp at time zone 'UTC' and purpose <> 'mirror'
          group by 1, 2
         union all
         select correction.tenant_id, (started_at at time zone 'UTC')::date, 0, sum(cost_nanos)
@@ -851,6 +851,34 @@ CREATE TABLE public.groups (
 );
 
 ALTER TABLE ONLY public.groups FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.guardrails (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL,
+    workspace_id uuid,
+    route_id uuid,
+    key_id uuid,
+    kind text NOT NULL,
+    action text NOT NULL,
+    sides text[] NOT NULL,
+    mode text NOT NULL,
+    enabled boolean NOT NULL,
+    texts text[] NOT NULL,
+    personal_data text[] NOT NULL,
+    maximum_messages bigint,
+    maximum_characters bigint,
+    maximum_tokens bigint,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT guardrail_bounds_are_positive CHECK ((LEAST(maximum_messages, maximum_characters, maximum_tokens) > 0)),
+    CONSTRAINT guardrail_has_one_subject CHECK ((num_nonnulls(workspace_id, route_id, key_id) <= 1)),
+    CONSTRAINT guardrail_lists_are_short CHECK ((((cardinality(sides) >= 1) AND (cardinality(sides) <= 2)) AND (cardinality(texts) <= 100) AND (cardinality(personal_data) <= 20))),
+    CONSTRAINT guardrail_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT guardrail_words_fit CHECK ((((octet_length(kind) >= 1) AND (octet_length(kind) <= 40)) AND ((octet_length(action) >= 1) AND (octet_length(action) <= 40)) AND ((octet_length(mode) >= 1) AND (octet_length(mode) <= 40))))
+);
+
+ALTER TABLE ONLY public.guardrails FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.idempotency_keys (
     caller_id uuid NOT NULL,
@@ -1522,7 +1550,10 @@ CREATE TABLE public.routes (
     total_ms integer,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    cache_seconds integer,
+    cache_maximum_bytes integer,
     CONSTRAINT route_attempts_are_in_range CHECK ((((attempts >= 1) AND (attempts <= 10)) AND ((attempts_per_target >= 1) AND (attempts_per_target <= 5)))),
+    CONSTRAINT route_cache_is_whole CHECK ((((cache_seconds IS NULL) = (cache_maximum_bytes IS NULL)) AND ((cache_seconds >= 1) AND (cache_seconds <= 604800)) AND ((cache_maximum_bytes >= 1024) AND (cache_maximum_bytes <= 1048576)))),
     CONSTRAINT route_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 128))),
     CONSTRAINT route_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, first_token_ms, between_chunks_ms, total_ms) > 0)),
     CONSTRAINT route_waits_are_in_range CHECK ((((backoff_ms >= 0) AND (backoff_ms <= 10000)) AND ((hedge_after_ms >= 0) AND (hedge_after_ms <= 600000)))),
@@ -1797,7 +1828,10 @@ CREATE TABLE public.usage_events (
     ending text NOT NULL,
     error_code text,
     attempts smallint NOT NULL,
-    grants uuid[]
+    grants uuid[],
+    purpose text DEFAULT 'call'::text NOT NULL,
+    from_cache boolean DEFAULT false NOT NULL,
+    guardrail_marks text
 )
 PARTITION BY RANGE (started_at);
 
@@ -1829,7 +1863,10 @@ CREATE TABLE public.usage_events_default (
     ending text NOT NULL,
     error_code text,
     attempts smallint NOT NULL,
-    grants uuid[]
+    grants uuid[],
+    purpose text DEFAULT 'call'::text NOT NULL,
+    from_cache boolean DEFAULT false NOT NULL,
+    guardrail_marks text
 );
 
 ALTER TABLE ONLY public.usage_events_default FORCE ROW LEVEL SECURITY;
@@ -2012,6 +2049,12 @@ ALTER TABLE ONLY public.group_members
 
 ALTER TABLE ONLY public.groups
     ADD CONSTRAINT groups_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.guardrails
+    ADD CONSTRAINT guardrail_name_is_unique UNIQUE (tenant_id, name);
+
+ALTER TABLE ONLY public.guardrails
+    ADD CONSTRAINT guardrails_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller_id, key);
@@ -2312,6 +2355,12 @@ CREATE INDEX group_members_by_user ON public.group_members USING btree (user_id)
 
 CREATE UNIQUE INDEX group_name_is_unique ON public.groups USING btree (tenant_id, lower(name));
 
+CREATE INDEX guardrails_by_key ON public.guardrails USING btree (tenant_id, key_id) WHERE (key_id IS NOT NULL);
+
+CREATE INDEX guardrails_by_route ON public.guardrails USING btree (tenant_id, route_id) WHERE (route_id IS NOT NULL);
+
+CREATE INDEX guardrails_by_workspace ON public.guardrails USING btree (tenant_id, workspace_id) WHERE (workspace_id IS NOT NULL);
+
 CREATE INDEX idempotency_keys_by_expiry ON public.idempotency_keys USING btree (expires_at);
 
 CREATE UNIQUE INDEX identity_provider_id_is_unique ON public.identity_providers USING btree (id);
@@ -2442,6 +2491,8 @@ CREATE TRIGGER post_entries AFTER INSERT ON public.ledger_entries REFERENCING NE
 
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE ON public.group_members FOR EACH ROW EXECUTE FUNCTION public.stamp_group_member();
 
+CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.guardrails FOR EACH ROW EXECUTE FUNCTION public.stamp_row_of_tenant();
+
 CREATE TRIGGER stamp_change AFTER INSERT ON public.keys REFERENCING NEW TABLE AS changed_keys FOR EACH STATEMENT EXECUTE FUNCTION public.stamp_keys();
 
 CREATE TRIGGER stamp_change AFTER INSERT OR DELETE OR UPDATE ON public.limits FOR EACH ROW EXECUTE FUNCTION public.stamp_limit();
@@ -2540,6 +2591,18 @@ ALTER TABLE ONLY public.group_members
 
 ALTER TABLE ONLY public.group_members
     ADD CONSTRAINT group_member_is_of_a_group FOREIGN KEY (tenant_id, group_id) REFERENCES public.groups(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.guardrails
+    ADD CONSTRAINT guardrail_belongs_to_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id);
+
+ALTER TABLE ONLY public.guardrails
+    ADD CONSTRAINT guardrail_key_exists FOREIGN KEY (tenant_id, key_id) REFERENCES public.keys(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.guardrails
+    ADD CONSTRAINT guardrail_route_exists FOREIGN KEY (tenant_id, route_id) REFERENCES public.routes(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.guardrails
+    ADD CONSTRAINT guardrail_workspace_exists FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.identity_providers
     ADD CONSTRAINT identity_provider_is_of_a_tenant FOREIGN KEY (tenant_id) REFERENCES public.tenants(id) ON DELETE CASCADE;
@@ -2709,6 +2772,8 @@ ALTER TABLE public.group_members ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.groups ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.guardrails ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.identity_provider_roles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.identity_providers ENABLE ROW LEVEL SECURITY;
@@ -2806,6 +2871,8 @@ CREATE POLICY tenant_isolation ON public.grants USING ((tenant_id = ( SELECT pub
 CREATE POLICY tenant_isolation ON public.group_members USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.groups USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.guardrails USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.identity_provider_roles USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -3011,6 +3078,10 @@ GRANT SELECT ON TABLE public.group_members TO eclusa_publisher;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.groups TO eclusa_app;
 GRANT SELECT ON TABLE public.groups TO eclusa_reports;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.guardrails TO eclusa_app;
+GRANT SELECT ON TABLE public.guardrails TO eclusa_publisher;
+GRANT SELECT ON TABLE public.guardrails TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO eclusa_app;
 

@@ -104,6 +104,7 @@ package struct ExplainOperations {
         content.routes = try await SnapshotExport.routes(of: own, connection)
         content.limits = try await SnapshotExport.limits(of: own, connection)
         content.groups = try await SnapshotExport.groups(of: own, connection)
+        content.guardrails = try await SnapshotExport.guardrails(of: own, connection)
         content.prices = try await SnapshotExport.prices(of: usable, at: now, connection)
         content.keys = try await SnapshotExport.keys(named: [key.publicID], at: now, connection)
         var names: [ProviderID: String] = [:]

@@ -50,6 +50,7 @@ package struct Operations {
     package var reportSchedules: ReportScheduleOperations {
         ReportScheduleOperations(environment: environment)
     }
+    package var guardrails: GuardrailOperations { GuardrailOperations(environment: environment) }
     package var mails: MailOperations { MailOperations(environment: environment) }
     package var nodes: NodeOperations { NodeOperations(environment: environment) }
     package var joinTokens: JoinTokenOperations { JoinTokenOperations(environment: environment) }

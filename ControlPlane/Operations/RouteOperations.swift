@@ -26,6 +26,7 @@ package struct RouteChange: Sendable {
     package var affinity: RouteAffinity?
     package var retries: RetryRules?
     package var timeouts: RouteTimeouts?
+    package var cache: Edit<RouteCache> = .keep
     package var isEnabled: Bool?
 
     package init() {}
@@ -83,6 +84,11 @@ package struct RouteOperations {
             route.rules.affinity = change.affinity ?? route.rules.affinity
             route.rules.retries = change.retries ?? route.rules.retries
             route.rules.timeouts = change.timeouts ?? route.rules.timeouts
+            switch change.cache {
+            case .keep: break
+            case .clear: route.rules.cache = nil
+            case .set(let cache): route.rules.cache = cache
+            }
             try check(Route.problems(name: route.name, targets: route.targets, rules: route.rules))
             if change.targets != nil { try await Self.checkGraph(route, connection) }
             route.updatedAt = environment.clock.now()
@@ -121,6 +127,7 @@ package struct RouteOperations {
         [
             "name": .string(route.name), "enabled": .boolean(route.isEnabled),
             "strategy": .string(route.rules.strategy.rawValue),
+            "cache_seconds": route.rules.cache.map { .number(JSONNumber(Int64($0.seconds))) } ?? .null,
             "targets": .array(
                 route.targets.map { target in
                     let name = target.model?.description ?? target.route?.description ?? ""

@@ -81,6 +81,7 @@ extension RolloutOperations {
                 for entry in shard.providers { entries[entry.id.description] = entry.hashValue }
                 for entry in shard.routes { entries[entry.id.description] = entry.hashValue }
                 for entry in shard.prices { entries[entry.id.description] = entry.hashValue }
+                for entry in shard.guardrails { entries[entry.id.description] = entry.hashValue }
             }
             return entries
         }

@@ -197,6 +197,7 @@ extension Shard {
             shard.prices.removeAll { owners.contains($0.tenant) }
             shard.limits.removeAll { owners.contains($0.tenant) }
             shard.groups.removeAll { owners.contains($0.tenant) }
+            shard.guardrails.removeAll { owners.contains($0.tenant) }
         }
         shard.keys.removeAll { scope.contains($0.publicID, of: $0.tenant) }
         return shard
@@ -212,6 +213,7 @@ extension Shard {
         shard.prices.removeAll { !owners.contains($0.tenant) }
         shard.limits.removeAll { !owners.contains($0.tenant) }
         shard.groups.removeAll { !owners.contains($0.tenant) }
+        shard.guardrails.removeAll { !owners.contains($0.tenant) }
         return shard
     }
 
@@ -233,6 +235,7 @@ extension Shard {
         prices += other.prices
         limits += other.limits
         groups += other.groups
+        guardrails += other.guardrails
     }
 }
 
@@ -270,5 +273,6 @@ extension SnapshotContent {
         prices += shard.prices
         limits += shard.limits
         groups += shard.groups
+        guardrails += shard.guardrails
     }
 }

@@ -117,6 +117,7 @@ enum SnapshotReading {
         content.prices = try await SnapshotExport.prices(of: owners, at: now, connection)
         content.limits = try await SnapshotExport.limits(of: owners, connection)
         content.groups = try await SnapshotExport.groups(of: owners, connection)
+        content.guardrails = try await SnapshotExport.guardrails(of: owners, connection)
         var unsealed: [(StoredCredential, ProviderID, TenantID?)] = []
         for exported in try await SnapshotExport.providers(of: owners, connection) {
             let provider = exported.provider

@@ -121,6 +121,7 @@ package enum AlertConditionStore {
                             0)::int8, count(*)
               from usage_events
              where tenant_id = \(tenant) and started_at >= \(moment) and status_code < 400
+                   and purpose = 'call'
                    \(fragment: condition(match))
             """)
         guard let row = rows.first else { return (0, 0) }

@@ -31,6 +31,7 @@ package enum NounLock {
         "channel": Table(name: "alert_channels", isOfTenant: true),
         "report": Table(name: "report_schedules", isOfTenant: true),
         "delivery": Table(name: "alert_deliveries", isOfTenant: true),
+        "guard": Table(name: "guardrails", isOfTenant: true),
         "invoice": Table(name: "invoices", isOfTenant: true),
         "node": Table(name: "nodes", isOfTenant: false),
         "join": Table(name: "join_tokens", isOfTenant: false),

@@ -113,7 +113,9 @@ package enum ReratingStore {
                                     and former.id = event.price_id
                                     and event.cost_nanos > 0), 0)
                            + coalesce(corrected.provider_cost, 0) as old_base
-                  from (select * from usage_events where \(fragment: calls)) as event
+                  from (select *
+                          from usage_events
+                         where purpose <> 'mirror' and \(fragment: calls)) as event
                   left join corrected on corrected.event_id = event.id
                  cross join lateral (select prices as price
                                        from prices

@@ -8,7 +8,7 @@ package enum RouteStore {
         route.tenant_id, route.id, route.name, route.enabled, route.created_at, route.updated_at,
         route.strategy, route.affinity, route.attempts, route.attempts_per_target, route.backoff_ms,
         route.hedge_after_ms, route.connect_ms, route.first_byte_ms, route.first_token_ms,
-        route.between_chunks_ms, route.total_ms
+        route.between_chunks_ms, route.total_ms, route.cache_seconds, route.cache_maximum_bytes
         """
     /// Behind `routeColumns`.
     static let targetColumns: SQL =
@@ -17,7 +17,7 @@ package enum RouteStore {
         target.tags, target.minimum_input, target.maximum_input, target.needs, target.days,
         target.from_minute, target.until_minute, target.parameter_names, target.parameter_values
         """
-    static let targetPosition = 17
+    static let targetPosition = 19
     static let targetColumnCount = 14
 
     /// Fails on `Constraint.targetModelExists` when a target is neither the tenant's own model nor the
@@ -31,13 +31,14 @@ package enum RouteStore {
             with route as (
                 insert into routes (tenant_id, id, name, enabled, strategy, affinity, attempts,
                                     attempts_per_target, backoff_ms, hedge_after_ms, connect_ms,
-                                    first_byte_ms, first_token_ms, between_chunks_ms, total_ms, created_at,
-                                    updated_at)
+                                    first_byte_ms, first_token_ms, between_chunks_ms, total_ms,
+                                    cache_seconds, cache_maximum_bytes, created_at, updated_at)
                 values (\(route.tenant), \(route.id), \(route.name), \(route.isEnabled),
                         \(rules.strategy.rawValue), \(rules.affinity.rawValue), \(retries.attempts),
                         \(retries.attemptsPerTarget), \(retries.backoff), \(retries.hedgeAfter),
                         \(timeouts.connect), \(timeouts.firstByte), \(timeouts.firstToken),
-                        \(timeouts.betweenChunks), \(timeouts.total), \(route.createdAt), \(route.updatedAt))
+                        \(timeouts.betweenChunks), \(timeouts.total), \(rules.cache?.seconds),
+                        \(rules.cache?.maximumBytes), \(route.createdAt), \(route.updatedAt))
                 returning tenant_id, id
             )
             \(fragment: inserted(targets: route))
@@ -105,6 +106,8 @@ package enum RouteStore {
                        connect_ms = \(timeouts.connect), first_byte_ms = \(timeouts.firstByte),
                        first_token_ms = \(timeouts.firstToken),
                        between_chunks_ms = \(timeouts.betweenChunks), total_ms = \(timeouts.total),
+                       cache_seconds = \(rules.cache?.seconds),
+                       cache_maximum_bytes = \(rules.cache?.maximumBytes),
                        updated_at = \(route.updatedAt)
                  where tenant_id = \(route.tenant) and id = \(route.id)
                    and updated_at = coalesce(\(expecting), updated_at)
@@ -236,12 +239,16 @@ package enum RouteStore {
             connect: try row.optionalInt32(12), firstByte: try row.optionalInt32(13),
             firstToken: try row.optionalInt32(14), betweenChunks: try row.optionalInt32(15),
             total: try row.optionalInt32(16))
+        var cache: RouteCache?
+        if let seconds = try row.optionalInt32(17), let bytes = try row.optionalInt32(18) {
+            cache = RouteCache(seconds: seconds, maximumBytes: bytes)
+        }
         return Route(
             id: try row.id(1), tenant: try row.id(0), name: try row.text(2), targets: targets,
             rules: RouteRules(
                 strategy: try row.value(6, RouteStrategy.init(rawValue:)),
                 affinity: try row.value(7, RouteAffinity.init(rawValue:)), retries: retries,
-                timeouts: timeouts),
+                timeouts: timeouts, cache: cache),
             isEnabled: try row.bool(3), createdAt: try row.timestamp(4), updatedAt: try row.timestamp(5))
     }
 

@@ -11,7 +11,7 @@ package enum SnapshotExport {
 
     /// Whose rows are asked for; nil: everybody's.
     package struct Owners: Sendable {
-        fileprivate let ids: [TenantID]
+        let ids: [TenantID]
 
         /// nil among them stands for the platform.
         package init(_ owners: some Sequence<TenantID?>) { ids = owners.map(TenantID.owner) }

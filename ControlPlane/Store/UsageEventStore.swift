@@ -1,3 +1,4 @@
+import Contract
 package import Domain
 package import PostgresDriver
 
@@ -27,6 +28,24 @@ package struct LoggedCall: Hashable, Sendable {
     package let ending: String
     package let errorCode: String?
     package let attempts: Int
+    /// `call`, `hedge` or `mirror`.
+    package let purpose: String
+    /// Nobody was asked: an answer of before was given again.
+    package let isCached: Bool
+    /// What guardrails did, as JSON; nil: none did anything.
+    package let guardrailMarks: String?
+}
+
+extension GuardrailMark {
+    /// As the table has them; nil when there are none.
+    static func json(_ marks: [GuardrailMark]) -> String? {
+        if marks.isEmpty { return nil }
+        // Identifiers, words and numbers: nothing to escape.
+        let items = marks.map {
+            #"{"guardrail":"\#($0.guardrail)","effect":"\#($0.effect.name)","count":\#($0.count)}"#
+        }
+        return "[" + items.joined(separator: ",") + "]"
+    }
 }
 
 /// Which calls of a tenant; what is nil does not matter.
@@ -58,7 +77,7 @@ extension UsageStore {
     private static let callColumns: SQL = """
         id, started_at, workspace_id, key_id, route_id, provider_id, model_id, node_id, endpoint, latency_us,
         first_byte_us, input_tokens, cached_input_tokens, output_tokens, cost_nanos, cost_state, status_code,
-        streamed, ending, error_code, attempts
+        streamed, ending, error_code, attempts, purpose, from_cache, guardrail_marks
         """
 
     /// A tenant's calls, the newest first, at most `maximumCalls`; `before`: only those behind this one.
@@ -121,6 +140,8 @@ extension UsageStore {
             cachedInputTokens: try row.int64(12), outputTokens: try row.int64(13),
             cost: NanoUSD(nanos: try row.int64(14)), costState: try row.text(15),
             status: try row.int(16), isStream: try row.bool(17), ending: try row.text(18),
-            errorCode: try row.optionalText(19), attempts: try row.int(20))
+            errorCode: try row.optionalText(19), attempts: try row.int(20),
+            purpose: try row.text(21), isCached: try row.bool(22),
+            guardrailMarks: try row.optionalText(23))
     }
 }

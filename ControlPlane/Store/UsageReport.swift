@@ -118,12 +118,16 @@ extension UsageStore {
         """
         select * from (
             select tenant_id, date_trunc(\(table.step.rawValue), started_at, 'UTC') as starts_at,
-                   workspace_id, key_id, route_id, provider_id, model_id, status_code, 1 as calls,
-                   (error_code is not null or status_code >= 400)::int as failed_calls,
-                   (cost_state = 'estimated')::int as estimated_calls, input_tokens, cached_input_tokens,
-                   cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, latency_us, first_byte_us
+                   workspace_id, key_id, route_id, provider_id, model_id, status_code,
+                   (purpose = 'call')::int as calls,
+                   (purpose = 'call'
+                    and (error_code is not null or status_code >= 400))::int as failed_calls,
+                   (purpose = 'call' and cost_state = 'estimated')::int as estimated_calls, input_tokens,
+                   cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos,
+                   latency_us * (purpose = 'call')::int as latency_us,
+                   first_byte_us * (purpose = 'call')::int as first_byte_us
               from usage_events
-             where started_at >= \(table.from) and started_at < \(table.to)
+             where started_at >= \(table.from) and started_at < \(table.to) and purpose <> 'mirror'
         ) as calls
         """
     }

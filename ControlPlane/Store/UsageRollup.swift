@@ -24,7 +24,7 @@ struct UsageRollup {
                 tenant: event.tenant, minute: event.startedAt.startOfMinute, workspace: event.workspace,
                 key: event.key, route: event.route, provider: event.provider, model: event.model)
             sums[key, default: UsageTotals()].add(event)
-            outcomes.add(event)
+            if event.purpose == .call { outcomes.add(event) }
             let last = lastUses[event.key]
             if last.map({ $0.at < event.startedAt }) ?? true {
                 lastUses[event.key] = (event.tenant, event.startedAt)

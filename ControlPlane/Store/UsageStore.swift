@@ -76,11 +76,13 @@ package enum UsageStore {
             """)
         let events = batch.isRecovered ? try await unknown(batch.events, connection) : batch.events
         if !events.isEmpty { try await copy(events, of: batch.node, connection) }
-        try await UsageRollup(events).write(connection)
+        // Copies of calls are nobody's to pay: they stand among the events, and in no sum.
+        let billed = events.filter { $0.purpose != .mirror }
+        try await UsageRollup(billed).write(connection)
         // Counters of refusals have no identity: what was recovered may have been counted.
         if !batch.isRecovered { try await RefusalStore.take(batch, connection) }
         try await GrantSettlement(events).write(of: batch.node, connection)
-        try await UsagePosting(events, at: now).write(connection)
+        try await UsagePosting(billed, at: now).write(connection)
         return .acknowledged(sequence: batch.sequence)
     }
 
@@ -120,10 +122,10 @@ package enum UsageStore {
                 tenant_id, id, started_at, workspace_id, key_id, route_id, provider_id, model_id, price_id,
                 node_id, endpoint, latency_us, first_byte_us, input_tokens, cached_input_tokens,
                 cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, cost_state, status_code,
-                streamed, ending, error_code, attempts, grants
+                streamed, ending, error_code, attempts, grants, purpose, from_cache, guardrail_marks
             ) from stdin (format binary)
             """
-        _ = try await connection.copyIn(statement, columns: 26, events) { event, row in
+        _ = try await connection.copyIn(statement, columns: 29, events) { event, row in
             row.append(event.tenant)
             row.append(event.id)
             row.append(timestampMicroseconds: event.startedAt.microseconds)
@@ -150,6 +152,9 @@ package enum UsageStore {
             row.append(event.errorCode)
             row.append(Int16(event.attempts))
             row.append(event.grants.isEmpty ? nil : event.grants)
+            row.append(event.purpose.name)
+            row.append(event.isCached)
+            row.append(GuardrailMark.json(event.marks))
         }
     }
 }

@@ -25,16 +25,19 @@ package struct UsageTotals: Hashable, Sendable {
             let (sum, overflow) = left.addingReportingOverflow(right)
             return overflow ? .max : sum
         }
-        calls += 1
-        if event.errorCode != nil || event.status >= 400 { failedCalls += 1 }
-        if event.costState == .estimated { estimatedCalls += 1 }
+        // A second target of a call costs, and is no call.
+        if event.purpose == .call {
+            calls += 1
+            if event.errorCode != nil || event.status >= 400 { failedCalls += 1 }
+            if event.costState == .estimated { estimatedCalls += 1 }
+            latencyMicroseconds = plus(latencyMicroseconds, Int64(event.latencyMicroseconds))
+            firstByteMicroseconds = plus(firstByteMicroseconds, Int64(event.firstByteMicroseconds))
+        }
         inputTokens = plus(inputTokens, event.usage.input)
         cachedInputTokens = plus(cachedInputTokens, event.usage.cachedInput)
         cacheWriteTokens = plus(cacheWriteTokens, event.usage.cacheWrite)
         outputTokens = plus(outputTokens, event.usage.output)
         reasoningTokens = plus(reasoningTokens, event.usage.reasoning)
         cost = NanoUSD(nanos: plus(cost.nanos, event.cost.nanos))
-        latencyMicroseconds = plus(latencyMicroseconds, Int64(event.latencyMicroseconds))
-        firstByteMicroseconds = plus(firstByteMicroseconds, Int64(event.firstByteMicroseconds))
     }
 }

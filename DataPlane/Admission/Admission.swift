@@ -34,6 +34,8 @@ package final class Admission {
             by: self)
     }
 
+    /// The id of a further event of a call.
+    func makeID(at now: Timestamp) -> UsageEventID { UsageEventID(at: now, using: &identifiers) }
     /// The right to pass one call through to a provider of the caller's tenant, by its name.
     package func admit(
         _ bearer: UnsafeRawBufferPointer?, passingTo provider: String, from origin: CallOrigin,

@@ -35,7 +35,9 @@ package struct CallClaims: Sendable {
         case .inputTokens, .outputTokens, .totalTokens, .cost:
             let isStrict = terms.kind == .budget && terms.mode == .enforce
             let size = isStrict ? sizes.worst : sizes.expected
-            amount = terms.metric.amount(of: size.usage, cost: size.cost)
+            let (all, overflow) = terms.metric.amount(of: size.usage, cost: size.cost)
+                .multipliedReportingOverflow(by: sizes.copies)
+            amount = overflow ? .max : all
             if isStrict, terms.metric != .inputTokens {
                 bindsOutput = true
                 if sizes.extent.maximumOutput == nil { imposedOutput = Self.imposedOutputTokens }
@@ -53,6 +55,11 @@ struct CallSizes {
     let now: Timestamp
     let learned: Int64?
     let use: TargetUse?
+
+    /// Where a second target may be asked as well, both may charge.
+    var copies: Int64 {
+        admitted.route.rules.retries.hedgeAfter > 0 && admitted.route.targets.count > 1 ? 2 : 1
+    }
 
     private(set) lazy var worst = size(
         extent.worst(imposing: CallClaims.imposedOutputTokens), rounding: true)

@@ -34,6 +34,14 @@ package struct Permit: ~Copyable {
         Self.event(id, outcome, grants, of: admitted, endpoint, at: admittedAt)
     }
 
+    /// Turns what another provider was asked for on this call's account into an event of its own; also after
+    /// the permit is gone.
+    package func aside() -> (_ outcome: CallOutcome, _ grants: [GrantID]) -> UsageEvent {
+        let admitted = admitted, endpoint = endpoint, admittedAt = admittedAt
+        let id = admission.makeID(at: admittedAt)
+        return { Self.event(id, $0, $1, of: admitted, endpoint, at: admittedAt) }
+    }
+
     /// What becomes of the call if this process is killed while it runs: an estimate, made when it is asked
     /// for, since few are.
     package func ifKilled(
@@ -56,9 +64,11 @@ package struct Permit: ~Copyable {
         _ endpoint: Endpoint, at admittedAt: Timestamp
     ) -> UsageEvent {
         let key = admitted.key.record
-        let price = outcome.target.price(at: admittedAt)
+        // What was kept costs nothing: nobody was asked.
+        let price = outcome.isCached ? nil : outcome.target.price(at: admittedAt)
         let state: UsageEvent.CostState =
-            price == nil ? .unpriced : outcome.isEstimated ? .estimated : .settled
+            outcome.isCached
+            ? .settled : price == nil ? .unpriced : outcome.isEstimated ? .estimated : .settled
         return UsageEvent(
             id: id, tenant: key.tenant, workspace: key.workspace, key: key.id, route: admitted.route.id,
             provider: outcome.target.provider.id, model: outcome.target.entry.model, price: price?.id,
@@ -68,7 +78,8 @@ package struct Permit: ~Copyable {
             cost: price.map { outcome.target.cost(of: outcome.usage, by: $0) } ?? .zero, costState: state,
             status: outcome.status,
             isStream: outcome.isStream, ending: outcome.ending, errorCode: outcome.error?.code,
-            attempts: outcome.attempts, grants: grants)
+            attempts: outcome.attempts, grants: grants, purpose: outcome.purpose,
+            isCached: outcome.isCached, marks: outcome.marks)
     }
 }
 
@@ -87,6 +98,11 @@ package struct CallOutcome {
     package var attempts: UInt8
     package var latencyMicroseconds: UInt32
     package var firstByteMicroseconds: UInt32
+    package var purpose = CallPurpose.call
+    /// Nobody was asked: an answer of before was given again.
+    package var isCached = false
+    /// What guardrails did.
+    package var marks: [GuardrailMark] = []
 
     package init(
         target: CompiledTarget, usage: TokenUsage = .zero, isEstimated: Bool = false,

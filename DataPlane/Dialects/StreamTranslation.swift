@@ -33,11 +33,20 @@ package struct StreamTranslation {
     /// Native bytes that wait for the bill.
     private var held: [UInt8] = []
     private var hasReason = false
+    private let filter: (any EventFilter)?
 
-    package init(from format: ProviderFormat, to form: CallForm, _ context: AnswerContext) {
+    /// - Parameters:
+    ///   - filter: sees every event before it is written.
+    ///   - isRewritten: events are written anew also where they could go as they came, since the filter may
+    ///     change them.
+    package init(
+        from format: ProviderFormat, to form: CallForm, _ context: AnswerContext,
+        filter: (any EventFilter)? = nil, isRewritten: Bool = false
+    ) {
         reader = format.eventReader
         writer = form.eventWriter(context)
-        isNative = format.isNative(to: form)
+        isNative = format.isNative(to: form) && !isRewritten
+        self.filter = filter
         framing = format.framing
     }
 
@@ -173,16 +182,19 @@ package struct StreamTranslation {
     private mutating func pass(_ events: [CanonicalEvent], _ output: inout [UInt8]) {
         for event in events {
             note(event)
-            switch event {
-            case .failure(let complaint):
-                ending = .failed(complaint)
-                return
-            case .end: ending = .done
-            case .finish:
-                hasReason = true
-                if !isNative { writer.write(event, to: &output) }
-            default: if !isNative { writer.write(event, to: &output) }
-            }
+            for event in filter?.take(event) ?? [event] { pass(event, &output) }
+            if ending != .open && ending != .done { return }
+        }
+    }
+
+    private mutating func pass(_ event: CanonicalEvent, _ output: inout [UInt8]) {
+        switch event {
+        case .failure(let complaint): ending = .failed(complaint)
+        case .end: ending = .done
+        case .finish:
+            hasReason = true
+            if !isNative { writer.write(event, to: &output) }
+        default: if !isNative { writer.write(event, to: &output) }
         }
     }
 

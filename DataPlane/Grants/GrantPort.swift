@@ -99,9 +99,21 @@ package struct Reservation: ~Copyable {
     }
 
     /// Gives everything back and charges what was used. Call it once the usage event is durable.
-    package consuming func settle(_ event: UsageEvent) {
+    ///
+    /// - Parameter others: events of the same call about further providers.
+    package consuming func settle(_ event: UsageEvent, and others: [UsageEvent] = []) {
         if holds.isEmpty { return }
-        port.settle(holds, (event.usage, event.cost))
+        var (usage, cost) = (event.usage, event.cost)
+        for other in others {
+            usage = TokenUsage(
+                input: usage.input + other.usage.input,
+                cachedInput: usage.cachedInput + other.usage.cachedInput,
+                cacheWrite: usage.cacheWrite + other.usage.cacheWrite,
+                output: usage.output + other.usage.output,
+                reasoning: usage.reasoning + other.usage.reasoning)
+            cost = cost.adding(other.cost) ?? cost
+        }
+        port.settle(holds, (usage, cost))
         holds = []
     }
 }

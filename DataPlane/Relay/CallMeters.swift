@@ -1,5 +1,6 @@
 import Contract
 import Domain
+import Guarding
 package import Telemetry
 
 /// One loop's part of the gateway's metrics. Loop thread; an increment is a few nanoseconds.
@@ -19,6 +20,11 @@ package final class CallMeters {
     private let passedAnswers: CounterCell
     private var byProvider: [ProviderID: [CounterCell]] = [:]
     let inFlight: GaugeCell
+    /// Second targets that were asked as well.
+    let hedges: CounterCell
+    private let mirrored: MetricCellCache<CounterCell>
+    private let guarded: Counter
+    private let lookups: MetricCellCache<CounterCell>
     private let openStreams: GaugeCell
 
     /// Upper ends in microseconds: from an answer out of a cache to a model that thinks for minutes.
@@ -53,6 +59,21 @@ package final class CallMeters {
             "eclusa_call_first_byte_seconds", help: "From the request to the answer's first byte.",
             bounds: Self.bounds, scale: 0.000001
         ).cell()
+        hedges = registry.counter(
+            "eclusa_hedges_total", help: "Second targets asked because the first had not answered in time."
+        ).cell()
+        mirrored = registry.counter(
+            "eclusa_mirrored_calls_total", help: "Copies of calls to shadow targets, by what became of them.",
+            labels: ["outcome"]
+        ).cellsOfThisThread()
+        lookups = registry.counter(
+            "eclusa_answer_cache_lookups_total",
+            help: "Calls of routes with a cache, by whether an answer of before was given.",
+            labels: ["outcome"]
+        ).cellsOfThisThread()
+        guarded = registry.counter(
+            "eclusa_guardrail_effects_total", help: "Calls that guardrails did something about, by kind.",
+            labels: ["kind", "effect"])
         inFlight = registry.gauge("eclusa_calls_in_flight", help: "Calls being served.").cell()
         openStreams = registry.gauge(
             "eclusa_streams_open", help: "Calls being served that asked for a stream."
@@ -74,6 +95,16 @@ package final class CallMeters {
 
     func noteBegin(isStream: Bool) { if isStream { openStreams.add(1) } }
     func noteEnd(isStream: Bool) { if isStream { openStreams.add(-1) } }
+
+    func noteCache(_ outcome: String) { lookups[outcome].add() }
+
+    func noteMirror(_ outcome: String) { mirrored[outcome].add() }
+
+    /// What guardrails did in a call; most calls have none.
+    func note(_ guards: CallGuards?) {
+        guard let guards else { return }
+        for (kind, effect) in guards.effects { guarded.cell(kind, effect.name).add() }
+    }
 
     func noteRefusal(_ code: ErrorCode, status: Int) {
         refused[code.code].add()

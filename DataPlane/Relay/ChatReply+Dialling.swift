@@ -37,15 +37,20 @@ extension ChatReply {
         work = call.work
         var turn = TargetTurn(plan)
         var last: (failure: CallFailure, target: CompiledTarget)?
-        while let upstream = turn.next(in: serving, gateway) {
-            self.upstream = upstream
-            let result = await attempt(call, upstream)
+        while let first = turn.next(in: serving, gateway) {
+            upstream = first
+            let result =
+                if let delay = turn.hedgeNanoseconds {
+                    await raced(call, first, &turn, in: serving, after: delay)
+                } else { await attempt(call, first) }
+            let upstream = upstream ?? first
             switch result {
             case .ended(let outcome):
-                guard case .failure(let failure) = rest, !hasBegun, outcome.ending != .clientGone, !isCutShort
+                guard case .failure(let failure) = rest, !hasBegun, outcome.ending != .clientGone,
+                    !isCutShort, failure.code != .guardrailBlocked
                 else {
                     note(outcome, at: upstream)
-                    return outcome
+                    return guarded(outcome)
                 }
                 last = (failure, upstream.target)
             case .failed(let failure): last = (failure, upstream.target)
@@ -70,19 +75,44 @@ extension ChatReply {
     private func attempt(_ call: ClientCall, _ upstream: Upstream) async -> Attempt {
         upstream.begin(at: gateway.loop.now)
         defer { upstream.end() }
+        return await passOn(await dial(call, upstream), from: upstream, call)
+    }
+
+    /// What came of asking one target, before anything of its answer is passed on.
+    enum Dialled {
+        /// With the request as it was sent; nil: in OpenAI's chat format, as it came.
+        case answering(ClientConnection, OutgoingCall?)
+        case failed(CallFailure)
+        case unfit(CallFailure)
+    }
+
+    /// Asks one target and waits for the head of its answer.
+    func dial(_ call: ClientCall, _ upstream: Upstream) async -> Dialled {
         guard work == .generation(.openAIChat), let request = call.openAI, upstream.speaksChat,
-            upstream.target.parameters.isEmpty
+            upstream.target.parameters.isEmpty, !guardsStream(of: call)
         else {
-            return await attemptTranslated(call, upstream)
+            return await dialTranslated(call, upstream)
         }
         // The fast path: OpenAI's chat format on both sides.
         do throws(CallError) {
             let connection = try await reach(upstream, with: .chat(request))
-            return .ended(await passOn(connection, from: upstream, request))
+            if let failure = await refusal(connection, upstream) { return .failed(failure) }
+            return .answering(connection, nil)
         } catch { return failed(error, upstream) }
     }
 
-    func failed(_ error: CallError, _ upstream: Upstream) -> Attempt {
+    func passOn(_ dialled: Dialled, from upstream: Upstream, _ call: ClientCall) async -> Attempt {
+        switch dialled {
+        case .answering(let connection, let outgoing):
+            if let outgoing { return .ended(await passOn(connection, from: upstream, call, outgoing)) }
+            guard let request = call.openAI else { return .failed(CallFailure(.internalError)) }
+            return .ended(await passOn(connection, from: upstream, request))
+        case .failed(let failure): return .failed(failure)
+        case .unfit(let failure): return .unfit(failure)
+        }
+    }
+
+    func failed(_ error: CallError, _ upstream: Upstream) -> Dialled {
         noteFailure(error, upstream)
         return .failed(CallFailure(upstream: error))
     }
@@ -104,6 +134,7 @@ extension ChatReply {
 
     /// Forgets what an attempt left that failed.
     private func dropAttempt() {
+        noteAnswered()
         connection?.finish()
         connection = nil
         translation = nil
@@ -137,10 +168,16 @@ extension ChatReply {
             if attempts < .max { attempts += 1 }
             let connection = try await upstream.pool.checkOut(
                 fresh: isSecondTry, deadlines: deadlines(of: upstream))
+            if isAbandoned {
+                connection.finish()
+                throw .aborted
+            }
             self.connection = connection
-            if let client = exchange?.connection { connection.abortWhenEnded(client) }
+            if !isDetached, let client = exchange?.connection { connection.abortWhenEnded(client) }
             do throws(CallError) {
+                askedAt = monotonicNanoseconds()
                 try await send(call, to: upstream, over: connection)
+                hasSent = true
                 if isStream, upstream.firstTokenNanoseconds > 0 {
                     connection.awaitedUntil = gateway.loop.now + upstream.firstTokenNanoseconds
                 }
@@ -202,7 +239,6 @@ extension ChatReply {
     func passOn(
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
     ) async -> CallOutcome {
-        if let failure = await refusal(connection, upstream) { return fail(failure, upstream.target) }
         let type = connection.head.fields.value(.contentType, in: connection.headBytes)
         if type.map(Self.isEventStream) ?? false {
             return await passOnStream(connection, from: upstream, call)

@@ -14,7 +14,7 @@ extension ChatReply {
         switch rest {
         case .nothing: return
         case .failure(let failure): await finish(exchange, with: failure)
-        case .plain, .terminator, .lastWords, .passed:
+        case .plain, .terminator, .lastWords, .passed, .replayed:
             guard isDurable else {
                 // Of what is passed on nothing can be said once it has begun: it is cut.
                 if case .passed = rest, hasBegun { return }
@@ -25,6 +25,7 @@ extension ChatReply {
             case .plain(let whole): try? await sendWhole(whole, event, exchange)
             case .lastWords: try? await sendLastWords(event, exchange)
             case .passed(let part): try? await sendPassed(part, isLast: true, exchange)
+            case .replayed(let bytes): try? await sendReplayed(bytes, exchange)
             default: try? await sendTerminator(event, exchange)
             }
         }
@@ -32,12 +33,22 @@ extension ChatReply {
 
     private func finish(_ exchange: Exchange, with failure: CallFailure) async {
         if !hasBegun {
-            await RefusalEdge.answer(exchange, with: failure, in: work.dialect)
+            await RefusalEdge.answer(exchange, with: failure, in: work.dialect, fields: failureFields)
         } else if translation != nil {
             await sendBreak(exchange, with: failure)
         } else {
             await RefusalEdge.endStream(exchange, isChunked: isChunked, with: failure)
         }
+    }
+
+    /// Where a call came to that failed.
+    private var failureFields: HeaderFields {
+        noteAnswered()
+        var fields = limitFields
+        for field in upstream?.failureFields.all ?? [] { fields.append(field.name, field.value) }
+        fields.append("x-eclusa-attempts", "\(attempts)")
+        fields.append("x-eclusa-overhead-us", "\(overheadMicroseconds)")
+        return fields
     }
 
     private func sendWhole(
@@ -103,8 +114,9 @@ extension ChatReply {
     }
 
     private var streamType: StaticString {
-        guard translation != nil, case .generation(let form) = work else { return "text/event-stream" }
-        return form.streamType
+        guard case .generation(let form) = work else { return "text/event-stream" }
+        if case .replayed = rest { return form.streamType }
+        return translation == nil ? "text/event-stream" : form.streamType
     }
 
     func beginHead(status: Int, _ exchange: Exchange) {
@@ -114,6 +126,8 @@ extension ChatReply {
         head.field("x-request-id", exchange.requestIDBytes)
         if let upstream { head.append(upstream.answerFields) }
         if work.dialect != .openAI { head.fieldsOf(work.dialect, exchange) }
+        head.field("x-eclusa-overhead-us", number: overheadMicroseconds)
+        if let cacheState { head.field("x-eclusa-cache", cacheState) }
         if let dropped { head.field("x-eclusa-dropped", dropped) }
         if !limitFields.isEmpty { head.fields(limitFields) }
     }

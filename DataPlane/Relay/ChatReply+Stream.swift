@@ -107,9 +107,9 @@ extension ChatReply: ContentTaker {
 
     /// The head waits for the first event, so that what goes wrong before it still has a status of its own.
     private func sendFirst(_ count: Int, _ exchange: Exchange) async throws(TransportError) {
+        noteFirstByte()
         guard let head = streamHead(exchange) else { throw .aborted }
         hasBegun = true
-        noteFirstByte()
         // Nobody asks another target now, and the stream may last.
         exchange.releaseContent()
         let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(window.bytes)[..<count])

@@ -3,6 +3,7 @@ import Contract
 import Dialects
 import Domain
 import EventLoops
+import Guarding
 import HTTPCalling
 import HTTPServing
 import HTTPWire
@@ -25,7 +26,7 @@ struct OutgoingCall {
 extension ChatReply {
     /// Asks one target through the canonical call, or with the client's own bytes when its provider speaks
     /// the client's dialect.
-    func attemptTranslated(_ call: ClientCall, _ upstream: Upstream) async -> Attempt {
+    func dialTranslated(_ call: ClientCall, _ upstream: Upstream) async -> Dialled {
         var outgoing: OutgoingCall
         do throws(RequestProblem) {
             outgoing = try prepare(call, for: upstream)
@@ -43,15 +44,15 @@ extension ChatReply {
         do throws(CallError) {
             let connection = try await reach(upstream, with: .other(outgoing))
             if let failure = await refusal(connection, upstream) { return .failed(failure) }
-            return .ended(await passOn(connection, from: upstream, call, outgoing))
+            return .answering(connection, outgoing)
         } catch { return failed(error, upstream) }
     }
 
-    private func passOn(
+    func passOn(
         _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ outgoing: OutgoingCall
     ) async -> CallOutcome {
         switch call.work {
-        case .generation(.openAIChat) where outgoing.isNative:
+        case .generation(.openAIChat) where outgoing.isNative && !guardsStream(of: call):
             if let request = call.openAI { return await passOn(connection, from: upstream, request) }
         case .generation(let form) where call.isStream:
             return await translateStream(connection, from: upstream, call, form, outgoing)
@@ -70,6 +71,10 @@ extension ChatReply {
     }
 
     private func prepare(_ call: ClientCall, for upstream: Upstream) throws(RequestProblem) -> OutgoingCall {
+        if case .generation = call.work {
+        } else if call.isStream, guards?.mayChangeOutput ?? false {
+            throw .unsupported("stream", "guardrails look at this endpoint's answers only as a whole")
+        }
         var format = upstream.format(for: call.work)
         let target = upstream.target
         var isNative = format.isNative(to: call.work)
@@ -263,7 +268,7 @@ extension ChatReply {
     }
 
     /// What the answer says about itself, in the client's terms.
-    private func context(of call: ClientCall) -> AnswerContext {
+    func context(of call: ClientCall) -> AnswerContext {
         let id = exchange.map { "\($0.requestID)".dropFirst("req_".count) } ?? ""
         return AnswerContext(
             id: String(id), model: call.modelName,
@@ -279,7 +284,10 @@ extension ChatReply {
         _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ form: CallForm,
         _ outgoing: OutgoingCall
     ) async -> CallOutcome {
-        var stream = StreamTranslation(from: outgoing.format, to: form, context(of: call))
+        let filter = guards.flatMap { $0.looksAtOutput ? OutputGuard($0) : nil }
+        var stream = StreamTranslation(
+            from: outgoing.format, to: form, context(of: call), filter: filter,
+            isRewritten: guards?.mayChangeOutput ?? false)
         translation = stream
         var problem: CallFailure?
         var output: [UInt8] = []
@@ -288,9 +296,8 @@ extension ChatReply {
                 let part = try await connection.nextBody()
                 if let part { stream.take(part, to: &output) } else { stream.takeEnd(to: &output) }
                 // Before the first token another target can still be asked.
-                let isHeld = connection.awaitedUntil > 0 && !stream.hasToken && stream.ending != .done
-                if !isHeld, !output.isEmpty {
-                    connection.awaitedUntil = 0
+                if stream.hasToken || stream.ending == .done { connection.awaitedUntil = 0 }
+                if connection.awaitedUntil == 0, !output.isEmpty {
                     guard await forward(output) else {
                         translation = stream
                         return clientGone(upstream, call)
@@ -302,7 +309,9 @@ extension ChatReply {
         } catch { problem = CallFailure(upstream: error) }
         switch stream.ending {
         case .done: break
-        case .failed(let complaint): problem = CallFailure(complaint.scrubbed(upstream.secrets))
+        case .failed(let complaint):
+            problem =
+                guards?.block.map { CallFailure($0) } ?? CallFailure(complaint.scrubbed(upstream.secrets))
         case .tooLarge: problem = CallFailure(.upstreamInvalid)
         case .open:
             if problem == nil {
@@ -342,13 +351,13 @@ extension ChatReply {
         } catch { return false }
     }
 
-    private func send(_ content: [UInt8], isLast: Bool, _ exchange: Exchange) async throws(TransportError) {
+    func send(_ content: [UInt8], isLast: Bool, _ exchange: Exchange) async throws(TransportError) {
         body.removeAll()
         if !hasBegun {
+            noteFirstByte()
             guard let head = streamHead(exchange) else { throw .aborted }
             body.append(head)
             hasBegun = true
-            noteFirstByte()
             // Nobody asks another target now, and the stream may last.
             exchange.releaseContent()
         }

@@ -3,6 +3,7 @@ import Contract
 import Dialects
 import Domain
 import EventLoops
+import Guarding
 import HTTPCalling
 import HTTPServing
 import HTTPWire
@@ -24,6 +25,8 @@ final class ChatReply {
         case lastWords
         /// The last part of an answer that is passed on as it is, maybe empty; its head may be still to come.
         case passed(UnsafeRawBufferPointer)
+        /// A stream made of an answer that was kept.
+        case replayed([UInt8])
         case failure(CallFailure)
     }
 
@@ -32,7 +35,7 @@ final class ChatReply {
     var activeIndex = 0
 
     /// The client's side; nil between calls.
-    private(set) var exchange: Exchange?
+    var exchange: Exchange?
     /// The provider's side, once there is one.
     var connection: ClientConnection?
     var upstream: Upstream?
@@ -74,6 +77,28 @@ final class ChatReply {
     private(set) var told = ToldBound.none
     /// What a request is told of that, as JSON.
     var boundText = GrowableBytes()
+    /// What looks at its contents; nil for most calls.
+    var guards: CallGuards?
+    /// The request as guardrails left it; the call borrows it.
+    var redacted: KeptBytes?
+    /// Whether the answer is one of before, for routes with a cache.
+    var cacheState: StaticString?
+    /// When the request was there, on the clock itself: a turn of the loop is too coarse for this.
+    var begunAt: Int64 = 0
+    /// When the attempt under way was sent; 0: none is.
+    var askedAt: Int64 = 0
+    /// What providers took of the time. Unit: nanoseconds.
+    private var providerNanoseconds: Int64 = 0
+    /// Two targets are being asked.
+    var race: Race?
+    /// Targets that were asked as well, and left when another one answered: they may charge.
+    var leftTargets: [CompiledTarget] = []
+    /// A provider has all of the request.
+    var hasSent = false
+    /// Another attempt has answered, or the client is gone: nothing of the call may be looked at any more.
+    private(set) var isAbandoned = false
+    /// Nobody waits for it: the client's end is not its end.
+    private(set) var isDetached = false
     private(set) var startedAt: Int64 = 0
     private var firstByteAt: Int64 = 0
 
@@ -98,10 +123,41 @@ final class ChatReply {
         work = .generation(.openAIChat)
         hasBegun = false
         isCutShort = false
+        isAbandoned = false
+        isDetached = false
+        hasSent = false
         startedAt = gateway.loop.now
+        begunAt = monotonicNanoseconds()
+        (askedAt, providerNanoseconds) = (0, 0)
         firstByteAt = 0
         passedBytes = (0, 0)
         trace = gateway.tracer.map { CallTrace($0, exchange) }
+    }
+
+    /// Makes it ask one target for another reply's call.
+    func begin(besides other: ChatReply, isDetached: Bool = false) {
+        exchange = other.exchange
+        rest = .nothing
+        attempts = 0
+        isStream = other.isStream
+        work = other.work
+        hasBegun = false
+        isCutShort = false
+        isAbandoned = false
+        self.isDetached = isDetached
+        hasSent = false
+        startedAt = isDetached ? gateway.loop.now : other.startedAt
+        firstByteAt = 0
+        trace = nil
+        told = other.told
+        guards = other.guards
+    }
+
+    /// Gives up what it asks, if it still does.
+    func abandon() {
+        isAbandoned = true
+        exchange = nil
+        connection?.connection.abort()
     }
 
     /// What the call's limits ask of it.
@@ -121,6 +177,10 @@ final class ChatReply {
         translation = nil
         dropped = nil
         answerType = nil
+        guards = nil
+        redacted = nil
+        cacheState = nil
+        if !leftTargets.isEmpty { leftTargets.removeAll() }
         window.keep(0)
         payload.removeAll(keeping: 0)
         unsent = nil
@@ -130,6 +190,7 @@ final class ChatReply {
     /// Ends the call because the node must go.
     func cutShort() {
         isCutShort = true
+        race?.pause.end()
         connection?.connection.abort()
     }
 
@@ -138,6 +199,20 @@ final class ChatReply {
 
     func noteFirstByte() {
         if firstByteAt == 0 { firstByteAt = gateway.loop.now }
+        noteAnswered()
+    }
+
+    /// The provider has done its part of the attempt, or failed to.
+    func noteAnswered() {
+        if askedAt == 0 { return }
+        providerNanoseconds += monotonicNanoseconds() - askedAt
+        askedAt = 0
+    }
+
+    /// What the gateway itself took of the call's time so far, waiting between attempts included. Unit:
+    /// microseconds.
+    var overheadMicroseconds: Int {
+        Int(max(0, monotonicNanoseconds() - begunAt - providerNanoseconds) / 1000)
     }
 
     /// From the request to the first byte. Unit: nanoseconds.

@@ -21,6 +21,12 @@ extension Gateway {
             let passage = try Passage(exchange)
             let permit = try admit(passage, exchange, in: serving)
             let (route, tenant) = (permit.route, permit.admitted.key.tenant)
+            if let guardrail = permit.admitted.guardrails.first(where: { $0.entry.mode == .enforce }) {
+                let name = guardrail.entry.name.bounded
+                throw CallFailure(
+                    .guardrailBlocked,
+                    message: "The guardrail '\(name)' cannot look at what is passed through.")
+            }
             guard !permit.admitted.key.isBudgeted(on: route) else {
                 throw CallFailure(
                     .endpointNotAllowed,

@@ -44,7 +44,10 @@ package final class Gateway {
     let admission: Admission
     let routing: Routing
     let upstreams: UpstreamTable
-    private var spareReplies: [ChatReply] = []
+    let answers: AnswerCache
+    var spareReplies: [ChatReply] = []
+    /// Copies of calls under way.
+    var mirrors: [ObjectIdentifier: ChatReply] = [:]
     private var activeReplies: [ChatReply] = []
     /// Calls are refused: the node is about to end.
     package private(set) var isDraining = false
@@ -52,7 +55,7 @@ package final class Gateway {
     package init(
         loop: EventLoop, live: LiveSnapshot, recorder: UsageRecorder, grants: GrantPort,
         calling: UpstreamCalling, clock: WallClock, limits: Limits = Limits(), log: Log,
-        metrics: MetricsRegistry, tracer: Tracer? = nil
+        metrics: MetricsRegistry, tracer: Tracer? = nil, answers: AnswerCache = AnswerCache()
     ) {
         self.loop = loop
         self.live = live
@@ -63,6 +66,7 @@ package final class Gateway {
         self.log = log
         meters = CallMeters(metrics)
         self.tracer = tracer
+        self.answers = answers
         var random = SystemRandomNumberGenerator()
         admission = Admission(seed: random.next())
         routing = Routing(seed: random.next())
@@ -104,6 +108,7 @@ package final class Gateway {
     package func endCalls() {
         isDraining = true
         for reply in activeReplies { reply.cutShort() }
+        for mirror in mirrors.values { mirror.abandon() }
     }
 
     // MARK: Shared by the endpoints

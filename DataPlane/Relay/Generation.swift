@@ -2,8 +2,10 @@ import Admission
 import Contract
 import Dialects
 import Domain
+import EventLoops
 import Feed
 import Grants
+import Guarding
 import HTTPServing
 import HTTPWire
 import JSONText
@@ -23,10 +25,14 @@ extension Gateway {
             var body = exchange.bodyAtHand(limit: limits.requestBodyBytes)
             if body == nil { body = try await read(exchange) }
             guard let body else { return }
-            let call = try parse(body, of: exchange, for: work, model, isStream)  // what it must know of it
+            let begun = monotonicNanoseconds()
+            var call = try parse(body, of: exchange, for: work, model, isStream)  // what it must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
             let admitted = permit.admitted
-            var (plan, facts) = plan(call, admitted, at: permit.admittedAt, exchange, in: serving)  // targets
+            let guards = CallGuards(admitted.guardrails)  // what its account lets through: most have none
+            let redacted = try guards.flatMap { guards throws(CallFailure) in try redact(call, by: guards) }
+            if let redacted { call = try parse(redacted.view, of: exchange, for: work, model, isStream) }
+            var (plan, facts) = plan(call, admitted, at: permit.admittedAt, exchange, in: serving)
             guard !plan.isEmpty else { throw CallFailure(.noTarget) }
             var (wanted, bound) = claims(of: permit.admitted, call)  // of its limits: nothing for most
             let held = try await afford(call, admitted, &plan, &wanted, for: exchange) {  // waits a little
@@ -39,19 +45,43 @@ extension Gateway {
                 give(reply)
             }
             reply.take(wanted, bound)
+            reply.begunAt = begun
+            (reply.guards, reply.redacted) = (guards, redacted)
             let note = begin(call, plan, permit, held)  // in case the process is killed
-            let outcome = await reply.relay(call, plan, in: serving) { use in  // never throws
-                self.plan(facts, admitted, use: use, in: serving)
+            let place = cached(call, admitted, guards, exchange)  // may it have been answered before
+            let kept = place.flatMap { answer(reply, call, from: $0, admitted, in: serving) }
+            var outcome: CallOutcome
+            if let kept {
+                outcome = kept
+            } else {
+                if admitted.route.isMirrored { mirror(call, facts, permit, reply, in: serving) }
+                outcome = await reply.relay(call, plan, in: serving) { use in  // never throws
+                    self.plan(facts, admitted, use: use, in: serving)
+                }
+                if let place { keep(reply, outcome, place, of: admitted.key.tenant.id) }
             }
+            outcome.marks = guards?.marks ?? []
+            let others = await recordLeft(reply, outcome, call, permit, held)  // not waited for
             let event = permit.settle(outcome, grants: held.grants)  // exactly once: the permit is gone
             let charges = held.charges(for: event.usage, cost: event.cost)
             let isDurable = await recorder.record(event, charges: charges, of: note)  // before the last byte
-            held.settle(event)  // and its holds are given back
-            if wanted.learnsOutput { admission.learn(from: event) }
+            held.settle(event, and: others)  // and its holds are given back
+            if wanted.learnsOutput, !event.isCached { admission.learn(from: event) }
             meters.note(event)
+            meters.note(guards)
             await reply.finish(event, isDurable: isDurable)  // a clean end, or one error in the dialect
             trace(event, reply)
         } catch { await refuse(exchange, error, in: work.dialect) }
+    }
+
+    /// The request with marks in the places of what guardrails redact; nil when it stays as it is.
+    private func redact(_ call: ClientCall, by guards: CallGuards) throws(CallFailure) -> KeptBytes? {
+        do throws(GuardrailBlock) {
+            return try guards.judge(call).map { KeptBytes($0) }
+        } catch {
+            meters.note(guards)
+            throw CallFailure(error)
+        }
     }
 
     /// Strangers must not make us take in large bodies; small ones are checked once, with the route.

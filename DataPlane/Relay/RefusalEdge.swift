@@ -23,9 +23,11 @@ extension Gateway {
 enum RefusalEdge {
     /// Sends the failure as a whole answer. Nothing may have been answered before.
     static func answer(
-        _ exchange: Exchange, with failure: CallFailure, in dialect: ClientDialect = .openAI
+        _ exchange: Exchange, with failure: CallFailure, in dialect: ClientDialect = .openAI,
+        fields further: HeaderFields = HeaderFields()
     ) async {
         var fields = fields(of: failure)
+        for field in further.all { fields.append(field.name, field.value) }
         if dialect == .anthropic { fields.append("request-id", "\(exchange.requestID)") }
         // A client that is gone needs no answer.
         try? await exchange.respond(

@@ -54,6 +54,27 @@ struct TargetTurn {
         return upstream
     }
 
+    /// The next target, to be asked beside the one that is being asked; nil when there is none, or that were
+    /// too much.
+    mutating func besides(
+        _ upstream: Upstream, in serving: ServingSnapshot, _ gateway: Gateway
+    ) -> Upstream? {
+        guard attempts < Int(rules.attempts), position + 1 < plan.availableCount,
+            let target = plan[position + 1],
+            let other = gateway.upstreams.upstream(target, of: plan.route, in: serving),
+            upstream.state.budget.take()
+        else { return nil }
+        leave()
+        attempts += 1
+        attemptsHere += 1
+        return other
+    }
+
+    /// How long to wait before a second target is asked as well; nil: it never is. Unit: nanoseconds.
+    var hedgeNanoseconds: Int64? {
+        rules.hedgeAfter > 0 && position + 1 < plan.availableCount ? Int64(rules.hedgeAfter) * 1_000_000 : nil
+    }
+
     /// Goes on to the next target.
     mutating func leave() {
         position += 1

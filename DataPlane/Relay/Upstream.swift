@@ -20,6 +20,8 @@ final class Upstream {
     let firstTokenNanoseconds: Int64
     /// Our answers' fields about where it came from.
     let answerFields: PreparedFields
+    /// The same, for answers that are errors.
+    let failureFields: HeaderFields
     /// The format this provider is spoken to in, unless the caller's own is one it also knows.
     let format: ProviderFormat
     /// The request head of a chat completion in OpenAI's format up to the digits of `content-length`, one
@@ -57,8 +59,9 @@ final class Upstream {
             let origin = Origin(
                 address, tls: calling.tls,
                 proxy: provider.proxy.map { ProxyAddress(host: $0.host, port: $0.port) }),
-            let fields = Self.answerFields(target, of: route, in: serving)
+            let fields = PreparedFields(Self.answerFields(target, of: route, in: serving))
         else { return nil }
+        failureFields = Self.answerFields(target, of: route, in: serving)
         self.format = format
         authority = address.authority
         credentials = serving.credentials(of: provider.id)
@@ -310,11 +313,11 @@ final class Upstream {
 
     private static func answerFields(
         _ target: CompiledTarget, of route: CompiledRoute, in serving: ServingSnapshot
-    ) -> PreparedFields? {
-        PreparedFields([
+    ) -> HeaderFields {
+        [
             "x-eclusa-route": route.name, "x-eclusa-model": target.entry.upstreamModel,
             "x-eclusa-provider": "\(target.provider.id)", "x-eclusa-snapshot": "\(serving.version)",
-        ])
+        ]
     }
 
     private static func deadlines(_ timeouts: ProviderTimeouts) -> CallDeadlines {

@@ -8,6 +8,7 @@ import HTTPCalling
 import Lifecycle
 import LocalStore
 import Metering
+import Policy
 import Relay
 import Settings
 import Telemetry
@@ -23,6 +24,25 @@ struct GatewayParts {
     /// The main thread's loop: feed, uploads and the operations surface; calls are served on others.
     private var loop: EventLoop { lifecycle.loop }
     private var clock: WallClock { WallClock { Timestamp(microseconds: wallClockMicroseconds()) } }
+
+    /// The answers that routes with a cache give again. What ended, and what belongs to a tenant that is gone
+    /// or suspended, does not stay in memory for much longer.
+    private func answers(_ snapshots: LiveSnapshots, _ metrics: MetricsRegistry) -> AnswerCache {
+        let answers = AnswerCache()
+        metrics.computedGauge(
+            "eclusa_answer_cache_bytes", help: "Memory that answers kept to be given again take."
+        ) { Double(answers.bytes) }
+        forget(in: answers, snapshots)
+        return answers
+    }
+
+    private func forget(in answers: AnswerCache, _ snapshots: LiveSnapshots) {
+        loop.schedule(afterNanoseconds: 60_000_000_000) { [self] in
+            let snapshot = snapshots.current?.compiled
+            answers.forget(at: loop.now) { snapshot?.tenant($0)?.isSuspended ?? true }
+            forget(in: answers, snapshots)
+        }
+    }
 
     func start(_ parts: Parts) async throws {
         let egress = try StartUp.egressPolicy(values)
@@ -57,7 +77,7 @@ struct GatewayParts {
             egress: egress,
             upstreamTLS: upstreamTLS, clientLimits: StartUp.clientLimits(values),
             gatewayLimits: StartUp.gatewayLimits(values, of: identity), clock: clock, metrics: metrics,
-            tracer: exporter.tracer, log: log)
+            tracer: exporter.tracer, log: log, answers: answers(snapshots, metrics))
         let serving = try await parts.start("serving") {
             try await StartUp.serving(shared, plan, values)
         } stop: { [loop] serving, nanoseconds in

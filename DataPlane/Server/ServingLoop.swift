@@ -26,6 +26,7 @@ struct SharedParts: Sendable {
     let metrics: MetricsRegistry
     let tracer: Tracer?
     let log: Log
+    let answers: AnswerCache
 }
 
 /// Where applications connect.
@@ -55,7 +56,8 @@ final class ServingLoop {
             grants: GrantPort(
                 shared.grants, outbox: shared.outbox, loop: loop, clock: shared.clock),
             calling: UpstreamCalling(client: client, tls: shared.upstreamTLS), clock: shared.clock,
-            limits: shared.gatewayLimits, log: shared.log, metrics: shared.metrics, tracer: shared.tracer)
+            limits: shared.gatewayLimits, log: shared.log, metrics: shared.metrics, tracer: shared.tracer,
+            answers: shared.answers)
         self.gateway = gateway
         let server = HTTPServer(loop: loop, refusal: Gateway.refusal) {
             await plan.browsers.serve($0, by: gateway)

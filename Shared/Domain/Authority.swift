@@ -73,7 +73,7 @@ package struct Role: Hashable, Sendable {
         name: "viewer",
         permissions: [
             .tenantsRead, .workspacesRead, .providersRead, .modelsRead, .pricesRead, .routesRead, .keysRead,
-            .usageRead, .limitsRead, .alertsRead, .reportSchedulesRead,
+            .usageRead, .limitsRead, .guardrailsRead, .alertsRead, .reportSchedulesRead,
         ])
 
     /// Every role that exists without being made.

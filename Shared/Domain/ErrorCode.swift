@@ -209,6 +209,9 @@ extension ErrorCode {
     package static let budgetContended = ErrorCode(
         "budget_contended", 429, retryable: true, .caller, .gateway,
         "What is left of a budget is held by calls under way; see Retry-After.")
+    package static let guardrailBlocked = ErrorCode(
+        "guardrail_blocked", 400, .caller, .gateway,
+        "A guardrail of the account of this API key does not let this content through.")
     package static let providerCredentialsRejected = ErrorCode(
         "provider_credentials_rejected", 502, .administrator, .gateway,
         "The provider refused the credentials configured for it.")
@@ -245,8 +248,8 @@ extension ErrorCode {
     private static let gateway = [
         invalidAPIKey, keyRevoked, keyExpired, keyNotYetValid, keyRotated, tenantSuspended, snapshotStale,
         addressNotAllowed, regionNotAllowed, endpointNotAllowed, routeNotAllowed, modelNotAllowed,
-        routeNotFound, modelRequired, budgetExceeded, budgetContended, providerCredentialsRejected,
-        providerError, providerRateLimited, upstreamUnreachable,
+        routeNotFound, modelRequired, budgetExceeded, budgetContended, guardrailBlocked,
+        providerCredentialsRejected, providerError, providerRateLimited, upstreamUnreachable,
         upstreamForbidden, upstreamInvalid, upstreamCut, upstreamTimeout, noTarget, draining, outboxFull,
         snapshotMissing,
     ]

@@ -31,6 +31,7 @@ package typealias AlertChannelID = ID<AlertChannel>
 package typealias AlertID = ID<Alert>
 package typealias AlertDeliveryID = ID<AlertDelivery>
 package typealias ReportScheduleID = ID<ReportSchedule>
+package typealias GuardrailID = ID<Guardrail>
 package typealias LedgerTransactionID = ID<LedgerTransactionNoun>
 package typealias InvoiceID = ID<InvoiceNoun>
 package typealias PaymentID = ID<PaymentNoun>
@@ -60,6 +61,7 @@ extension AlertChannel: Identified { package static var idPrefix: StaticString {
 extension Alert: Identified { package static var idPrefix: StaticString { "alert" } }
 extension ReportSchedule: Identified { package static var idPrefix: StaticString { "report" } }
 extension AlertDelivery: Identified { package static var idPrefix: StaticString { "delivery" } }
+extension Guardrail: Identified { package static var idPrefix: StaticString { "guard" } }
 
 /// A sign-in session of the control plane.
 package enum SessionNoun: Identified { package static var idPrefix: StaticString { "sess" } }

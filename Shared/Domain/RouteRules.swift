@@ -30,20 +30,52 @@ package struct RouteRules: Hashable, Sendable {
     package var affinity: RouteAffinity
     package var retries: RetryRules
     package var timeouts: RouteTimeouts
+    /// nil: every call goes to a provider.
+    package var cache: RouteCache?
 
     package static let standard = RouteRules()
 
     package init(
         strategy: RouteStrategy = .weighted, affinity: RouteAffinity = .session,
-        retries: RetryRules = .standard, timeouts: RouteTimeouts = .none
+        retries: RetryRules = .standard, timeouts: RouteTimeouts = .none, cache: RouteCache? = nil
     ) {
         self.strategy = strategy
         self.affinity = affinity
         self.retries = retries
         self.timeouts = timeouts
+        self.cache = cache
     }
 
-    package var problems: [ValidationError] { retries.problems + timeouts.problems }
+    package var problems: [ValidationError] {
+        retries.problems + timeouts.problems + (cache?.problems ?? [])
+    }
+}
+
+/// Whole answers that are given again to the same call of the same tenant.
+package struct RouteCache: Hashable, Sendable {
+    /// How long: up to a week.
+    package var seconds: Int32
+    /// Answers above are not kept: 1 KiB to 1 MiB.
+    package var maximumBytes: Int32
+
+    package static let allowedSeconds: ClosedRange<Int32> = 1...604_800
+    package static let allowedBytes: ClosedRange<Int32> = 1024...1_048_576
+    package static let usualBytes: Int32 = 65_536
+
+    package init(seconds: Int32, maximumBytes: Int32 = Self.usualBytes) {
+        self.seconds = seconds
+        self.maximumBytes = maximumBytes
+    }
+
+    package var problems: [ValidationError] {
+        let figures = [
+            ("seconds", seconds, Self.allowedSeconds), ("maximum_bytes", maximumBytes, Self.allowedBytes),
+        ]
+        return figures.filter { !$0.2.contains($0.1) }.map { name, _, range in
+            ValidationError(
+                "/cache/\(name)", .outOfRange, "must be \(range.lowerBound) to \(range.upperBound)")
+        }
+    }
 }
 
 /// How often a call is tried; only ever before its first byte went to the caller.

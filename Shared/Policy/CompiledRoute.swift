@@ -133,6 +133,10 @@ package final class CompiledRoute: Sendable {
     /// The first is its own.
     let levels: [RouteLevel]
     package let interests: RouteInterests
+    /// Some of its targets get copies of calls.
+    package let isMirrored: Bool
+    /// Of everything that decides what it answers, for routes with a cache; else 0.
+    package let fingerprint: UInt64
 
     init(_ entry: RouteEntry, targets: [CompiledTarget], levels: [RouteLevel]) {
         id = entry.id
@@ -142,6 +146,8 @@ package final class CompiledRoute: Sendable {
         rules = entry.rules
         self.targets = targets
         self.levels = levels
+        isMirrored = targets.contains { $0.use == .shadow }
+        fingerprint = entry.rules.cache == nil ? 0 : Self.fingerprint(entry, targets)
         var interests: RouteInterests = targets.count > 1 ? .health : []
         for target in targets {
             let conditions = target.conditions
@@ -166,6 +172,18 @@ package final class CompiledRoute: Sendable {
         }
         self.interests = interests
     }
+
+    /// Of the route and of all it leads to.
+    private static func fingerprint(_ entry: RouteEntry, _ targets: [CompiledTarget]) -> UInt64 {
+        var hasher = Hasher()
+        hasher.combine(entry)
+        for target in targets {
+            hasher.combine(target.entry)
+            hasher.combine(target.parameters)
+            hasher.combine(target.use)
+        }
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
 }
 
 /// A tenant of the snapshot, its routes found by the bytes of their names.
@@ -179,12 +197,13 @@ package final class CompiledTenant: Sendable {
     let workspaces: Set<WorkspaceID>
     let limits: TenantLimits
     private let passages: [String: CompiledRoute]
+    package let guardrails: [CompiledGuardrail]
     // Positions in `routes` plus one, 0 is vacant; open addressing, at most half full.
     private let slots: [UInt32]
 
     init(
         _ entry: TenantEntry, routes: [CompiledRoute], workspaces: Set<WorkspaceID>,
-        limits: TenantLimits = .none, providers: [CompiledProvider] = []
+        limits: TenantLimits = .none, guardrails: [CompiledGuardrail] = [], providers: [CompiledProvider] = []
     ) {
         id = entry.id
         passages = Self.passages(to: providers, of: entry.id)
@@ -193,6 +212,7 @@ package final class CompiledTenant: Sendable {
         self.routes = routes.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
         self.workspaces = workspaces
         self.limits = limits
+        self.guardrails = guardrails
         var slots = [UInt32](repeating: 0, count: 2)
         while slots.count < routes.count * 2 { slots += slots }
         for (index, route) in self.routes.enumerated() {

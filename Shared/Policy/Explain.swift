@@ -45,6 +45,8 @@ package struct Explanation: Sendable {
     /// The limits the call counts in, as nodes know them: those of the tenant first, then of the workspace,
     /// the owner's groups, the owner, the key's own.
     package let limits: [LimitEntry]
+    /// Those that look at the call.
+    package let guardrails: [GuardrailEntry]
     /// By use; those of each in the order they are tried, then those left out.
     package let targets: [Target]
 }
@@ -81,7 +83,13 @@ package func explain(_ call: ExplainedCall, in snapshot: CompiledSnapshot) -> Ex
     }
     return Explanation(
         standing: found.record?.standing(at: now), refusal: refusal, route: route?.id, rules: route?.rules,
-        limits: limits(of: found.key, route), targets: targets)
+        limits: limits(of: found.key, route), guardrails: guardrails(of: found.key, route),
+        targets: targets)
+}
+
+private func guardrails(of key: AdmittedKey?, _ route: CompiledRoute?) -> [GuardrailEntry] {
+    guard let key, let route else { return [] }
+    return key.tenant.guardrails.filter { $0.looks(at: key, route) }.map(\.entry)
 }
 
 private func limits(of key: AdmittedKey?, _ route: CompiledRoute?) -> [LimitEntry] {

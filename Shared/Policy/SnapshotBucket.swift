@@ -9,7 +9,7 @@ final class PlatformPart: Sendable {
     init(_ shard: Shard, fleetKey: FleetKeyID?, _ problems: inout ProblemList) {
         let tenantEntries =
             shard.tenants.count + shard.workspaces.count + shard.keys.count + shard.routes.count
-            + shard.limits.count + shard.groups.count
+            + shard.limits.count + shard.groups.count + shard.guardrails.count
         problems.check(tenantEntries == 0, .misplaced, "tenant data in the platform shard")
         providers = compiledProviders(shard.providers, of: nil, fleetKey: fleetKey, &problems)
         prices = priceLists(shard.prices, of: nil, &problems)
@@ -59,6 +59,7 @@ final class SnapshotBucket: Sendable {
         let workspaces = Dictionary(grouping: shard.workspaces, by: \.tenant)
         let limits = Dictionary(grouping: shard.limits, by: \.tenant)
         let groups = Dictionary(grouping: shard.groups, by: \.tenant)
+        let guardrails = Dictionary(grouping: shard.guardrails, by: \.tenant)
         checkLimits(shard.limits, &problems)
         let ownProviders = Dictionary(grouping: shard.providers, by: \.tenant)
         let ownPrices = Dictionary(grouping: shard.prices, by: \.tenant)
@@ -77,11 +78,12 @@ final class SnapshotBucket: Sendable {
                 tenant, routes: linker.linked(entries, &problems),
                 workspaces: Set((workspaces[tenant.id] ?? []).map(\.id)),
                 limits: TenantLimits(limits[tenant.id] ?? [], groups[tenant.id] ?? []),
+                guardrails: CompiledGuardrail.compiled(guardrails[tenant.id] ?? [], &problems),
                 providers: Array(own.values))
         }
         let owners =
             Array(routes.keys) + Array(workspaces.keys) + Array(limits.keys) + Array(groups.keys)
-            + (Array(ownProviders.keys) + Array(ownPrices.keys)).compactMap(\.self)
+            + Array(guardrails.keys) + (Array(ownProviders.keys) + Array(ownPrices.keys)).compactMap(\.self)
         for owner in Set(owners) where tenants[owner] == nil {
             problems.add(.dangling, "entries of \(owner)")
         }

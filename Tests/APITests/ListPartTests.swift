@@ -59,7 +59,8 @@ struct ListPartTests {
         "platform-alert-channels.list language", "platform-alert-channels.list enabled",
         "platform-alert-deliveries.list event", "report-schedules.list group_by",
         "report-schedules.list period", "report-schedules.list enabled", "report-schedules.list language",
-        "invoices.list currency", "ledger-proofs.list holds",
+        "invoices.list currency", "ledger-proofs.list holds", "guardrails.list action",
+        "usage-events.list from_cache", "usage-events.list purpose",
         // A dozen, which no tenant changes.
         "provider-kinds.list kind", "provider-kinds.list authentication",
         "provider-kinds.list credential_required",

@@ -285,7 +285,7 @@ struct NounTests {
             let base = "/api/v1/tenants/\(world.acme.tenant)/routes"
             let body: JSONValue = [
                 "name": "outer", "strategy": "affinity", "affinity": "prompt_prefix",
-                "retries": ["attempts": 4], "timeouts": ["first_token_ms": 900],
+                "retries": ["attempts": 4], "timeouts": ["first_token_ms": 900], "cache": ["seconds": 30],
                 "targets": [
                     ["route": .string(world.acme.route), "weight": 3],
                     [
@@ -304,6 +304,7 @@ struct NounTests {
             #expect(hours == ["days": ["monday", "sunday"], "from": "22:00", "until": "06:30"])
             #expect(outer.json["targets"]?[1]?["parameters"] == ["temperature": 1, "seed": .null])
             #expect(outer.json["retries"]?["attempts"]?.exactInt64 == 4)
+            #expect(outer.json["cache"] == ["seconds": 30, "maximum_bytes": 65_536])
             let path = "\(base)/\(outer.string("id"))"
             #expect(try await server.send(.get, path, token: world.admin).json == outer.json)
 

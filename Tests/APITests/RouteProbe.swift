@@ -239,6 +239,9 @@ struct RouteProbe {
     private func rareID(of parameter: PathParameter) async throws -> String {
         let isShared = !route.path.contains("{tenant}")
         switch parameter {
+        case .guardrail:
+            return route.operationID == "guardrails.delete"
+                ? try await world.guardrail() : try await world.keptGuardrail()
         case .auditEvent:
             let owner = isShared ? nil : TenantID(world.acme.tenant)
             return try #require(try await server.audit(of: owner).last).id.description
@@ -434,6 +437,8 @@ struct RouteProbe {
                 "name": .string(world.fresh("limit")), "metric": "cost", "amount": "5.00", "period": "month",
             ]
         case "LimitChange": return ["mode": "shadow"]
+        case "NewGuardrail": return ["name": .string(world.fresh("guardrail")), "kind": "secrets"]
+        case "GuardrailChange": return ["mode": "observe"]
         case "LimitWriteOff": return ["node": .string(NodeID(at: server.clock.now).description)]
         case "NewUser":
             return [

@@ -44,6 +44,7 @@ final class World {
     private var spareUser: UserID?
     private var spareMember: String?
     private var budget: String?
+    private var guarding: String?
     /// Of the shared model.
     var sharedPrice: PriceID?
     /// The owner of the other tenant.
@@ -176,6 +177,20 @@ final class World {
         if let known = budget { return known }
         let made = try await limit()
         budget = made
+        return made
+    }
+
+    func guardrail() async throws -> String {
+        try await make(
+            "/api/v1/tenants/\(acme.tenant)/guardrails",
+            ["name": .string(fresh("guardrail")), "kind": "secrets"])
+    }
+
+    /// One that nobody deletes.
+    func keptGuardrail() async throws -> String {
+        if let known = guarding { return known }
+        let made = try await guardrail()
+        guarding = made
         return made
     }
 

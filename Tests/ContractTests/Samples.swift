@@ -39,6 +39,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
         shard.groups = [
             GroupEntry(id: GroupID(high: 1, low: 1), tenant: parts.tenant, members: [UserID(high: 1, low: 3)])
         ]
+        shard.guardrails = guardrails
         let envelope = fixture.keySetEnvelope
         let manifest = Manifest(
             version: SnapshotVersion(epoch: 3, counter: 9), issuedAt: time, freshUntil: time, layout: .small,
@@ -58,8 +59,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
             Sample(ManifestPage(firstShard: 64, references: [nil, .init(object), nil])),
             Sample(StreamFrame(manifest: envelope, keySets: [envelope, envelope])), Sample(event(7)),
             Sample(BatchAnswer.acknowledged(sequence: 5)), Sample(BatchAnswer.gap(needed: 6)),
-            Sample(BatchAnswer.conflict(sequence: 7)),
-        ] + grants
+            Sample(BatchAnswer.conflict(sequence: 7)), Sample(event(7).marks[0]),
+        ] + grants + guardrails.map { Sample($0) }
     }()
 
     /// A route that says all a route can say.
@@ -80,7 +81,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
         let rules = RouteRules(
             strategy: .leastLatency, affinity: .promptPrefix,
             retries: RetryRules(attempts: 5, attemptsPerTarget: 1, backoff: 0, hedgeAfter: 900),
-            timeouts: RouteTimeouts(connect: 1, firstByte: 2, firstToken: 3, betweenChunks: 4, total: 5))
+            timeouts: RouteTimeouts(connect: 1, firstByte: 2, firstToken: 3, betweenChunks: 4, total: 5),
+            cache: RouteCache(seconds: 60, maximumBytes: 2048))
         return RouteEntry(
             id: RouteID(at: time), tenant: parts.tenant, name: "full", rules: rules, isEnabled: false,
             steps: [.target(target), .route(parts.route, terms), .route(parts.route, TargetTerms())])
@@ -163,6 +165,22 @@ struct Sample: Sendable, CustomTestStringConvertible {
             partition: .tag, metric: .cost, amount: 7, period: .month, mode: .shadow)
     }
 
+    /// One of each subject and kind.
+    private static let guardrails: [GuardrailEntry] = [
+        (GuardrailSubject.tenant, GuardrailRule(kind: .patterns, action: .redact, texts: ["a+", "b"])),
+        (.workspace(WorkspaceID(high: 1, low: 2)), GuardrailRule(kind: .words, texts: ["codename"])),
+        (
+            .route(RouteID(high: 1, low: 1)),
+            GuardrailRule(kind: .personalData, action: .redact, personalData: [.email, .iban])
+        ),
+        (.key(KeyID(high: 3, low: 4)), GuardrailRule(kind: .secrets)),
+        (.tenant, GuardrailRule(kind: .size, size: GuardrailSize(messages: 1, characters: 2, tokens: 3))),
+    ].map { subject, rule in
+        GuardrailEntry(
+            id: GuardrailID(high: 1, low: 9), tenant: TenantID(high: 1, low: 2), name: "no secrets",
+            subject: subject, rule: rule, sides: .input, mode: .observe)
+    }
+
     static func event(_ number: UInt64) -> UsageEvent {
         UsageEvent(
             id: UsageEventID(high: 1, low: number), tenant: TenantID(high: 2, low: 2),
@@ -174,6 +192,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
             usage: TokenUsage(input: 100, cachedInput: 40, cacheWrite: 5, output: 30, reasoning: 10),
             cost: NanoUSD(nanos: Int64(number) * 1000), costState: .estimated, status: 502, isStream: true,
             ending: .upstreamCut, errorCode: "upstream_cut", attempts: 3,
-            grants: [GrantID(high: 1, low: 5), GrantID(high: 1, low: 6)])
+            grants: [GrantID(high: 1, low: 5), GrantID(high: 1, low: 6)], purpose: .hedge, isCached: true,
+            marks: [
+                GuardrailMark(guardrail: GuardrailID(high: 1, low: 7), effect: .redacted, count: 3)
+            ])
     }
 }

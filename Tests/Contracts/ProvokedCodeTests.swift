@@ -74,6 +74,10 @@ struct ProvokedCodeTests {
             title: "a call that its limits do not bear is refused, and dials nobody",
             codes: ["rate_limited", "budget_exceeded", "budget_contended"]),
         Provocation(
+            file: "RelayTests/GuardrailCallTests.swift",
+            title: "a request is refused in its dialect, and no provider hears of it",
+            codes: ["guardrail_blocked"]),
+        Provocation(
             file: "RelayTests/UpstreamFailureTests.swift",
             title: "each failure has its answer and its entry in the books",
             codes: [

@@ -141,7 +141,8 @@ struct ChatTests {
                 let allowed = [
                     "date", "x-request-id", "x-eclusa-route", "x-eclusa-model", "x-eclusa-provider",
                     "x-eclusa-snapshot", "x-eclusa-attempts", "x-eclusa-cost", "x-eclusa-cost-state",
-                    "content-type", "content-length", "transfer-encoding", "cache-control",
+                    "x-eclusa-overhead-us", "content-type", "content-length", "transfer-encoding",
+                    "cache-control",
                 ]
                 let strange = answer.fields.all.map(\.name).filter { !allowed.contains($0) }
                 #expect(strange.isEmpty)

@@ -116,7 +116,8 @@ struct RouteStoreTests {
                     rules: RouteRules(
                         strategy: .affinity, affinity: .promptPrefix,
                         retries: RetryRules(attempts: 9, attemptsPerTarget: 5, backoff: 0, hedgeAfter: 70),
-                        timeouts: RouteTimeouts(firstToken: 5, total: 6)),
+                        timeouts: RouteTimeouts(firstToken: 5, total: 6),
+                        cache: RouteCache(seconds: 9, maximumBytes: 1024)),
                     createdAt: fixture.now, updatedAt: fixture.now)
                 try await RouteStore.create(route, connection)
                 let found = try await RouteStore.find(route.id, of: mine.id, connection)

@@ -113,8 +113,8 @@ struct SchemaTests {
             "select tgrelid::regclass::text from pg_trigger where tgname = 'stamp_change' order by 1")
         #expect(
             stamped == [
-                "group_members", "keys", "limits", "models", "prices", "provider_credentials", "providers",
-                "route_targets", "routes", "tenants", "workspaces",
+                "group_members", "guardrails", "keys", "limits", "models", "prices", "provider_credentials",
+                "providers", "route_targets", "routes", "tenants", "workspaces",
             ])
     }
 }

@@ -210,6 +210,37 @@ struct UsageStoreTests {
         }
     }
 
+    @Test("second targets cost and are no calls; copies are in no sum; the log tells what every event was")
+    func purposes() async throws {
+        try await withTestDatabase { database in
+            let calls = Calls()
+            let now = calls.fixture.clock.now
+            var events = (0..<4).map { _ in calls.event(at: now) }
+            events[1].purpose = .hedge
+            events[2].purpose = .mirror
+            events[3].isCached = true
+            events[3].marks = [
+                GuardrailMark(guardrail: GuardrailID(high: 9, low: 1), effect: .redacted, count: 2)
+            ]
+            _ = try await ingest(calls.batch(1, events), calls, database.pool)
+            try await database.pool.withConnection { connection in
+                let sums = try #require(
+                    try await connection.query("select calls, input_tokens, cost_nanos from usage_days").first
+                )
+                #expect(try [sums.int64(0), sums.int64(1), sums.int64(2)] == [2, 30, 3000])
+                let logged = try await UsageStore.calls(
+                    of: calls.tenant, CallFilter(), limit: 9, connection)
+                #expect(logged.map(\.purpose).sorted() == ["call", "call", "hedge", "mirror"])
+                let marked = logged.filter { $0.guardrailMarks != nil }
+                #expect(marked.map(\.isCached) == [true] && logged.count { $0.isCached } == 1)
+                let id = GuardrailID(high: 9, low: 1)
+                #expect(
+                    marked.first?.guardrailMarks
+                        == #"[{"guardrail":"\#(id)","effect":"redacted","count":2}]"#)
+            }
+        }
+    }
+
     @Test("sums by minute, hour and day agree with the events, and keys know when they were used")
     func rollups() async throws {
         try await withTestDatabase { database in

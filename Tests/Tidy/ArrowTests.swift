@@ -24,7 +24,7 @@ struct ArrowTests {
     func reading() throws {
         let modules = try Self.modules()
         #expect(modules.count >= 30)
-        #expect(modules.first { $0.name == "Policy" }?.arrows == ["Domain", "Contract"])
+        #expect(modules.first { $0.name == "Policy" }?.arrows == ["Domain", "Contract", "Patterns"])
     }
 
     @Test("the planes never import each other")
@@ -57,7 +57,8 @@ struct ArrowTests {
         arguments: [
             ("Domain", []), ("JSONText", []), ("HTTPWire", []),
             ("Settings", ["Cryptography"]),
-            ("Cryptography", ["COpenSSL", "CSodium", "JSONText"]), ("Policy", ["Domain", "Contract"]),
+            ("Cryptography", ["COpenSSL", "CSodium", "JSONText"]), ("Patterns", ["CRE2", "Domain"]),
+            ("Policy", ["Domain", "Contract", "Patterns"]),
             ("Dialects", ["Cryptography", "Domain", "JSONText", "HTTPWire"]),
             ("Admission", ["Policy", "Contract", "Cryptography", "Domain"]),
         ] as [(String, [String])])
@@ -71,6 +72,7 @@ struct ArrowTests {
         arguments: [
             ("CPostgres", ["PostgresDriver"]), ("CSQLite", ["LocalStore"]), ("CSodium", ["Cryptography"]),
             ("CZstd", ["Contract"]), ("COpenSSL", ["Cryptography", "Transport"]),
+            ("CRE2", ["Patterns"]),
         ] as [(String, [String])])
     func libraries(_ library: String, _ owners: [String]) throws {
         for module in try Self.modules() where module.arrows.contains(library) {

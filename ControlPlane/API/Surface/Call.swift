@@ -94,6 +94,7 @@ package struct Call {
     package var alert: AlertID { get throws(OperationError) { try id(.alert) } }
     package var alertDelivery: AlertDeliveryID { get throws(OperationError) { try id(.alertDelivery) } }
     package var reportSchedule: ReportScheduleID { get throws(OperationError) { try id(.reportSchedule) } }
+    package var guardrail: GuardrailID { get throws(OperationError) { try id(.guardrail) } }
     package var node: NodeID { get throws(OperationError) { try id(.node) } }
     package var joinToken: JoinTokenID { get throws(OperationError) { try id(.joinToken) } }
     package var ledgerTransaction: LedgerTransactionID {
@@ -169,6 +170,8 @@ package struct PathParameter: Sendable, Hashable {
         name: "alert_delivery", summary: "The message about an alert.", prefix: "delivery")
     package static let reportSchedule = PathParameter(
         name: "report_schedule", summary: "The report that is sent by itself.", prefix: "report")
+    package static let guardrail = PathParameter(
+        name: "guardrail", summary: "The guardrail.", prefix: "guard")
     package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
     package static let joinToken = PathParameter(
         name: "join_token", summary: "The join token.", prefix: "join")
@@ -197,9 +200,10 @@ package struct PathParameter: Sendable, Hashable {
 
     package static let all = [
         tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
-        managementToken, provider, credential, model, price, route, key, limit, alertRule, alertChannel,
-        alert, alertDelivery, reportSchedule, node, joinToken, auditEvent, backup, ledgerTransaction,
-        invoice, rerating, reconciliation, ledgerProof, snapshot, change, scimSchema, resourceType,
+        managementToken, provider, credential, model, price, route, key, limit, guardrail, alertRule,
+        alertChannel, alert, alertDelivery, reportSchedule, node, joinToken, auditEvent, backup,
+        ledgerTransaction, invoice, rerating, reconciliation, ledgerProof, snapshot, change, scimSchema,
+        resourceType,
     ]
 
     static func named(_ name: String) -> PathParameter? { all.first { $0.name == name } }

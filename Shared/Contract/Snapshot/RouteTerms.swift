@@ -107,7 +107,7 @@ extension TargetConditions {
 }
 
 extension RouteRules {
-    /// Four fields from a tag on. What is as usual is not written.
+    /// Five fields from a tag on. What is as usual is not written.
     func encode(from tag: UInt32, into writer: inout FieldWriter) {
         let usual = RouteRules.standard
         if strategy != usual.strategy { writer.text(tag, strategy.rawValue) }
@@ -129,6 +129,12 @@ extension RouteRules {
                 inner.signed(5, timeouts.total ?? 0)
             }
         }
+        if let cache {
+            writer.record(tag + 4) { inner in
+                inner.signed(1, cache.seconds)
+                inner.signed(2, cache.maximumBytes)
+            }
+        }
     }
 
     /// Takes one of its fields.
@@ -138,6 +144,7 @@ extension RouteRules {
         case tag + 1: affinity = try field.word()
         case tag + 2: retries = try Self.retries(field)
         case tag + 3: timeouts = try Self.timeouts(field)
+        case tag + 4: cache = try Self.cache(field)
         default: break
         }
     }
@@ -155,6 +162,19 @@ extension RouteRules {
             }
         }
         return retries
+    }
+
+    private static func cache(_ field: Field) throws(CodecError) -> RouteCache {
+        var reader = try field.record()
+        var cache = RouteCache(seconds: 0, maximumBytes: 0)
+        while let field = try reader.next() {
+            switch field.tag {
+            case 1: cache.seconds = try field.signed()
+            case 2: cache.maximumBytes = try field.signed()
+            default: continue
+            }
+        }
+        return cache
     }
 
     private static func timeouts(_ field: Field) throws(CodecError) -> RouteTimeouts {
@@ -176,7 +196,7 @@ extension RouteRules {
 
 extension Field {
     /// One of the words of an enumeration.
-    fileprivate func word<Word: RawRepresentable<String>>() throws(CodecError) -> Word {
+    func word<Word: RawRepresentable<String>>() throws(CodecError) -> Word {
         guard let word = Word(rawValue: try text(upTo: 40)) else {
             throw .malformed("field \(tag) is a word this program does not know")
         }

@@ -57,6 +57,7 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
     package var limits: [LimitEntry] = []
     /// Those that are the subject of a limit.
     package var groups: [GroupEntry] = []
+    package var guardrails: [GuardrailEntry] = []
 
     /// Entries of one kind in one shard.
     package static let maximumEntries = 65_536
@@ -77,6 +78,7 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
         writer.values(6, prices)
         writer.values(7, limits)
         writer.values(8, groups)
+        writer.values(9, guardrails)
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -91,6 +93,7 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
             case 6: try prices.append(PriceEntry(field), upTo: limit, "prices in a shard")
             case 7: try limits.append(LimitEntry(field), upTo: limit, "limits in a shard")
             case 8: try groups.append(GroupEntry(field), upTo: limit, "groups in a shard")
+            case 9: try guardrails.append(GuardrailEntry(field), upTo: limit, "guardrails in a shard")
             default: continue
             }
         }
@@ -107,6 +110,7 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
         shard.prices.sort { $0.id < $1.id }
         shard.limits.sort { $0.id < $1.id }
         shard.groups.sort { $0.id < $1.id }
+        shard.guardrails.sort { $0.id < $1.id }
         return shard
     }
 
@@ -114,7 +118,7 @@ package struct Shard: Hashable, Sendable, BinaryRecord {
     package func object() throws(CodecError) -> SnapshotObject {
         let counts = [
             tenants.count, workspaces.count, keys.count, providers.count, routes.count, prices.count,
-            limits.count, groups.count,
+            limits.count, groups.count, guardrails.count,
         ]
         guard counts.allSatisfy({ $0 <= Self.maximumEntries }) else {
             throw .tooLarge("more than \(Self.maximumEntries) entries in a shard")

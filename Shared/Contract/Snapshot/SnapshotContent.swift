@@ -11,6 +11,7 @@ package struct SnapshotContent: Hashable, Sendable {
     package var prices: [PriceEntry] = []
     package var limits: [LimitEntry] = []
     package var groups: [GroupEntry] = []
+    package var guardrails: [GuardrailEntry] = []
 
     package init() {}
 
@@ -28,6 +29,7 @@ package struct SnapshotContent: Hashable, Sendable {
         for entry in prices { shards[home(entry.tenant)].prices.append(entry) }
         for entry in limits { shards[home(entry.tenant)].limits.append(entry) }
         for entry in groups { shards[home(entry.tenant)].groups.append(entry) }
+        for entry in guardrails { shards[home(entry.tenant)].guardrails.append(entry) }
         return shards
     }
 }

@@ -68,11 +68,16 @@ package struct UsageEvent: Hashable, Sendable, BinaryRecord {
     package var ending: Ending
     /// An `ErrorCode` when the call failed.
     package var errorCode: String?
-    /// Calls to providers that were made for it, at least one.
+    /// Calls to providers that were made for it, at least one; none when it was answered from the cache.
     package var attempts: UInt8
     /// The budgets' grants it was held against: it settles them. At most `maximumGrants`; a call of more
     /// budgets leaves the rest out, and they go by the node's own word.
     package var grants: [GrantID]
+    package var purpose: CallPurpose
+    /// Answered with what was kept of an earlier call: no provider was asked.
+    package var isCached: Bool
+    /// What guardrails did, at most `maximumMarks`; never what they found.
+    package var marks: [GuardrailMark]
 
     package init(
         id: UsageEventID, tenant: TenantID, workspace: WorkspaceID, key: KeyID, route: RouteID,
@@ -80,7 +85,8 @@ package struct UsageEvent: Hashable, Sendable, BinaryRecord {
         model: ModelID, price: PriceID?, endpoint: Endpoint, startedAt: Timestamp,
         latencyMicroseconds: UInt32,
         firstByteMicroseconds: UInt32, usage: TokenUsage, cost: NanoUSD, costState: CostState, status: UInt16,
-        isStream: Bool, ending: Ending, errorCode: String? = nil, attempts: UInt8 = 1, grants: [GrantID] = []
+        isStream: Bool, ending: Ending, errorCode: String? = nil, attempts: UInt8 = 1, grants: [GrantID] = [],
+        purpose: CallPurpose = .call, isCached: Bool = false, marks: [GuardrailMark] = []
     ) {
         self.id = id
         self.tenant = tenant
@@ -103,11 +109,15 @@ package struct UsageEvent: Hashable, Sendable, BinaryRecord {
         self.errorCode = errorCode
         self.attempts = attempts
         self.grants = Array(grants.prefix(Self.maximumGrants))
+        self.purpose = purpose
+        self.isCached = isCached
+        self.marks = Array(marks.prefix(Self.maximumMarks))
     }
 
     package static let maximumGrants = 24
+    package static let maximumMarks = 8
     /// The largest encoded event, in bytes.
-    package static let maximumBytes = 960
+    package static let maximumBytes = 1280
 }
 
 extension UsageEvent {
@@ -137,6 +147,9 @@ extension UsageEvent {
         writer.text(23, errorCode ?? "")
         writer.number(24, attempts)
         for grant in grants { writer.id(25, grant) }
+        writer.number(26, purpose.rawValue)
+        writer.flag(27, isCached)
+        for mark in marks { writer.value(28, mark) }
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -163,6 +176,9 @@ extension UsageEvent {
         errorCode = parts.errorCode
         attempts = parts.attempts
         grants = parts.grants
+        purpose = parts.purpose
+        isCached = parts.isCached
+        marks = parts.marks
         guard cost >= .zero else { throw .malformed("a negative cost") }
     }
 
@@ -189,6 +205,9 @@ extension UsageEvent {
         var errorCode: String?
         var attempts: UInt8 = 0
         var grants: [GrantID] = []
+        var purpose = CallPurpose.call
+        var isCached = false
+        var marks: [GuardrailMark] = []
 
         mutating func take(_ field: Field) throws(CodecError) {
             switch field.tag {
@@ -218,7 +237,17 @@ extension UsageEvent {
             case 21: isStream = try field.flag()
             case 22: ending = try known(Ending(rawValue: try field.number(upTo: .max)), field.tag)
             case 24: attempts = try field.number(upTo: .max)
+            default: try takeMore(field)
+            }
+        }
+
+        private mutating func takeMore(_ field: Field) throws(CodecError) {
+            switch field.tag {
             case 25: try grants.append(field.id(), upTo: UsageEvent.maximumGrants, "grants of an event")
+            case 26: purpose = try known(CallPurpose(rawValue: try field.number(upTo: .max)), field.tag)
+            case 27: isCached = try field.flag()
+            case 28:
+                try marks.append(GuardrailMark(field), upTo: UsageEvent.maximumMarks, "marks of an event")
             default: break
             }
         }
