@@ -81,8 +81,9 @@ coverage: unit ## the coverage table and its gate
 end-to-end: release install-test ## real processes, real SDKs
 	@Tests/EndToEnd/run
 
-test-slow: release install-test ## the tests that take minutes: the long fuzz of the admin API
+test-slow: release install-test ## the tests that take minutes: the long fuzz of the admin API, the whole matrix of SDKs
 	@Tests/EndToEnd/run -m slow
+	@ECLUSA_MATRIX=whole Tests/EndToEnd/run
 
 chaos: release install-test ## kill, cut off, fill up and restore real processes, a minute each (ECLUSA_CHAOS_SECONDS)
 	@ECLUSA_CHAOS_SECONDS=$${ECLUSA_CHAOS_SECONDS:-60} Tests/Chaos/run
