@@ -72,8 +72,7 @@ many-nodes: install-test ## so many nodes connect, get a change and come back at
 
 unit: install-test ## unit, contract, database and tidy tests, with the coverage gate
 	swift build --build-tests $(CHECKED) --enable-code-coverage
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=12 \
-		swift test --skip-build --parallel --enable-code-coverage --disable-xctest
+	@infrastructure/ci/unit
 	@infrastructure/ci/coverage
 
 coverage: unit ## the coverage table and its gate

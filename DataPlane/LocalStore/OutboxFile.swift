@@ -37,6 +37,9 @@ final class OutboxFile {
         var bytes: Int { unsealedBytes + sealedBytes }
     }
 
+    /// What the calls of one commit write fits into one: small pages would be several, each written apart.
+    private static let pageBytes = 16_384
+
     /// Opens the file, or creates it with a random epoch.
     init(
         directory: DataDirectory, options: OutboxOptions, sealer: @escaping BatchSealer
@@ -50,7 +53,8 @@ final class OutboxFile {
             throw Self.damaged("it is cut to \(size) bytes")
         }
         let database = try SQLiteDatabase(
-            path: path, synchronous: options.durability == .power ? .full : .normal)
+            path: path, synchronous: options.durability == .power ? .full : .normal,
+            pageBytes: Self.pageBytes)
         do throws(SQLiteError) {
             try Self.prepareSchema(database, options)
             insertGroup = try database.prepare("INSERT INTO event_group VALUES (?, ?, ?, ?, ?)")
@@ -95,7 +99,8 @@ final class OutboxFile {
     private static func prepareSchema(
         _ database: SQLiteDatabase, _ options: OutboxOptions
     ) throws(SQLiteError) {
-        try database.execute("PRAGMA max_page_count = \(options.maximumPages)")
+        let pageBytes = Int(try database.integer("PRAGMA page_size") ?? 4_096)
+        try database.execute("PRAGMA max_page_count = \(options.maximumPages(of: pageBytes))")
         try database.execute("PRAGMA cache_size = -8192")
         let application = try database.integer("PRAGMA application_id") ?? 0
         if application == 0, try database.integer("SELECT count(*) FROM sqlite_schema") == 0 {
@@ -127,7 +132,7 @@ final class OutboxFile {
                 message: "it was written by another version of the node")
         }
         let pages = try database.integer("PRAGMA page_count") ?? 0
-        if pages * 4_096 <= soundnessCheckLimit && !database.isSound() {
+        if Int(pages) * pageBytes <= soundnessCheckLimit && !database.isSound() {
             throw damaged("its pages are damaged")
         }
     }

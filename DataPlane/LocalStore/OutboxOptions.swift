@@ -21,9 +21,9 @@ package struct OutboxOptions: Sendable {
 
     package init() {}
 
-    /// SQLite pages of 4 KiB: the capacity, a quarter more for the calls in flight when it was reached, and
-    /// the schema.
-    var maximumPages: Int { capacityBytes / 4_096 * 5 / 4 + 64 }
+    /// SQLite pages: the capacity, a quarter more for the calls in flight when it was reached, and the
+    /// schema.
+    func maximumPages(of bytes: Int) -> Int { capacityBytes / bytes * 5 / 4 + 64 }
 }
 
 /// What an operator must hear of.

@@ -3,6 +3,9 @@ import Glibc
 
 /// One SQLite connection, used by one thread at a time (opened without SQLite's own mutex).
 final class SQLiteDatabase {
+    /// How long the journal grows.
+    private static let checkpointBytes = 16_000 * 1_024
+
     private let handle: OpaquePointer
     private var statements: [SQLiteStatement] = []
     private var begin, commit: SQLiteStatement?
@@ -10,8 +13,10 @@ final class SQLiteDatabase {
     /// Opens or creates the file with mode 0600; WAL journal and an exclusive lock, so that a second process
     /// is refused.
     ///
-    /// - Parameter synchronous: `NORMAL` survives a killed process, `FULL` also a power cut.
-    init(path: String, synchronous: Synchronous, checkpointPages: Int = 4_000) throws(SQLiteError) {
+    /// - Parameters:
+    ///   - synchronous: `NORMAL` survives a killed process, `FULL` also a power cut.
+    ///   - pageBytes: for a new file; one that is there keeps its own.
+    init(path: String, synchronous: Synchronous, pageBytes: Int = 4_096) throws(SQLiteError) {
         // Created here first because SQLite would use the process umask; -wal and -journal inherit this mode.
         let descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
         if descriptor >= 0 { close(descriptor) }
@@ -25,10 +30,11 @@ final class SQLiteDatabase {
         }
         handle = connection
         do throws(SQLiteError) {
+            try execute("PRAGMA page_size = \(pageBytes)")
             try execute("PRAGMA locking_mode = exclusive")
             try execute("PRAGMA journal_mode = wal")
             try execute("PRAGMA synchronous = \(synchronous.rawValue)")
-            try execute("PRAGMA wal_autocheckpoint = \(checkpointPages)")
+            try execute("PRAGMA wal_autocheckpoint = \(Self.checkpointBytes / pageBytes)")
             try execute("PRAGMA journal_size_limit = 67108864")
             try execute("PRAGMA temp_store = memory")
             // Takes the exclusive lock now instead of at the first write.

@@ -18,7 +18,8 @@ final class OpenCalls {
 
     private struct Entry {
         let id: UsageEventID
-        let event: () -> (UsageEvent, [GrantCharge])
+        let event: () -> UsageEvent
+        let charges: [GrantCharge]
         let begunAt: Int64
         var isWritten = false
     }
@@ -37,8 +38,10 @@ final class OpenCalls {
         self.port = port
     }
 
-    func begin(_ id: UsageEventID, _ event: @escaping () -> (UsageEvent, [GrantCharge])) -> CallNote {
-        let entry = Entry(id: id, event: event, begunAt: loop.now)
+    func begin(
+        _ id: UsageEventID, charges: [GrantCharge], _ event: @escaping () -> UsageEvent
+    ) -> CallNote {
+        let entry = Entry(id: id, event: event, charges: charges, begunAt: loop.now)
         let note: CallNote
         if let slot = vacant.popLast() {
             entries[Int(slot)] = entry
@@ -72,10 +75,11 @@ final class OpenCalls {
             if let entry = entries[slot], entry.id == note.id {
                 let age = loop.now - entry.begunAt
                 guard age >= Self.delayNanoseconds else { break }
-                let (event, charges) = entry.event()
+                let event = entry.event()
                 port.begin(
                     OpenCall(
-                        id: note.id, event: Self.encoded(event), cost: event.cost.nanos, charges: charges))
+                        id: note.id, event: Self.encoded(event), cost: event.cost.nanos,
+                        charges: entry.charges))
                 entries[slot]?.isWritten = true
             }
             firstQueued += 1

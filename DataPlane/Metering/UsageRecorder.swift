@@ -26,9 +26,9 @@ package final class UsageRecorder {
     ///
     /// - Parameter event: asked only for a call that lasts.
     package func begin(
-        _ id: UsageEventID, _ event: @escaping () -> (UsageEvent, [GrantCharge])
+        _ id: UsageEventID, charges: [GrantCharge] = [], _ event: @escaping () -> UsageEvent
     ) -> CallNote {
-        calls.begin(id, event)
+        calls.begin(id, charges: charges, event)
     }
 
     /// Writes the event, and what it spent of grants, and returns when it survives a kill of this process:

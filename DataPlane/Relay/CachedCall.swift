@@ -23,6 +23,7 @@ struct CachedCall {
 
 extension Gateway {
     /// How a call stands to the cache; nil: its route has none, or the call is not one to be kept.
+    @inline(never)
     func cached(
         _ call: ClientCall, _ admitted: Admitted, _ guards: CallGuards?, _ exchange: Exchange
     ) -> CachedCall? {
@@ -55,6 +56,7 @@ extension Gateway {
     }
 
     /// Answers with what was kept, if the key may have it: what became of the call then.
+    @inline(never)
     func answer(
         _ reply: ChatReply, _ call: ClientCall, from place: CachedCall, _ admitted: Admitted,
         in serving: ServingSnapshot

@@ -14,13 +14,13 @@ enum Remedy {
 
 extension CallFailure {
     var remedy: Remedy {
-        switch code {
+        switch self.code {
         case .upstreamUnreachable, .overloaded: .anyTarget
         case .upstreamTimeout, .upstreamCut, .upstreamInvalid, .upstreamForbidden: .otherTarget
         case .providerCredentialsRejected: .otherCredential
-        case .providerRateLimited: isQuota ? .otherCredential : .otherTarget
+        case .providerRateLimited: self.isQuota ? .otherCredential : .otherTarget
         case .providerError:
-            switch status {
+            switch self.status {
             case 503, 529: .anyTarget
             case 500...: .otherTarget
             default: .none
@@ -39,10 +39,10 @@ extension CallFailure {
 
     /// How long the provider wants to be left alone. Unit: nanoseconds; nil when it does not say.
     var restNanoseconds: Int64? {
-        if let text = retryAfterMilliseconds, let milliseconds = Double(text) {
+        if let text = self.retryAfterMilliseconds, let milliseconds = Double(text) {
             return Int64(min(milliseconds, 86_400_000) * 1_000_000)
         }
-        guard let text = retryAfter, let seconds = Double(text) else { return nil }
+        guard let text = self.retryAfter, let seconds = Double(text) else { return nil }
         return Int64(min(seconds, 86_400) * 1_000_000_000)
     }
 }

@@ -9,32 +9,55 @@ import Transport
 
 /// Why a call gets no good answer: what the client is told, and what the books say. Nothing private is in
 /// it.
+///
+/// It keeps apart what it says: every function of a call that can fail has room for one, and calls that wait
+/// keep that room.
+@dynamicMemberLookup
 struct CallFailure: Error {
     enum Origin: Sendable { case gateway, provider }
 
-    var code: ErrorCode
-    var origin: Origin
-    /// The status the client gets: the code's own, or the provider's.
-    var status: Int
-    /// What OpenAI's clients read; from the code unless the provider said something.
-    var error: OpenAIError
-    /// The value of `Retry-After`; nil lets the edge decide.
-    var retryAfter: String?
-    var retryAfterMilliseconds: String?
-    /// Methods that would do (405).
-    var allow: String?
-    /// How near its limits the caller is.
-    var limitFields = HeaderFields()
-    /// The account at the provider has nothing left.
-    var isQuota = false
-    /// How the call ended, for its usage event.
-    var ending = UsageEvent.Ending.providerError
+    struct Content {
+        var code: ErrorCode
+        var origin: Origin
+        /// The status the client gets: the code's own, or the provider's.
+        var status: Int
+        /// What OpenAI's clients read; from the code unless the provider said something.
+        var error: OpenAIError
+        /// The value of `Retry-After`; nil lets the edge decide.
+        var retryAfter: String?
+        var retryAfterMilliseconds: String?
+        /// Methods that would do (405).
+        var allow: String?
+        /// How near its limits the caller is.
+        var limitFields = HeaderFields()
+        /// The account at the provider has nothing left.
+        var isQuota = false
+        /// How the call ended, for its usage event.
+        var ending = UsageEvent.Ending.providerError
+    }
+
+    private indirect enum Apart { case content(Content) }
+    private var apart: Apart
+
+    subscript<Value>(dynamicMember member: WritableKeyPath<Content, Value>) -> Value {
+        get { content[keyPath: member] }
+        set { content[keyPath: member] = newValue }
+    }
+
+    private var content: Content {
+        get {
+            switch apart {
+            case .content(let content): content
+            }
+        }
+        set { apart = .content(newValue) }
+    }
 
     init(_ code: ErrorCode, message: String? = nil, parameter: String? = nil) {
-        self.code = code
-        origin = code.audience == .provider ? .provider : .gateway
-        status = code.status
-        error = OpenAIError(code, message: message, parameter: parameter)
+        apart = .content(
+            Content(
+                code: code, origin: code.audience == .provider ? .provider : .gateway, status: code.status,
+                error: OpenAIError(code, message: message, parameter: parameter)))
     }
 
     /// Nobody is there to be told.
@@ -72,10 +95,10 @@ struct CallFailure: Error {
     /// What a provider complained of under a status of success, or inside a stream.
     init(_ complaint: ProviderComplaint) {
         self.init(.providerError)
-        origin = .provider
-        status = complaint.status ?? status
-        error = OpenAIError(
-            message: complaint.message, type: complaint.kind ?? OpenAIError.type(ofStatus: status),
+        content.origin = .provider
+        content.status = complaint.status ?? content.status
+        content.error = OpenAIError(
+            message: complaint.message, type: complaint.kind ?? OpenAIError.type(ofStatus: content.status),
             parameter: complaint.parameter, code: complaint.code)
     }
 
@@ -96,15 +119,15 @@ struct CallFailure: Error {
         case .tooManyConnections: self.init(.overloaded)
         case .timedOut:
             self.init(.upstreamTimeout)
-            ending = .timedOut
+            content.ending = .timedOut
         case .endedBeforeAnswer, .cut:
             self.init(.upstreamCut)
-            ending = .upstreamCut
+            content.ending = .upstreamCut
         case .malformedHead, .malformedContent, .tooLarge: self.init(.upstreamInvalid)
         case .invalidRequest: self.init(.internalError)
         case .aborted:
             self.init(.draining)
-            ending = .clientGone
+            content.ending = .clientGone
         }
     }
 }

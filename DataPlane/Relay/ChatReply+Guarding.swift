@@ -21,7 +21,7 @@ final class KeptBytes {
 extension CallFailure {
     init(_ block: GuardrailBlock) {
         self.init(.guardrailBlocked, message: block.message.bounded)
-        ending = .completed
+        self.ending = .completed
     }
 }
 

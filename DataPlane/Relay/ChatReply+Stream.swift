@@ -13,17 +13,12 @@ extension ChatReply: ContentTaker {
     func passOnStream(
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
     ) async -> CallOutcome {
-        stream = OpenAIChatStream(wantsUsage: call.asksForUsage, awaitsToken: connection.awaitedUntil > 0)
-        streamProblem = nil
+        beginStream(call, awaitsToken: connection.awaitedUntil > 0)
         var problem: CallFailure?
         do throws(CallError) {
             while stream.ending == .open {
                 let isMore = try await connection.passContent(to: self)
-                if !isMore {
-                    // The last event may lack its blank line.
-                    if window.count > stream.heldCount { Self.blankLine { window.append($0) } }
-                    _ = endPart()
-                }
+                if !isMore { endLastPart() }
                 if let (count, sent) = unsent {
                     unsent = nil
                     guard await forwardEvents(count, sent: sent) else { return clientGone(upstream, call) }
@@ -33,6 +28,29 @@ extension ChatReply: ContentTaker {
             }
             problem = streamProblem
         } catch { problem = CallFailure(upstream: error) }
+        return conclude(connection, upstream, call, problem)
+    }
+
+    @inline(never)
+    private func beginStream(_ call: OpenAIChatRequest, awaitsToken: Bool) {
+        stream = OpenAIChatStream(wantsUsage: call.asksForUsage, awaitsToken: awaitsToken)
+        streamProblem = nil
+    }
+
+    /// The last event may lack its blank line.
+    @inline(never)
+    private func endLastPart() {
+        if window.count > stream.heldCount { Self.blankLine { window.append($0) } }
+        _ = endPart()
+    }
+
+    /// What came of a stream that is over, or broke with a problem.
+    @inline(never)
+    private func conclude(
+        _ connection: ClientConnection, _ upstream: Upstream, _ call: OpenAIChatRequest,
+        _ problem: CallFailure?
+    ) -> CallOutcome {
+        var problem = problem
         if stream.ending == .malformed { problem = CallFailure(.upstreamInvalid) }
         if problem == nil, !stream.isComplete(windowCount: window.count) {
             problem = CallFailure(.upstreamCut)
@@ -60,6 +78,7 @@ extension ChatReply: ContentTaker {
         return stream.ending == .open
     }
 
+    @inline(never)
     private func dropForwarded(_ count: Int) {
         if case .providerError(let place) = stream.ending {
             streamProblem = Self.failure(in: window, at: place, secrets: upstream?.secrets ?? [])
@@ -67,6 +86,7 @@ extension ChatReply: ContentTaker {
         window.keep(stream.dropForwarded(count, from: window.bytes))
     }
 
+    @inline(never)
     private func clientGone(_ upstream: Upstream, _ call: OpenAIChatRequest) -> CallOutcome {
         connection?.close()
         rest = .nothing

@@ -12,22 +12,34 @@ import Policy
 import Transport
 
 /// A request to a provider that is not a chat completion in OpenAI's format on both sides.
-struct OutgoingCall {
+final class OutgoingCall {
     let format: ProviderFormat
-    var method = HTTPMethod.post
+    let method: HTTPMethod
     let target: String
     var fields: [(name: StaticString, value: String)]
     /// Borrows the client's body, or the reply's `payload`.
     let body: SplicedBody
     /// The answer goes to the client as it comes.
     let isNative: Bool
+
+    init(
+        format: ProviderFormat, method: HTTPMethod = .post, target: String,
+        fields: [(name: StaticString, value: String)], body: SplicedBody, isNative: Bool
+    ) {
+        self.format = format
+        self.method = method
+        self.target = target
+        self.fields = fields
+        self.body = body
+        self.isNative = isNative
+    }
 }
 
 extension ChatReply {
     /// Asks one target through the canonical call, or with the client's own bytes when its provider speaks
     /// the client's dialect.
     func dialTranslated(_ call: ClientCall, _ upstream: Upstream) async -> Dialled {
-        var outgoing: OutgoingCall
+        let outgoing: OutgoingCall
         do throws(RequestProblem) {
             outgoing = try prepare(call, for: upstream)
         } catch {

@@ -11,7 +11,6 @@ extension ChatReply {
     func passOnWhole(
         _ connection: ClientConnection, from upstream: Upstream, _ call: OpenAIChatRequest
     ) async -> CallOutcome {
-        let status = connection.head.status
         let whole: UnsafeRawBufferPointer
         do throws(CallError) {
             if let bytes = try connection.wholeBodyAtHand(limit: gateway.limits.answerBodyBytes) {
@@ -20,6 +19,14 @@ extension ChatReply {
                 whole = try await receiveWhole(connection)
             }
         } catch { return fail(CallFailure(upstream: error), upstream.target) }
+        return conclude(whole, connection, upstream, call)
+    }
+
+    @inline(never)
+    private func conclude(
+        _ whole: UnsafeRawBufferPointer, _ connection: ClientConnection, _ upstream: Upstream,
+        _ call: OpenAIChatRequest
+    ) -> CallOutcome {
         let answer: OpenAIChatAnswer
         do throws(JSONError) {
             answer = try OpenAIChatAnswer(parsing: whole)
@@ -40,7 +47,7 @@ extension ChatReply {
             usage: usage.completed(
                 estimatedInput: Self.tokens(call.promptBytes),
                 estimatedOutput: Self.tokens(answer.choicesBytes)),
-            isEstimated: !usage.isComplete, status: status)
+            isEstimated: !usage.isComplete, status: connection.head.status)
     }
 
     /// All of the content: where it was received if it came in one piece, else put together in `body`.

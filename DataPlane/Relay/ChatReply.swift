@@ -84,7 +84,7 @@ final class ChatReply {
     /// Whether the answer is one of before, for routes with a cache.
     var cacheState: StaticString?
     /// When the request was there, on the clock itself: a turn of the loop is too coarse for this.
-    var begunAt: Int64 = 0
+    private var begunAt: Int64 = 0
     /// When the attempt under way was sent; 0: none is.
     var askedAt: Int64 = 0
     /// What providers took of the time. Unit: nanoseconds.
@@ -115,7 +115,7 @@ final class ChatReply {
         window = StreamWindow(gateway.loop.blocks)
     }
 
-    func begin(_ exchange: Exchange) {
+    func begin(_ exchange: Exchange, at begunAt: Int64) {
         self.exchange = exchange
         rest = .nothing
         attempts = 0
@@ -127,7 +127,7 @@ final class ChatReply {
         isDetached = false
         hasSent = false
         startedAt = gateway.loop.now
-        begunAt = monotonicNanoseconds()
+        self.begunAt = begunAt
         (askedAt, providerNanoseconds) = (0, 0)
         firstByteAt = 0
         passedBytes = (0, 0)
@@ -172,13 +172,14 @@ final class ChatReply {
         connection = nil
         upstream = nil
         exchange = nil
-        canonical = nil
-        embedding = nil
-        translation = nil
-        dropped = nil
-        answerType = nil
-        guards = nil
-        redacted = nil
+        // Most calls have none of these, and some are large.
+        if canonical != nil { canonical = nil }
+        if embedding != nil { embedding = nil }
+        if translation != nil { translation = nil }
+        if dropped != nil { dropped = nil }
+        if answerType != nil { answerType = nil }
+        if guards != nil { guards = nil }
+        if redacted != nil { redacted = nil }
         cacheState = nil
         if !leftTargets.isEmpty { leftTargets.removeAll() }
         window.keep(0)
@@ -221,6 +222,7 @@ final class ChatReply {
     /// An attempt failed; the next one begins to wait anew.
     func forgetFirstByte() { firstByteAt = 0 }
 
+    @inline(never)
     func outcome(
         _ ending: UsageEvent.Ending, _ target: CompiledTarget, usage: TokenUsage = .zero,
         isEstimated: Bool = false, status: Int = 200, error: ErrorCode? = nil
@@ -235,6 +237,7 @@ final class ChatReply {
     }
 
     /// The call failed: what the client will be told, and what the books say.
+    @inline(never)
     func fail(
         _ failure: CallFailure, _ target: CompiledTarget, usage: TokenUsage = .zero, isEstimated: Bool = false
     ) -> CallOutcome {

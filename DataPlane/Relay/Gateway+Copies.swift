@@ -24,7 +24,6 @@ extension Gateway {
         _ reply: ChatReply, _ outcome: CallOutcome, _ call: ClientCall, _ permit: borrowing Permit,
         _ held: borrowing Reservation
     ) async -> [UsageEvent] {
-        if reply.leftTargets.isEmpty { return [] }
         var events: [UsageEvent] = []
         for target in reply.leftTargets {
             let usage = TokenUsage(
@@ -46,6 +45,7 @@ extension Gateway {
 
     /// Sends a copy of some calls to the route's shadow targets, each with its own share. Waits for nothing:
     /// what does not fit now is left out and counted.
+    @inline(never)
     func mirror(
         _ call: ClientCall, _ facts: CallFacts, _ permit: borrowing Permit, _ reply: ChatReply,
         in serving: ServingSnapshot

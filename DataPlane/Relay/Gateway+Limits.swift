@@ -11,6 +11,7 @@ import Transport
 
 extension Gateway {
     /// What a call asks of the limits that bind it; nothing for most.
+    @inline(never)
     func claims(
         of admitted: Admitted, _ call: ClientCall, only use: TargetUse? = nil
     ) -> (claims: CallClaims, bound: OutputBound) {
@@ -45,6 +46,7 @@ extension Gateway {
     }
 
     /// Notes the call on disk should it last: a killed node bills what it had dialled, by an estimate.
+    @inline(never)
     func begin(
         _ call: ClientCall, _ plan: RoutePlan, _ permit: borrowing Permit,
         _ held: borrowing Reservation
@@ -64,9 +66,9 @@ extension Gateway {
         guard held.grants.isEmpty else {
             let known = event()
             let charges = held.charges(for: known.usage, cost: known.cost)
-            return recorder.begin(id) { (known, charges) }
+            return recorder.begin(id, charges: charges) { known }
         }
-        return recorder.begin(id) { (event(), []) }
+        return recorder.begin(id, event)
     }
 
     /// Holds what a call may use. Waits a little where it may come.

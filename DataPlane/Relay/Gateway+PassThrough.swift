@@ -2,6 +2,7 @@ import Admission
 import Contract
 import Dialects
 import Domain
+import EventLoops
 import Feed
 import Grants
 import HTTPServing
@@ -42,7 +43,7 @@ extension Gateway {
                 of: permit.admitted, CallExtent(bodyBytes: 0, promptBytes: 0, maximumOutput: 0),
                 at: clock.now())
             let held = try await reserve(wanted, for: exchange)
-            let reply = takeReply(exchange)
+            let reply = takeReply(exchange, begunAt: monotonicNanoseconds())
             meters.noteBegin(isStream: false)
             defer {
                 meters.noteEnd(isStream: false)

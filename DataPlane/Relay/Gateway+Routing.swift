@@ -11,6 +11,7 @@ import Routing
 
 extension Gateway {
     /// The targets for a call, in the order to try them, by what the route wants to know of it.
+    @inline(never)
     func plan(
         _ call: ClientCall, _ admitted: Admitted, at now: Timestamp, _ exchange: Exchange,
         in serving: ServingSnapshot
@@ -20,6 +21,7 @@ extension Gateway {
     }
 
     /// The targets of a route that are for this use, with how they do on this loop.
+    @inline(never)
     func plan(
         _ facts: CallFacts, _ admitted: Admitted, use: TargetUse, in serving: ServingSnapshot
     ) -> RoutePlan {
@@ -67,7 +69,8 @@ extension Gateway {
 extension CallFailure {
     /// The targets that are kept for this failure; nil for others.
     var fallback: TargetUse? {
-        guard origin == .provider, (400..<500).contains(status) else { return nil }
+        guard self.origin == .provider, (400..<500).contains(self.status) else { return nil }
+        let error = self.error
         let words = [error.code ?? "", error.type, error.message].joined(separator: " ").lowercased()
         let long = [
             "context_length_exceeded", "context length", "prompt is too long", "context window",

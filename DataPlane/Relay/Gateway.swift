@@ -156,9 +156,9 @@ package final class Gateway {
             request: "\(exchange.requestID)")
     }
 
-    func takeReply(_ exchange: Exchange) -> ChatReply {
+    func takeReply(_ exchange: Exchange, begunAt: Int64) -> ChatReply {
         let reply = spareReplies.popLast() ?? ChatReply(self)
-        reply.begin(exchange)
+        reply.begin(exchange, at: begunAt)
         reply.activeIndex = activeReplies.count
         activeReplies.append(reply)
         meters.inFlight.add(1)

@@ -38,14 +38,13 @@ extension Gateway {
             let held = try await afford(call, admitted, &plan, &wanted, for: exchange) {  // waits a little
                 self.plan(facts, admitted, use: .budget, in: serving)
             }
-            let reply = takeReply(exchange)
+            let reply = takeReply(exchange, begunAt: begun)
             meters.noteBegin(isStream: call.isStream)
             defer {
                 meters.noteEnd(isStream: call.isStream)
                 give(reply)
             }
             reply.take(wanted, bound)
-            reply.begunAt = begun
             (reply.guards, reply.redacted) = (guards, redacted)
             let note = begin(call, plan, permit, held)  // in case the process is killed
             let place = cached(call, admitted, guards, exchange)  // may it have been answered before
@@ -61,7 +60,8 @@ extension Gateway {
                 if let place { keep(reply, outcome, place, of: admitted.key.tenant.id) }
             }
             outcome.marks = guards?.marks ?? []
-            let others = await recordLeft(reply, outcome, call, permit, held)  // not waited for
+            let others =  // asked, and not waited for
+                reply.leftTargets.isEmpty ? [] : await recordLeft(reply, outcome, call, permit, held)
             let event = permit.settle(outcome, grants: held.grants)  // exactly once: the permit is gone
             let charges = held.charges(for: event.usage, cost: event.cost)
             let isDurable = await recorder.record(event, charges: charges, of: note)  // before the last byte
@@ -75,6 +75,7 @@ extension Gateway {
     }
 
     /// The request with marks in the places of what guardrails redact; nil when it stays as it is.
+    @inline(never)
     private func redact(_ call: ClientCall, by guards: CallGuards) throws(CallFailure) -> KeptBytes? {
         do throws(GuardrailBlock) {
             return try guards.judge(call).map { KeptBytes($0) }
@@ -85,6 +86,7 @@ extension Gateway {
     }
 
     /// Strangers must not make us take in large bodies; small ones are checked once, with the route.
+    @inline(never)
     private func refuseStranger(
         _ exchange: Exchange, _ endpoint: Endpoint, in serving: ServingSnapshot
     ) throws(CallFailure) {
@@ -107,6 +109,7 @@ extension Gateway {
         }
     }
 
+    @inline(never)
     private func parse(
         _ body: UnsafeRawBufferPointer, of exchange: Exchange, for work: CallWork, _ model: String?,
         _ isStream: Bool
@@ -130,6 +133,7 @@ extension Gateway {
         }
     }
 
+    @inline(never)
     private func admit(
         _ call: ClientCall, _ exchange: Exchange, in serving: ServingSnapshot
     ) throws(CallFailure) -> Permit {

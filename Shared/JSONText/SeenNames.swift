@@ -3,10 +3,10 @@
 /// 32 names without heap and a linear search over their signatures; beyond that a set, so hostile objects
 /// stay linear.
 struct SeenNames {
-    private static let inlineCapacity = 32
-    private var signatures = InlineArray<32, UInt64>(repeating: 0)
+    private static let inlineCapacity = 16
+    private var signatures = InlineArray<16, UInt64>(repeating: 0)
     /// Where a name begins and how long it is: half of what ranges would take, for a value often copied.
-    private var places = InlineArray<32, Place>(repeating: Place(start: 0, count: 0))
+    private var places = InlineArray<16, Place>(repeating: Place(start: 0, count: 0))
     private var count = 0
     private var overflow: Set<[UInt8]>?
 

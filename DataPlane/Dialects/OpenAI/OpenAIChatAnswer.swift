@@ -49,10 +49,10 @@ extension ReportedUsage {
             } else if member.isNamed("completion_tokens") || member.isNamed("output_tokens") {
                 output = reader.figure(member.value)
             } else if member.isNamed("prompt_tokens_details") {
-                cached = reader.figure("cached_tokens", in: member.value) ?? cached
-                written = reader.figure("cache_write_tokens", in: member.value) ?? written
+                let found = reader.figures("cached_tokens", "cache_write_tokens", in: member.value)
+                (cached, written) = (found.0 ?? cached, found.1 ?? written)
             } else if member.isNamed("completion_tokens_details") {
-                reasoning = reader.figure("reasoning_tokens", in: member.value) ?? 0
+                reasoning = reader.figures("reasoning_tokens", in: member.value).0 ?? 0
             } else if member.isNamed("prompt_cache_hit_tokens") {
                 // DeepSeek's name for the same figure.
                 cached = reader.figure(member.value) ?? cached
@@ -79,11 +79,17 @@ private struct FigureReader {
         return figure
     }
 
-    mutating func figure(_ name: StaticString, in details: JSONFragment) -> Int64? {
-        guard details.kind == .object, var members = try? details.members() else { return nil }
-        var found: Int64?
+    mutating func figures(
+        _ first: StaticString, _ second: StaticString? = nil, in details: JSONFragment
+    ) -> (Int64?, Int64?) {
+        var found: (Int64?, Int64?) = (nil, nil)
+        guard details.kind == .object, var members = try? details.members() else { return found }
         while let member = try? members.next() {
-            if member.isNamed(name) { found = figure(member.value) }
+            if member.isNamed(first) {
+                found.0 = figure(member.value)
+            } else if let second, member.isNamed(second) {
+                found.1 = figure(member.value)
+            }
         }
         return found
     }
