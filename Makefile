@@ -48,7 +48,7 @@ release: install ## release build of the programs
 
 # --- test ------------------------------------------------------------------------------------------------------------
 
-test: install-test check unit fuzz-slice end-to-end ## every test: format, warnings, imports, unit, fuzz, end to end
+test: install-test check unit fuzz-slice simulate end-to-end ## every test: format, warnings, imports, unit, fuzz, simulation, end to end
 	@echo "make test: all of it passed"
 
 lint: install ## format lint
@@ -62,8 +62,8 @@ format: ## format the Swift sources in place
 
 SEEDS ?= 200
 simulate: install-test ## the seeded simulation of both planes, in release: make simulate SEEDS=20000
-	swift build -c release --build-tests $(CHECKED) -Xswiftc -enable-testing
-	ECLUSA_SEEDS=$(SEEDS) swift test -c release --skip-build --disable-xctest -Xswiftc -enable-testing --filter Simulation
+	swift build $(RELEASE) $(CHECKED) --product eclusa-simulate
+	@$(BIN)/eclusa-simulate --seeds $(SEEDS) $(ARGS)
 
 NODES ?= 1000
 many-nodes: install-test ## so many nodes connect, get a change and come back at once: make many-nodes NODES=1000

@@ -21,8 +21,10 @@ func c(_ name: String, _ path: String) -> Target {
 func module(_ plane: String, _ name: String, _ arrows: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: arrows, path: "\(plane)/\(name)", swiftSettings: strict)
 }
-func program(_ path: String, _ name: String, _ arrows: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: arrows, path: path, swiftSettings: strict)
+func program(
+    _ path: String, _ name: String, _ arrows: [Target.Dependency], besides: [String] = []
+) -> Target {
+    .executableTarget(name: name, dependencies: arrows, path: path, exclude: besides, swiftSettings: strict)
 }
 func tests(_ name: String, _ arrows: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: arrows, path: "Tests/\(name)", swiftSettings: strict)
@@ -37,6 +39,7 @@ let package = Package(
         .executable(name: "eclusa-stand-in", targets: ["StandInProvider"]),
         .executable(name: "eclusa-bench", targets: ["Benchmarks"]),
         .executable(name: "eclusa-bench-snapshots", targets: ["SnapshotBenchmarks"]),
+        .executable(name: "eclusa-simulate", targets: ["Simulate"]),
     ],
     targets: [
         // System libraries and shims
@@ -187,13 +190,22 @@ let package = Package(
                 "Telemetry",
                 "Lifecycle",
             ]),
-        program("Tests/Benchmarks", "Benchmarks", ["CEventLoops"]),
+        program(
+            "Tests/Benchmarks", "Benchmarks", ["CEventLoops"],
+            besides: ["litellm", "litellm-requirements.txt"]),
         program(
             "Tests/SnapshotBenchmarks", "SnapshotBenchmarks",
             [
                 "Publishing", "Store", "PostgresDriver", "Feed", "LocalStore", "Policy", "Contract",
                 "Cryptography", "Domain", "EventLoops", "Telemetry", "TestSupport",
             ]),
+        program("Tests/Simulate", "Simulate", ["SimulatedPlanes"]),
+        .target(
+            name: "SimulatedPlanes",
+            dependencies: [
+                "Publishing", "Store", "Feed", "Policy", "Contract", "Cryptography", "Domain", "TestSupport",
+            ],
+            path: "Tests/SimulatedPlanes", swiftSettings: strict),
         .target(
             name: "TestSupport",
             dependencies: [
@@ -207,11 +219,7 @@ let package = Package(
         tests("ContractTests", ["Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("PolicyTests", ["Policy", "Contract", "Cryptography", "Domain", "TestSupport"]),
         tests("PatternsTests", ["Patterns", "Domain", "TestSupport"]),
-        tests(
-            "Simulation",
-            [
-                "Publishing", "Store", "Feed", "Policy", "Contract", "Cryptography", "Domain", "TestSupport",
-            ]),
+        tests("Simulation", ["SimulatedPlanes"]),
         tests("EventLoopsTests", ["EventLoops", "TestSupport"]),
         tests(
             "TransportTests",

@@ -1,19 +1,19 @@
 package import Contract
 package import Cryptography
 package import Domain
-import Policy
+package import Policy
 package import PostgresDriver
 import Store
 
 /// A snapshot that every node may run: built, signed, and checked by the nodes' own code.
-struct PublishedSnapshot: Sendable {
+package struct PublishedSnapshot: Sendable {
     let sharded: ShardedSnapshot
-    let kills: KillList
-    let verified: VerifiedManifest
-    let compiled: CompiledSnapshot
+    package let kills: KillList
+    package let verified: VerifiedManifest
+    package let compiled: CompiledSnapshot
 
-    var manifest: Manifest { verified.manifest }
-    var version: SnapshotVersion { manifest.version }
+    package var manifest: Manifest { verified.manifest }
+    package var version: SnapshotVersion { manifest.version }
 }
 
 /// What signs snapshots, and what nodes need to trust it. The server takes it from the platform's keys.

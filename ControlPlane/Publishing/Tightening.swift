@@ -31,7 +31,7 @@ struct Tightening: Equatable {
 
 /// What manifests take away ahead of their shards: each entry until every node that is there runs a snapshot
 /// whose shards say it too, and for half a minute at least, so that one departure takes many along.
-struct KillList: Equatable, Sendable {
+package struct KillList: Equatable, Sendable {
     static let leastSeconds: Int64 = 30
 
     private struct Entry: Equatable {

@@ -1,37 +1,48 @@
-import Contract
-import Cryptography
-import Domain
-import Store
+package import Contract
+package import Cryptography
+package import Domain
+package import Store
 
 /// What nodes are told: the live snapshot, and the one with the settings of before while a change of them
 /// travels or is held back.
-struct ToldSnapshots: Sendable {
-    var live: PublishedSnapshot
-    var held: PublishedSnapshot?
-    var rollout: Rollout
+package struct ToldSnapshots: Sendable {
+    package var live: PublishedSnapshot
+    package var held: PublishedSnapshot?
+    package var rollout: Rollout
 
     /// The newest version: that of the live snapshot.
-    var version: SnapshotVersion { live.version }
-    var kills: KillList { live.kills }
+    package var version: SnapshotVersion { live.version }
+    package var kills: KillList { live.kills }
 
     /// Every object of both.
-    var objects: [SHA256Digest: SnapshotObject] {
+    package var objects: [SHA256Digest: SnapshotObject] {
         guard let held else { return live.sharded.objects }
         return live.sharded.objects.merging(held.sharded.objects) { first, _ in first }
     }
 }
 
 /// The next snapshots of the ones before. Pure and slow: run it on a worker.
-struct NextSnapshots: Sendable {
-    let state: SnapshotStore.State
-    let previous: ToldSnapshots
-    let now: Timestamp
-    let signing: SnapshotSigning
+package struct NextSnapshots: Sendable {
+    package let state: SnapshotStore.State
+    package let previous: ToldSnapshots
+    package let now: Timestamp
+    package let signing: SnapshotSigning
     /// Whether a change of settings goes to a few nodes first: there are several.
-    let travels: Bool
+    package let travels: Bool
+
+    package init(
+        state: SnapshotStore.State, previous: ToldSnapshots, now: Timestamp, signing: SnapshotSigning,
+        travels: Bool
+    ) {
+        self.state = state
+        self.previous = previous
+        self.now = now
+        self.signing = signing
+        self.travels = travels
+    }
 
     /// With new content of a scope; nil of all.
-    func replacing(_ scope: SnapshotScope?, with content: SnapshotContent) throws -> ToldSnapshots {
+    package func replacing(_ scope: SnapshotScope?, with content: SnapshotContent) throws -> ToldSnapshots {
         var kills = previous.kills
         var live = previous.live.sharded
         let change = try live.replace(scope, with: content)
@@ -56,7 +67,7 @@ struct NextSnapshots: Sendable {
 
     /// With only what the content takes away: for content that does not stand. nil when there is nothing to
     /// take away that is not taken away already.
-    func tightened(_ scope: SnapshotScope?, by content: SnapshotContent) throws -> ToldSnapshots? {
+    package func tightened(_ scope: SnapshotScope?, by content: SnapshotContent) throws -> ToldSnapshots? {
         var sharded = previous.live.sharded
         var kills = previous.kills
         kills.apply(try sharded.replace(scope, with: content).tightening, at: now)
@@ -65,12 +76,12 @@ struct NextSnapshots: Sendable {
     }
 
     /// The same content under new versions: with other kills, or another stage.
-    func restated(kills: KillList, rollout: Rollout) throws -> ToldSnapshots {
+    package func restated(kills: KillList, rollout: Rollout) throws -> ToldSnapshots {
         try publish(previous.live.sharded, previous.held?.sharded, kills, rollout)
     }
 
     /// The settings of an older snapshot for everybody; keys, credentials, what was taken away are current.
-    func holding(_ old: PublishedSnapshot) throws -> ToldSnapshots {
+    package func holding(_ old: PublishedSnapshot) throws -> ToldSnapshots {
         let kills = previous.kills
         var held = previous.live.sharded
         var content = try held.settings(of: nil)
@@ -107,14 +118,14 @@ struct NextSnapshots: Sendable {
     }
 
     /// Without the kills every node has in its shards; nil when there are none.
-    func confirmed(running: SnapshotVersion?) throws -> ToldSnapshots? {
+    package func confirmed(running: SnapshotVersion?) throws -> ToldSnapshots? {
         var kills = previous.kills
         guard kills.expire(at: now, running: running) else { return nil }
         return try restated(kills: kills, rollout: previous.rollout)
     }
 
     /// The first snapshot of an installation, or the first after everything had to be built anew.
-    static func first(
+    package static func first(
         _ content: SnapshotContent, _ state: SnapshotStore.State, at now: Timestamp,
         _ signing: SnapshotSigning
     ) throws -> ToldSnapshots {

@@ -16,6 +16,12 @@ package enum SnapshotStore {
         /// What the last build could see; nil: build everything.
         package let builtFrom: Visibility?
         package var rollout = Rollout()
+
+        package init(version: SnapshotVersion, builtFrom: Visibility?, rollout: Rollout = Rollout()) {
+            self.version = version
+            self.builtFrom = builtFrom
+            self.rollout = rollout
+        }
     }
 
     package static func state(_ connection: PostgresConnection) async throws(PostgresError) -> State {

@@ -47,7 +47,7 @@ package final class ServingSnapshot: Sendable {
     package func credentials(of provider: ProviderID) -> [OpenedCredential] { credentials[provider] ?? [] }
 
     /// This world with what a newer manifest takes away, before its shards are here.
-    func taking(away manifest: VerifiedManifest) -> ServingSnapshot {
+    package func taking(away manifest: VerifiedManifest) -> ServingSnapshot {
         ServingSnapshot(compiled.taking(away: manifest), credentials: credentials)
     }
 }

@@ -1,6 +1,6 @@
-import Contract
-import Cryptography
-import Domain
+package import Contract
+package import Cryptography
+package import Domain
 import Policy
 
 /// From a frame of the stream to the running snapshot: verify, collect, compile, persist, activate. No I/O,
@@ -9,8 +9,8 @@ import Policy
 /// One snapshot is worked on at a time, the newest one that came meanwhile is kept for after it. Whatever
 /// fails leaves the running one as it is and is told as a rejection (NACK); a version that was refused is not
 /// tried again.
-struct SnapshotMachine {
-    enum Event {
+package struct SnapshotMachine {
+    package enum Event {
         /// A frame of the stream, just now.
         case received(StreamFrame, at: Timestamp)
         /// An object that was asked for: from the cache, or fetched.
@@ -23,7 +23,7 @@ struct SnapshotMachine {
         case persisted(failure: String?)
     }
 
-    enum Action {
+    package enum Action {
         /// Keep the chain of key sets: it is what a restarted node trusts.
         case storeTrust([SignedEnvelope])
         /// Apply what the manifest takes away, now, to the running snapshot.
@@ -41,14 +41,14 @@ struct SnapshotMachine {
     }
 
     private let pinnedRoots: [Ed25519PublicKey]
-    private(set) var trust: TrustedKeys?
+    package private(set) var trust: TrustedKeys?
     /// What runs, as it was last stated.
-    private(set) var runningManifest: VerifiedManifest? {
+    package private(set) var runningManifest: VerifiedManifest? {
         didSet { running = runningManifest.map { VerifiedManifest.Frontier($0.manifest) } }
     }
     private var running: VerifiedManifest.Frontier?
     private var runningAddresses: SnapshotAssembly.ShardAddresses = []
-    private(set) var rejection: NodeStatus.Rejection?
+    package private(set) var rejection: NodeStatus.Rejection?
     private var refusedVersion: SnapshotVersion?
     /// The version whose kills were applied last.
     private var tightened: SnapshotVersion?
@@ -67,7 +67,7 @@ struct SnapshotMachine {
     ///   - pinnedRoots: the root keys of the join bundle, the beginning of all trust.
     ///   - running: what was booted from the cache.
     ///   - quarantined: a version over which the node died: refused, whoever offers it.
-    init(
+    package init(
         pinnedRoots: [Ed25519PublicKey], trust: TrustedKeys? = nil, running: VerifiedManifest? = nil,
         addresses: SnapshotAssembly.ShardAddresses = [], quarantined: SnapshotVersion? = nil
     ) {
@@ -83,9 +83,9 @@ struct SnapshotMachine {
     }
 
     /// Whether a snapshot is on its way.
-    var isBusy: Bool { work != nil }
+    package var isBusy: Bool { work != nil }
 
-    mutating func handle(_ event: Event) -> [Action] {
+    package mutating func handle(_ event: Event) -> [Action] {
         switch event {
         case .received(let frame, let now): received(frame, now)
         case .obtained(let object, let isFetched): obtained(object, isFetched)

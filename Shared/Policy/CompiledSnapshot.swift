@@ -194,7 +194,7 @@ extension CompiledSnapshot {
     package var keyBytes: Int { buckets.reduce(0) { $0 + ($1?.keys.residentBytes ?? 0) } }
 
     /// The key of a public id, where its record lies; nil when unknown. Allocates nothing.
-    func find(_ publicID: KeyPublicID) -> (segment: KeySegment, index: Int)? {
+    package func find(_ publicID: KeyPublicID) -> (segment: KeySegment, index: Int)? {
         let mixed = ShardLayout.mixed(publicID.high, publicID.low)
         guard let segment = buckets[layout.shard(ofMixed: mixed) - 1]?.keys,
             let index = segment.index(of: publicID, mixed: mixed)
@@ -202,7 +202,7 @@ extension CompiledSnapshot {
         return (segment, index)
     }
 
-    func isKilled(_ key: KeyID) -> Bool { kills.contains(key) }
+    package func isKilled(_ key: KeyID) -> Bool { kills.contains(key) }
     func isKilled(_ tenant: TenantID) -> Bool { kills.contains(tenant) }
     func isKilled(_ provider: ProviderID) -> Bool { kills.contains(provider) }
 }

@@ -66,7 +66,7 @@ struct KeyScope: Sendable {
 ///
 /// Immutable after `init`; about 140 bytes a key (128 of record, 8–16 of table), and 112 and its lists for
 /// one with a scope. A lookup touches two cache lines and allocates nothing.
-final class KeySegment: @unchecked Sendable {
+package final class KeySegment: @unchecked Sendable {
     // Sendable by hand: the memory is written by `init` alone and freed by `deinit`.
     private let records: UnsafeMutableBufferPointer<KeyRecord>
     private let slots: UnsafeMutableBufferPointer<UInt32>
@@ -135,7 +135,7 @@ final class KeySegment: @unchecked Sendable {
             + limits.residentBytes
     }
 
-    subscript(index: Int) -> KeyRecord { records[index] }
+    package subscript(index: Int) -> KeyRecord { records[index] }
 
     // The low bits of the mix chose the shard; the high ones choose the slot.
     private func firstSlot(_ mixed: UInt64) -> Int {

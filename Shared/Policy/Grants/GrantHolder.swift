@@ -7,11 +7,11 @@ package import Domain
 /// The invariant: what is held and spent of a grant never exceeds what was lent by a hold. A raise counts
 /// once it is on disk, a reduction counts at once and is on disk before the control plane hears of it.
 package struct GrantHolder: Sendable {
-    struct Account: Sendable {
+    package struct Account: Sendable {
         let account: GrantAccount
-        var terms: LimitTerms
+        package var terms: LimitTerms
         var bucket: RateBucket?
-        var current: HeldGrant?
+        package var current: HeldGrant?
         /// Of other windows: the next one, lent ahead, and past ones whose calls have not all settled.
         var others: [HeldGrant] = []
         /// In force at the control plane; nil until it has answered.
@@ -25,27 +25,35 @@ package struct GrantHolder: Sendable {
         var shadowed = 0
     }
 
-    var accounts: [Account?] = []
-    var slots: [GrantAccount: Int] = [:]
+    package var accounts: [Account?] = []
+    package var slots: [GrantAccount: Int] = [:]
     var vacant: [Int] = []
     var identifiers: any RandomNumberGenerator & Sendable
     /// The control plane's clock at a moment of ours; nil before its first answer.
     var clock: (theirs: Timestamp, at: Int64)?
     var answeredAt: Int64?
     var sequence: UInt64
-    var raises: [GrantID: Raise] = [:]
+    package var raises: [GrantID: Raise] = [:]
     var decayedAt: Int64
     var rotation = 0
     var round: UInt64 = 0
     /// Calls that a shadow limit would have refused.
     package internal(set) var shadowRefusals: Int64 = 0
 
-    struct Raise: Sendable {
-        let slot: Int
-        let serial: UInt64
+    package struct Raise: Sendable {
+        package let slot: Int
+        package let serial: UInt64
         let lent: Int64
-        let window: LimitWindow
-        let isFull: Bool
+        package let window: LimitWindow
+        package let isFull: Bool
+
+        package init(slot: Int, serial: UInt64, lent: Int64, window: LimitWindow, isFull: Bool) {
+            self.slot = slot
+            self.serial = serial
+            self.lent = lent
+            self.window = window
+            self.isFull = isFull
+        }
     }
 
     /// How long a call waits for what may come.

@@ -1,9 +1,8 @@
 import Contract
 import Domain
-
-@testable import Feed
-@testable import Policy
-@testable import Publishing
+import Feed
+import Policy
+import Publishing
 
 extension SnapshotWorld {
     mutating func check() {

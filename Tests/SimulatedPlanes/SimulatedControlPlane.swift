@@ -1,7 +1,6 @@
 import Contract
 import Domain
-
-@testable import Policy
+import Policy
 
 /// The control plane of the simulation: the real lender over a store that commits at once.
 struct SimulatedControlPlane {

@@ -1,9 +1,8 @@
 import Contract
 import Cryptography
 import Domain
+import Feed
 import Policy
-
-@testable import Feed
 
 /// A node of the simulation: the real machine, a disk that is a dictionary, a process that can be killed.
 struct SnapshotNode {

@@ -1,10 +1,9 @@
 import Contract
 import Domain
+import Feed
 import Policy
-
-@testable import Feed
-@testable import Publishing
-@testable import Store
+import Publishing
+import Store
 
 extension SnapshotWorld {
     /// One publisher's turn: store what is ready, follow the other, build what changed, state.

@@ -1,8 +1,7 @@
 import Contract
 import Domain
+import Policy
 import TestSupport
-
-@testable import Policy
 
 /// The seeded world: nodes, a control plane, a network that drops, delays, doubles and reorders, and the
 /// provider's own books.

@@ -1,5 +1,5 @@
 /// A rule that is broken on purpose, to show that the invariants notice.
-enum Mutation: String, CaseIterable, CustomStringConvertible {
+package enum Mutation: String, CaseIterable, CustomStringConvertible {
     /// A message that comes late is taken as if it were news.
     case lateMessagesAreTaken
     /// A slice the node has no record of is lent again.
@@ -25,10 +25,10 @@ enum Mutation: String, CaseIterable, CustomStringConvertible {
     /// A raise is used twice: it adds to what was there.
     case raisesAdd
 
-    var description: String { rawValue }
+    package var description: String { rawValue }
 
     /// Where to begin looking for a seed that shows it: these two need a rare run of events.
-    var firstSeed: UInt64 {
+    package var firstSeed: UInt64 {
         switch self {
         case .lateMessagesAreTaken: 354
         case .windowsAreForgotten: 176

@@ -1,12 +1,11 @@
 import Contract
 import Cryptography
 import Domain
+import Feed
 import Policy
+import Publishing
+import Store
 import TestSupport
-
-@testable import Feed
-@testable import Publishing
-@testable import Store
 
 /// The seeded world of snapshots: two publishers over one store, nodes, and a network that drops, delays,
 /// doubles, reorders, damages and replays. The machines, the validator and the signatures are the real ones.

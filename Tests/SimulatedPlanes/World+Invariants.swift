@@ -1,7 +1,6 @@
 import Contract
 import Domain
-
-@testable import Policy
+import Policy
 
 extension World {
     mutating func check() {

@@ -1,8 +1,7 @@
 import Contract
 import Domain
+import Policy
 import TestSupport
-
-@testable import Policy
 
 /// A node of the simulation: the real holder, a disk, and calls under way.
 struct SimulatedNode {

@@ -1,5 +1,5 @@
 /// A rule of snapshots that is broken on purpose, to show that the invariants notice.
-enum SnapshotMutation: String, CaseIterable, CustomStringConvertible {
+package enum SnapshotMutation: String, CaseIterable, CustomStringConvertible {
     /// Whoever signs is believed.
     case strangersAreTrusted
     /// A snapshot older than the running one is run.
@@ -19,5 +19,5 @@ enum SnapshotMutation: String, CaseIterable, CustomStringConvertible {
     /// A change that came while another was published is forgotten.
     case changesAreLost
 
-    var description: String { rawValue }
+    package var description: String { rawValue }
 }

@@ -1,8 +1,7 @@
 import Contract
 import Domain
+import Policy
 import TestSupport
-
-@testable import Policy
 
 extension World {
     /// On its way, twice, late, or not at all.

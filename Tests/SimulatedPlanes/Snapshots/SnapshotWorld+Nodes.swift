@@ -1,10 +1,9 @@
 import Contract
 import Cryptography
 import Domain
+import Feed
 import Policy
-
-@testable import Feed
-@testable import Publishing
+import Publishing
 
 extension SnapshotWorld {
     mutating func kill(_ index: Int) {
