@@ -1,6 +1,7 @@
 """Linters for what is not Swift: shell, Python, YAML, the Dockerfile, SQL's neighbours."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,23 @@ def test_the_dockerfile():
     report = json.loads(done.stdout)
     assert report["summary"]["passed"] > 20
     assert {failed["check_id"] for failed in report["results"]["failed_checks"]} <= accepted
+
+
+def test_the_image_is_built_from_all_that_is_embedded():
+    """What sources take in with #embed, and what the image's tools need, is copied, and nothing keeps it out of the context."""
+    text = (INFRASTRUCTURE / "containers/Dockerfile").read_text().split("\nFROM ")[1]
+    copied = [line.split()[1] for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line]
+    sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert set(copied) <= sent
+    wanted = []
+    for path in tracked():
+        if path.suffix in (".c", ".h"):
+            for name in re.findall(r'^#embed "([^"]+)"', path.read_text(), re.M):
+                wanted.append((path.parent / name).resolve().relative_to(ROOT))
+    wanted += [Path("ControlPlane/Console"), Path("infrastructure/containers/assemble-root")]
+    assert len(wanted) > 20
+    for path in wanted:
+        assert any(str(path) == name or str(path).startswith(name + "/") for name in copied), f"the image is built without {path}"
 
 
 def test_json():
