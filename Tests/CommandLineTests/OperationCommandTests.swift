@@ -95,6 +95,7 @@ struct OperationCommandTests {
             "keys", "revoke", "key_01h455vb4pex5vsknk084sn02q", "--tenant", Self.tenant,
         ])
         #expect(byID.map(\.call) == [revoke])
+        #expect(byID.last?.body == "", "an operation without a body gets none")
         await #expect {
             try await run(["keys", "revoke", "apq"])
         } throws: {

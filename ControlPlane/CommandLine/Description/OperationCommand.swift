@@ -107,7 +107,9 @@ struct OperationCommand: Sendable {
         case .list(let members): try await list(invocation, admin, path, query, members)
         case .rows: try await admin.download(path, query) { Console.write($0, to: 1) }
         default:
-            let body = operation.takesBody ? try await body(invocation, names) : nil
+            // No `? … : nil`: a JSON value may be nil itself, and would be sent as `null`.
+            var body: JSONValue?
+            if operation.takesBody { body = try await self.body(invocation, names) }
             let answer = try await admin.send(operation.method, path, query, fields, body)
             try await adjustment.after?(answer, invocation, admin, path)
             show(answer, invocation)
