@@ -93,13 +93,13 @@ def test_a_backup_under_load_is_restored_elsewhere(fleet, elsewhere, tmp_path):
     out = json.loads(eclusa("backup", "verify", file, "--key-file", key, "--json", database=elsewhere.url).splitlines()[0])
     assert out["master_key"] == "in it"
     began = time.monotonic()
-    eclusa("restore", file, "--key-file", key, "--write-master-key", tmp_path / "master.key", database=elsewhere.url)
+    eclusa("restore", file, "--key-file", key, "--write-master-key", tmp_path / "restored-master.key", database=elsewhere.url)
     restored = time.monotonic() - began
     kept = calls_in(elsewhere)
     assert counts(elsewhere) == before, "all data of the moment of the backup, and nothing else"
 
     words = fleet.control.words[fleet.control.words.index("--admin-listen-address"):]
-    words[words.index("--master-key-file") + 1] = str(tmp_path / "master.key")
+    words[words.index("--master-key-file") + 1] = str(tmp_path / "restored-master.key")
     control = Process("control-elsewhere", [PROGRAMS / "eclusa-control", *words], fleet.folder, {"ECLUSA_DATABASE_URL": elsewhere.url})
     fleet.parts.callback(control.stop)
     fleet.wait_ready("admin", control, 60)

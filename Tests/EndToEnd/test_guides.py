@@ -141,7 +141,7 @@ def test_key_rotation(own, guide):
     provider = own.admin.post(
         under + "/providers",
         {"name": "openai", "kind": "openai", "base_url": own.url("stand_in") + "/v1", "credential": "sk-stand-in-0001"})["id"]
-    model = own.admin.post(under + "/models", {"provider": provider, "name": "gpt"})["id"]
+    model = own.admin.post(under + "/models", {"provider": provider, "name": "stand-in"})["id"]
     own.admin.post(under + f"/models/{model}/prices", {"input": "1.00", "output": "1.00"})
     own.admin.post(under + "/routes", {"name": "drill", "targets": [{"model": model}]})
     first = own.admin.get(under + f"/providers/{provider}/credentials")["data"][0]["id"]
