@@ -1,5 +1,6 @@
 import API
 import Glibc
+import HTTPWire
 import JSONText
 import Testing
 
