@@ -42,13 +42,13 @@ def guide(tmp_path):
 def eclusa_login(shell, eclusa):
     words = ["eclusa", "login", "--url", eclusa.url("admin"), "--email", ADMIN_EMAIL, "--password-file", shell.folder / "password"]
     done = subprocess.run(
-        [PROGRAMS / words[0], *map(str, words[1:])], env=shell.environment, cwd=shell.cwd, capture_output=True, text=True, timeout=30)
+        [PROGRAMS / words[0], *map(str, words[1:])], env=shell.environment, cwd=shell.cwd, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
 def call(eclusa, key=None):
     return httpx.post(
-        eclusa.base_url + "/chat/completions", headers={"authorization": f"Bearer {key or eclusa.key}"}, json=HELLO, timeout=20)
+        eclusa.base_url + "/chat/completions", headers={"authorization": f"Bearer {key or eclusa.key}"}, json=HELLO, timeout=60)
 
 
 def test_every_page_with_commands_is_played_by_the_test_that_says_so():
@@ -110,7 +110,7 @@ def test_tokens_that_nodes_enroll_with(own, guide):
     token = as_json((shell.folder / "token.json").read_text())["secret"]
     assert token.startswith("est_")
     joined = subprocess.run(
-        [PROGRAMS / "eclusa", "nodes", "join-token", "--name", "pod-1"], capture_output=True, text=True, timeout=20,
+        [PROGRAMS / "eclusa", "nodes", "join-token", "--name", "pod-1"], capture_output=True, text=True, timeout=120,
         env={"ECLUSA_URL": own.url("admin"), "ECLUSA_TOKEN": token, "HOME": "/nonexistent", "PATH": "/usr/bin:/bin"})
     assert joined.returncode == 0 and joined.stdout.startswith("eclusa-join:"), joined.stderr
 
@@ -169,10 +169,15 @@ def test_key_rotation(own, guide):
     names = [one["name"] for one in own.admin.get(under + f"/providers/{provider}/credentials")["data"]]
     assert names == ["newest"]
     # What is left goes on with the newest of everything.
-    own.wait_route("drill")
+    wait_until(lambda: route_is_there(own, "drill"), 60, "the route on the node")
     assert httpx.post(
         own.base_url + "/chat/completions", headers={"authorization": f"Bearer {own.key}"}, json={**HELLO, "model": "drill"},
-        timeout=20).status_code == 200
+        timeout=60).status_code == 200
+
+
+def route_is_there(own, name):
+    answer = httpx.get(own.base_url + "/models", headers={"authorization": f"Bearer {own.key}"}, timeout=60)
+    return name in [model["id"] for model in answer.json()["data"]]
 
 
 def enroll(own, *names):
@@ -203,7 +208,7 @@ def test_backup_and_restore(own, guide):
     printed = "".join(shell.run(block) for block in before)
     assert "Whole, and restored without a fault." in printed
     late, _ = own.new_key("after-the-backup")
-    own.wait_key(late)
+    own.wait_key(late, seconds=60)
     own.control.stop()
     assert "Restored the backup" in shell.run(restore)
     own.control.start()
@@ -226,7 +231,7 @@ def test_disaster_recovery(own, guide, tmp_path):
     (shell.folder / "backup.key").write_text(base64.b64encode(secrets.token_bytes(32)).decode())
     made = subprocess.run(
         [PROGRAMS / "eclusa", "backup", "--output", shell.folder / "eclusa.backup", "--key-file", shell.folder / "backup.key",
-         "--master-key-file", own.folder / "master.key", "--database-url", own.postgres.url], capture_output=True, text=True, timeout=60)
+         "--master-key-file", own.folder / "master.key", "--database-url", own.postgres.url], capture_output=True, text=True, timeout=180)
     assert made.returncode == 0, made.stderr
     own.control.stop()
     own.postgres.stop()
@@ -304,7 +309,7 @@ def named_commands():
 def test_every_option_is_one_of_its_command():
     """By the help of the very command, so that an option of another noun does not pass."""
     helps, checked = {}, 0
-    done = subprocess.run([PROGRAMS / "eclusa", "--help"], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([PROGRAMS / "eclusa", "--help"], capture_output=True, text=True, timeout=120)
     everywhere = set(re.findall(r"--[a-z][\w-]*", done.stdout)) | {"--help", "--json", "--profile", "--version"}
     for page, words in named_commands():
         leading = [word for word in words[:3] if re.fullmatch(r"[a-z][a-z-]*", word)]
@@ -313,7 +318,7 @@ def test_every_option_is_one_of_its_command():
         while leading and text is None:
             key = tuple(leading)
             if key not in helps:
-                shown = subprocess.run([PROGRAMS / "eclusa", *key, "--help"], capture_output=True, text=True, timeout=20)
+                shown = subprocess.run([PROGRAMS / "eclusa", *key, "--help"], capture_output=True, text=True, timeout=120)
                 is_one = shown.returncode == 0 and f"Usage: eclusa {' '.join(key)}" in shown.stdout
                 helps[key] = shown.stdout if is_one else None
             text = helps[key]

@@ -276,6 +276,40 @@ def test_a_recovery_to_a_moment(machine):
     assert "chat" in printed
 
 
+# Amazon's command, as far as the script asks it.
+AWS = """#!/bin/sh
+[ "$1 $2" = "secretsmanager get-secret-value" ] && sed 's/.*"secret": *"\\([^"]*\\)".*/\\1/' /root/token.json
+"""
+
+
+def test_the_first_boot_of_a_node_of_the_terraform_module(machine):
+    """Its script, with the secret from a file: the unit joins under the machine's name and serves, and again after it was stopped."""
+    script = (ROOT / "infrastructure/terraform/modules/gateway/start-node.sh.tftpl").read_text()
+    settings = {
+        "ECLUSA_LISTEN_ADDRESS": "127.0.0.1:8080", "ECLUSA_OPERATIONS_LISTEN_ADDRESS": "127.0.0.1:8081",
+        "ECLUSA_JOIN": "file:/etc/eclusa/join.bundle", "ECLUSA_ALLOW_EGRESS": PROVIDER}
+    module = (ROOT / "infrastructure/terraform/modules/gateway/main.tf").read_text()
+    assert "file:/etc/eclusa/join.bundle" in module
+    lines = "\n".join(f"{name}={value}" for name, value in settings.items()) + "\n"
+    script = re.sub(r"%\{ for .*?%\{ endfor ~\}\n", lambda _: lines, script, flags=re.S)
+    for name, value in {"region": "eu-central-1", "region_name": "eu-central-1", "secret": "token", "control_url": "http://127.0.0.1:7070"}.items():
+        assert f"${{{name}}}" in script
+        script = script.replace(f"${{{name}}}", value)
+    machine.run(
+        "eclusa platform-service-accounts create --name node-enroller\n"
+        "eclusa platform-bindings create --service-account node-enroller --role node-enroller\n"
+        "eclusa platform-service-accounts create-token node-enroller --name aws --json > /root/token.json\n"
+        "systemctl disable --now eclusa-gateway\n"
+        "rm -rf /var/lib/eclusa-gateway /etc/eclusa/gateway.env /etc/eclusa/join.bundle\n"
+        f"cat > /usr/local/bin/aws <<'END'\n{AWS}END\nchmod 0755 /usr/local/bin/aws\n"
+        f"cat > /root/start-node <<'END'\n{script}END\nbash /root/start-node")
+    ready = "curl --silent --fail --retry 60 --retry-delay 1 --retry-all-errors http://127.0.0.1:8081/health/ready\n"
+    machine.run(ready)
+    name = re.sub(r"[A-Z.]", lambda found: found[0].lower().replace(".", "-"), machine.run("hostname").strip())[:63]
+    assert f'"name":"{name}"' in machine.run("eclusa nodes --json").replace('": "', '":"')
+    machine.run("systemctl restart eclusa-gateway\n" + ready)
+
+
 def node_version(machine):
     found = re.search(r'"running_version": *"?(\d+\.\d+)', machine.run("eclusa nodes --json"))
     assert found, machine.run("eclusa nodes --json")
