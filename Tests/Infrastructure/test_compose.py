@@ -40,6 +40,17 @@ def test_every_setting_and_flag_exists(file):
                 assert not word.startswith("--") or word in settings()[known], f"{name}: {word}"
 
 
+def test_whoever_mounts_a_volume_owns_the_folder_it_is_made_from():
+    """An engine gives a new volume the owner that its folder has in the image of the first container that mounts it."""
+    stages = (INFRASTRUCTURE / "containers/Dockerfile").read_text().split("\nFROM ")
+    for name, service in services():
+        if "build" in service and any(volume.endswith(":/var/lib/eclusa") for volume in service.get("volumes", [])):
+            stage, = [text for text in stages if text.split("\n")[0].endswith(f" AS {service['build']['target']}")]
+            root, state = stage.index("/roots/"), stage.index("COPY --from=build --chown=65532:65532 /state /var/lib/eclusa")
+            assert root < state < stage.index("USER 65532:65532"), name
+    assert "rmdir /roots/*/var/lib/eclusa" in stages[1]
+
+
 def test_services_wait_for_what_is_there_and_use_what_is_declared():
     for name, service in services():
         assert set(service.get("depends_on", {})) <= set(STAGING["services"]), name
