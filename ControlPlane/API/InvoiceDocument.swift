@@ -1,7 +1,12 @@
 import Domain
-import Operations
+package import Operations
 import PDF
 import Store
+
+extension InvoiceView {
+    /// The invoice as a PDF file.
+    package func pdf() throws(OperationError) -> [UInt8] { try InvoiceDocument(self).bytes() }
+}
 
 /// An invoice as a PDF file. What is frozen in the invoice is all it shows, so the same invoice is always the
 /// same file.

@@ -36,7 +36,7 @@ enum InvoiceRoutes {
         ) { call throws(OperationError) in
             let view = try await call.operations.invoices.get(
                 try call.invoice, in: try call.tenant, by: try call.caller)
-            var answer = Answer(status: 200, mediaType: pdf, body: try InvoiceDocument(view).bytes())
+            var answer = Answer(status: 200, mediaType: pdf, body: try view.pdf())
             answer.fileName = "invoice-\(view.invoice.number).pdf"
             return answer
         },
@@ -58,11 +58,13 @@ enum InvoiceRoutes {
     private static let writes: [AdminRoute] = [
         .write(
             .post, base, .needs(.invoicesCreate, in: .tenant), "invoices.create",
-            "Issue the invoice of a month that is over", body: InvoiceBody.shape, status: 201,
+            "Issue the invoice of a month that is over; it is mailed to the address of the billing settings",
+            body: InvoiceBody.shape, status: 201,
             answers: .invoiceView
         ) { call throws(OperationError) in
             try await call.operations.invoices.create(
-                for: try call.body[InvoiceBody.month], of: try call.tenant, by: try call.caller)
+                for: try call.body[InvoiceBody.month], of: try call.tenant, by: try call.caller
+            ) { view throws(OperationError) in try view.pdf() }
         },
         .write(
             .post, "\(one)/void", .needs(.invoicesVoid, in: .tenant), "invoices.void",

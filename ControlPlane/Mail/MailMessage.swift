@@ -2,8 +2,27 @@ import Cryptography
 package import Domain
 package import SMTP
 
-/// A message in plain text and its form on the wire (RFC 5322, MIME). Whatever the texts hold, they make no
-/// header of their own: what is not printable ASCII is encoded (RFC 2047), line ends included.
+/// A file that goes with a message.
+package struct MailFile: Sendable {
+    package let name: String
+    package let mediaType: String
+    package let bytes: [UInt8]
+
+    /// nil when name or type hold more than letters, digits and `.-/`: they stand in a header.
+    package init?(name: String, mediaType: String, bytes: [UInt8]) {
+        let isPlain = (name + mediaType).utf8.allSatisfy {
+            (45...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+        }
+        guard isPlain, !name.isEmpty, !name.contains("/"), !mediaType.isEmpty else { return nil }
+        self.name = name
+        self.mediaType = mediaType
+        self.bytes = bytes
+    }
+}
+
+/// A message in plain text, maybe with a file, and its form on the wire (RFC 5322, MIME). Whatever the texts
+/// hold, they make no header of their own: what is not printable ASCII is encoded (RFC 2047), line ends
+/// included.
 package struct MailMessage: Sendable {
     package let id: MailID
     package let sender: MailSenderAddress
@@ -11,10 +30,11 @@ package struct MailMessage: Sendable {
     package let subject: String
     package let text: String
     package let date: Timestamp
+    package let file: MailFile?
 
     package init(
         id: MailID, sender: MailSenderAddress, recipient: SMTPAddress, subject: String, text: String,
-        date: Timestamp
+        date: Timestamp, file: MailFile? = nil
     ) {
         self.id = id
         self.sender = sender
@@ -22,14 +42,11 @@ package struct MailMessage: Sendable {
         self.subject = subject
         self.text = text
         self.date = date
+        self.file = file
     }
 
     /// Header and body with CRLF line ends; text that is not plain ASCII in short lines goes as base64.
     package var bytes: [UInt8] {
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        let isPlain = lines.allSatisfy { line in
-            line.utf8.count <= 900 && line.utf8.allSatisfy { (32..<127).contains($0) || $0 == 9 }
-        }
         let header = [
             "From: \(sender.header)",
             "To: <\(recipient)>",
@@ -38,21 +55,40 @@ package struct MailMessage: Sendable {
             "Message-ID: <\(id)@\(sender.address.domain)>",
             "Auto-Submitted: auto-generated",
             "MIME-Version: 1.0",
-            "Content-Type: text/plain; charset=utf-8",
-            "Content-Transfer-Encoding: \(isPlain ? "7bit" : "base64")",
         ]
-        let body = isPlain ? lines.joined(separator: "\r\n") : Self.base64Lines(text)
-        return Array((header.joined(separator: "\r\n") + "\r\n\r\n" + body + "\r\n").utf8)
+        return Array((header + body).joined(separator: "\r\n").utf8) + Array("\r\n".utf8)
     }
 
-    private static func base64Lines(_ text: String) -> String {
-        var encoded = Base64.encode(Array(text.utf8))[...]
-        var lines: [Substring] = []
-        while !encoded.isEmpty {
-            lines.append(encoded.prefix(76))
-            encoded = encoded.dropFirst(76)
+    /// What comes behind the message's own fields, the rest of them included.
+    private var body: [String] {
+        guard let file else { return textPart }
+        // Nothing in the parts can look like it: it holds 74 random bits.
+        let boundary = "=_\(id)"
+        return ["Content-Type: multipart/mixed; boundary=\"\(boundary)\"", "", "--\(boundary)"] + textPart
+            + [
+                "--\(boundary)", "Content-Type: \(file.mediaType)",
+                "Content-Disposition: attachment; filename=\"\(file.name)\"",
+                "Content-Transfer-Encoding: base64", "",
+            ] + Self.base64Lines(file.bytes) + ["--\(boundary)--"]
+    }
+
+    /// The text as a part of its own: fields, an empty line, lines.
+    private var textPart: [String] {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let isPlain = lines.allSatisfy { line in
+            line.utf8.count <= 900 && line.utf8.allSatisfy { (32..<127).contains($0) || $0 == 9 }
         }
-        return lines.joined(separator: "\r\n")
+        return [
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Transfer-Encoding: \(isPlain ? "7bit" : "base64")", "",
+        ] + (isPlain ? lines.map(String.init) : Self.base64Lines(Array(text.utf8)))
+    }
+
+    /// Lines of 76 characters.
+    private static func base64Lines(_ bytes: [UInt8]) -> [String] {
+        stride(from: 0, to: bytes.count, by: 57).map {
+            Base64.encode(Array(bytes[$0..<min($0 + 57, bytes.count)]))
+        }
     }
 
     /// `Mon, 09 Mar 2026 12:00:00 +0000` (RFC 5322 §3.3).

@@ -110,13 +110,20 @@ package final class MailSender {
         guard let recipient = SMTPAddress(mail.recipient) else {
             throw MailFailure(reason: "the address cannot be written to a mail server", isFinal: true)
         }
-        guard let content = try? unseal(mail.id, claimed.sealed),
-            let json = try? JSONValue.parse(content.withBytes { Array($0) }),
+        guard let content = (try? unseal(mail.id, claimed.sealed))?.withBytes({ Array($0) }),
+            let json = try? JSONValue.parse(content, limits: JSONLimits(maximumBytes: content.count)),
             let subject = json["subject"]?.string, let text = json["text"]?.string
         else { throw MailFailure(reason: "the stored message does not open", isFinal: true) }
         return MailMessage(
             id: mail.id, sender: sender, recipient: recipient, subject: subject, text: text,
-            date: mail.createdAt)
+            date: mail.createdAt, file: json["file"].flatMap(Self.file))
+    }
+
+    private static func file(_ json: JSONValue) -> MailFile? {
+        guard let name = json["name"]?.string, let type = json["type"]?.string,
+            let bytes = json["base64"]?.string.flatMap(Base64.decode)
+        else { return nil }
+        return MailFile(name: name, mediaType: type, bytes: bytes)
     }
 
     private func note(_ failure: MailFailure, of claimed: MailStore.Claimed) async throws {

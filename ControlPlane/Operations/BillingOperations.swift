@@ -9,12 +9,17 @@ package struct BillingDetails: Sendable {
     package let address: String
     package let email: String?
     package let taxNumber: String
+    /// Of the platform: see `BillingSettings`.
+    package let issueDay: Int32?
 
-    package init(name: String, address: String, email: String?, taxNumber: String) {
+    package init(
+        name: String, address: String, email: String?, taxNumber: String, issueDay: Int32? = nil
+    ) {
         self.name = name
         self.address = address
         self.email = email
         self.taxNumber = taxNumber
+        self.issueDay = issueDay
     }
 }
 
@@ -37,13 +42,15 @@ package struct BillingOperations {
     package func set(
         _ details: BillingDetails, of owner: TenantID?, by caller: Caller
     ) async throws(OperationError) -> Changed<BillingSettings> {
-        try await change(
+        try check([details.email.flatMap { TextRule.email.check($0, at: "/email") }].compactMap(\.self))
+        return try await change(
             "billing-settings.update", .billingUpdate, of: owner, by: caller
         ) { settings, _ in
             settings.name = details.name
             settings.address = details.address
             settings.email = details.email
             settings.taxNumber = details.taxNumber
+            settings.issueDay = owner == nil ? details.issueDay : nil
         }
     }
 
@@ -101,6 +108,7 @@ package struct BillingOperations {
             "mode": .string(settings.mode.rawValue), "name": .string(settings.name),
             "address": .string(settings.address), "email": settings.email.map { .string($0) } ?? .null,
             "tax_number": .string(settings.taxNumber),
+            "issue_day": settings.issueDay.map { .number(JSONNumber(Int64($0))) } ?? .null,
         ]
     }
 }

@@ -4,6 +4,17 @@ import JSONText
 import PostgresDriver
 import Store
 
+/// A file that goes with a message.
+struct MailFile {
+    /// The largest that is sent. Unit: bytes.
+    static let maximumBytes = 1 << 20
+
+    /// Letters, digits, dots, hyphens.
+    let name: String
+    let mediaType: String
+    let bytes: [UInt8]
+}
+
 /// What is to be said to somebody.
 struct MailDraft {
     let kind: Mail.Kind
@@ -12,6 +23,7 @@ struct MailDraft {
     let text: String
     /// When it is of no use any more.
     let giveUpAt: Timestamp
+    var file: MailFile?
 }
 
 extension OperationEnvironment {
@@ -22,7 +34,15 @@ extension OperationEnvironment {
         let mail = Mail(
             id: MailID(at: now), recipient: draft.recipient, kind: draft.kind, nextAttemptAt: now,
             giveUpAt: draft.giveUpAt, createdAt: now)
-        let content: JSONValue = ["subject": .string(draft.subject), "text": .string(draft.text)]
+        var content: JSONValue = ["subject": .string(draft.subject), "text": .string(draft.text)]
+        if let file = draft.file {
+            content = content.adding(
+                "file",
+                [
+                    "name": .string(file.name), "type": .string(file.mediaType),
+                    "base64": .string(Base64.encode(file.bytes)),
+                ])
+        }
         let sealed = keys.identity.seal(Secret(content.bytes), for: IdentityVault.place(of: mail.id))
         try await MailStore.enqueue(
             mail, sealed: sealed, decoy: isDecoy ? "nobody has this address" : nil, connection)

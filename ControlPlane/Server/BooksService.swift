@@ -1,3 +1,4 @@
+import API
 import Domain
 import EventLoops
 import Ingest
@@ -7,8 +8,8 @@ import Settings
 import Store
 import Telemetry
 
-/// Keeps single calls as long as their tenants do, and proves the books once a night. Each is done by one
-/// replica at a time.
+/// Keeps single calls as long as their tenants do, proves the books once a night, and issues the invoices
+/// that are due. Each is done by one replica at a time.
 final class BooksService {
     private static let periodNanoseconds: Int64 = 600 * 1_000_000_000
     /// One holds the lock of a job, another works.
@@ -71,7 +72,15 @@ final class BooksService {
         do { _ = try await JobLock.run("ledger proof", database) { try await prove() } } catch {
             log.error("the books were not proved; it is tried again", ["reason": LogValue(error)])
         }
+        do { _ = try await JobLock.run("invoices", database) { try await issueInvoices() } } catch {
+            log.error("invoices were not issued; it is tried again", ["reason": LogValue(error)])
+        }
         if timer != nil { schedule(afterNanoseconds: Self.periodNanoseconds) }
+    }
+
+    private func issueInvoices() async throws {
+        let count = try await operations.invoices.issueDue { view throws(OperationError) in try view.pdf() }
+        if count > 0 { log.info("issued invoices", ["count": LogValue(count)]) }
     }
 
     private func prove() async throws {

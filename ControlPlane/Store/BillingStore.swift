@@ -10,6 +10,8 @@ package struct BillingSettings: Hashable, Sendable {
     package var address = ""
     package var email: String?
     package var taxNumber = ""
+    /// Of the platform: from which day of the month on invoices are issued by themselves; nil: by hand.
+    package var issueDay: Int32?
     /// nil: never written.
     package var updatedAt: Timestamp?
 
@@ -23,7 +25,7 @@ package enum BillingStore {
     ) async throws(PostgresError) -> BillingSettings {
         let rows = try await connection.query(
             """
-            select mode, limit_id, name, address, email, tax_number, updated_at
+            select mode, limit_id, name, address, email, tax_number, updated_at, issue_day
               from billing_settings
              where tenant_id = \(TenantID.owner(owner))
             """)
@@ -36,6 +38,7 @@ package enum BillingStore {
             settings.email = try row.optionalText(4)
             settings.taxNumber = try row.text(5)
             settings.updatedAt = try row.timestamp(6)
+            settings.issueDay = try row.optionalInt64(7).map { Int32(clamping: $0) }
             return settings
         } ?? BillingSettings()
     }
@@ -46,13 +49,15 @@ package enum BillingStore {
         try await connection.execute(
             """
             insert into billing_settings (tenant_id, mode, limit_id, name, address, email, tax_number,
-                                          updated_at)
+                                          updated_at, issue_day)
             values (\(TenantID.owner(owner)), \(settings.mode.rawValue), \(settings.limit),
-                    \(settings.name), \(settings.address), \(settings.email), \(settings.taxNumber), \(now))
+                    \(settings.name), \(settings.address), \(settings.email), \(settings.taxNumber), \(now),
+                    \(settings.issueDay))
             on conflict (tenant_id)
             do update set mode = excluded.mode, limit_id = excluded.limit_id, name = excluded.name,
                           address = excluded.address, email = excluded.email,
-                          tax_number = excluded.tax_number, updated_at = excluded.updated_at
+                          tax_number = excluded.tax_number, updated_at = excluded.updated_at,
+                          issue_day = excluded.issue_day
             """)
     }
 

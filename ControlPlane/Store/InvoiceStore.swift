@@ -114,6 +114,33 @@ package enum InvoiceStore {
         return try rows.read { row throws(PostgresError) in try readLine(row) }
     }
 
+    /// Tenants that used something at the platform's prices in a month of which they never had an invoice.
+    /// Across tenants.
+    package static func tenantsWithout(
+        _ month: CalendarMonth, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [TenantID] {
+        let rows = try await connection.query(
+            """
+            select tenants.id
+              from tenants
+             where status <> 'deleting' and id <> \(TenantID.platform)
+               and not exists (select
+                                 from invoices
+                                where tenant_id = tenants.id
+                                  and month = \(fragment: LedgerStore.day(month.first)))
+               and exists (select
+                             from usage_days
+                            where tenant_id = tenants.id and starts_at >= \(month.first.start)
+                              and starts_at < \(month.end.start) and cost_nanos <> 0
+                              and exists (select
+                                            from prices
+                                           where prices.tenant_id = \(TenantID.platform)
+                                             and prices.model_id = usage_days.model_id))
+             order by tenants.id
+            """)
+        return try rows.read { row throws(PostgresError) in try row.id(0) }
+    }
+
     /// What the books say a tenant owes for calls up to the end of a month, and what its standing invoices
     /// have of it.
     package static func charged(

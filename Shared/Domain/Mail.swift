@@ -8,6 +8,7 @@ package struct Mail: Hashable, Sendable {
         case securityNotice = "security_notice"
         case alert
         case report
+        case invoice
     }
 
     package enum Status: String, Sendable, CaseIterable {

@@ -218,6 +218,91 @@ struct BillingTests {
             #expect(lines.count == 2 && lines[1].hasSuffix(",1,10,20,1.00"), "\(rows.text)")
         }
     }
+
+    @Test("from the settled day on last month's invoices are issued by themselves, each once")
+    func automatic() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)"
+            try await world.useShared(costs: [1_000_000_000], in: "2026-02-10T00:00:00Z")
+            func issued() async throws -> Int {
+                try await server.operations.invoices.issueDue { view throws(OperationError) in
+                    try view.pdf()
+                }
+            }
+            #expect(try await issued() == 0, "they are issued by hand")
+            for day in [0, 29] {
+                let refused = try await server.send(
+                    .put, "/api/v1/billing-settings", token: world.admin,
+                    body: ["name": "Eclusa", "issue_day": .number(JSONNumber(Int64(day)))])
+                #expect(refused.status == 400 && refused.pointers == ["/issue_day"])
+            }
+            let ofTenant = try await server.send(
+                .put, "\(base)/billing-settings", token: world.admin, body: ["name": "Acme", "issue_day": 1])
+            #expect(ofTenant.status == 400 && ofTenant.pointers == ["/issue_day"], "the platform decides")
+            _ = try await server.send(
+                .put, "\(base)/billing-settings", token: world.admin,
+                body: ["name": "Acme", "email": "accounts@example.com"])
+            let settled = try await server.send(
+                .put, "/api/v1/billing-settings", token: world.admin,
+                body: ["name": "Eclusa", "issue_day": 10])
+            #expect(settled.json["issue_day"]?.exactInt64 == 10, "\(settled.text)")
+            #expect(try await issued() == 0, "it is the ninth")
+            server.clock.advance(seconds: 86_400)
+            #expect(try await issued() == 1)
+            #expect(try await issued() == 0)
+            let admin = try await world.token(.platformAdmin, .platform)
+            let invoices = try await server.send(.get, "\(base)/invoices", token: admin)
+            let invoice = try #require(invoices.json["data"]?[0])
+            #expect(invoice["month"]?.string == "2026-02" && invoice["issued_by"] == .null)
+            #expect(invoice["total"]?.string == "1.00")
+            #expect(try await server.mails(to: "accounts@example.com").count == 1)
+            let void = try await server.send(
+                .post, "\(base)/invoices/\(invoice["id"]?.string ?? "")/void", token: admin,
+                body: ["reason": "Wrong"])
+            #expect(void.status == 200)
+            #expect(try await issued() == 0, "what was taken back is issued anew by hand")
+        }
+    }
+
+    @Test("an invoice is mailed to the billing address as its PDF, and so is that it was taken back")
+    func mailed() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)"
+            let (settings, address) = ("\(base)/billing-settings", "accounts@example.com")
+            try await world.useShared(costs: [1_234_567_890], in: "2026-02-10T00:00:00Z")
+            let wrong = try await server.send(
+                .put, settings, token: world.admin, body: ["name": "Acme", "email": "no address"])
+            #expect(wrong.status == 400 && wrong.pointers == ["/email"], "\(wrong.text)")
+            _ = try await server.send(
+                .put, settings, token: world.admin, body: ["name": "Acme", "email": .string(address)])
+            let rehearsal = try await server.send(
+                .post, "\(base)/invoices?dry_run=true", token: world.admin, body: ["month": "2026-02"])
+            #expect(rehearsal.status == 201)
+            #expect(try await server.mails(to: address).isEmpty, "a rehearsal mails nothing")
+            let made = try await server.send(
+                .post, "\(base)/invoices", token: world.admin, body: ["month": "2026-02"])
+            let mail = try #require(try await server.mails(to: address).first)
+            #expect(mail.kind == .invoice && mail.subject == "Invoice 2026-000001")
+            #expect(mail.text.hasPrefix("Invoice 2026-000001 of 2026-02: 1.23 USD."))
+            #expect(mail.text.contains("/console/tenants/\(world.acme.tenant)/invoices/\(made.string("id"))"))
+            let pdf = try await server.send(
+                .get, "\(base)/invoices/\(made.string("id"))/pdf", token: world.admin)
+            #expect(mail.file?.name == "invoice-2026-000001.pdf" && mail.file?.bytes == pdf.body)
+            _ = try await server.send(
+                .post, "\(base)/invoices/\(made.string("id"))/void", token: world.admin,
+                body: ["reason": "Wrong address"])
+            let mails = try await server.mails(to: address)
+            #expect(mails.map(\.subject) == ["Invoice 2026-000001", "Invoice 2026-000001 was taken back"])
+            #expect(mails.last?.file == nil && mails.last?.text.contains("nothing is to be paid") == true)
+            _ = try await server.send(.put, settings, token: world.admin, body: ["name": "Acme"])
+            let quiet = try await server.send(
+                .post, "\(base)/invoices", token: world.admin, body: ["month": "2026-02"])
+            #expect(quiet.status == 201)
+            #expect(try await server.mails(to: address).count == 2, "without an address nothing is mailed")
+        }
+    }
 }
 
 extension World {

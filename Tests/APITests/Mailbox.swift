@@ -13,6 +13,8 @@ struct QueuedMail {
     let subject: String
     let text: String
     let isDecoy: Bool
+    /// Name and content of the file that goes with it.
+    var file: (name: String, bytes: [UInt8])?
 
     /// The token in the message's link.
     var token: String { String(text.firstMatch(of: #/#token=([\w-]+)/#)?.1 ?? "") }
@@ -32,10 +34,15 @@ extension AdminServer {
                 return QueuedMail(kind: kind, subject: "", text: "", isDecoy: true)
             }
             let opened = try keys.identity.openMail(MailID(high: uuid.high, low: uuid.low), sealed)
-            let json = try JSONValue.parse(opened.withBytes { Array($0) })
-            return QueuedMail(
+            let json = try JSONValue.parse(
+                opened.withBytes { Array($0) }, limits: JSONLimits(maximumBytes: sealed.count))
+            var mail = QueuedMail(
                 kind: kind, subject: json["subject"]?.string ?? "", text: json["text"]?.string ?? "",
                 isDecoy: false)
+            if let file = json["file"] {
+                mail.file = (file["name"]?.string ?? "", Base64.decode(file["base64"]?.string ?? "") ?? [])
+            }
+            return mail
         }
     }
 

@@ -45,6 +45,24 @@ def test_an_invitation_arrives_and_lets_in_once(mailed):
     assert "550 5.1.1 no such user" in failed["reason"] and failed["attempts"] == 1
 
 
+def test_an_invoice_arrives_as_a_pdf(mailed):
+    control, mail = mailed
+    tenant = control.admin.post("/tenants", {"slug": "acme", "name": "Acme"})["id"]
+    settings = control.admin.http.put(
+        f"/api/v1/tenants/{tenant}/billing-settings", json={"name": "Ação & Cia", "email": "accounts@example.com"})
+    assert settings.status_code == 200, settings.text
+    invoice = control.admin.post(f"/tenants/{tenant}/invoices", {"month": "2026-01"})
+    message = mail.message("accounts@example.com")
+    assert message["Subject"] == f"Invoice {invoice['number']}"
+    assert f"/invoices/{invoice['id']}" in message.get_body(("plain",)).get_content()
+    [file] = message.iter_attachments()
+    assert file.get_filename() == f"invoice-{invoice['number']}.pdf" and file.get_content_type() == "application/pdf"
+    pdf = control.admin.http.get(f"/api/v1/tenants/{tenant}/invoices/{invoice['id']}/pdf")
+    assert file.get_content() == pdf.content and pdf.content.startswith(b"%PDF-")
+    wait_until(lambda: any(m["kind"] == "invoice" and m["status"] == "sent" for m in control.admin.get("/mails")["data"]),
+               30, "the message to be handed over")
+
+
 def test_a_password_is_reset_by_mail(mailed):
     control, mail = mailed
     for address in (ADMIN_EMAIL, "nobody@example.com"):

@@ -55,6 +55,36 @@ struct MailSenderTests {
         #expect(text.contains("T2zDoSwgSm/Do28="))
     }
 
+    @Test("a file goes with a message as a part of its own, however long it is")
+    func attached() throws {
+        let clock = FakeClock()
+        let content = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let file = try #require(
+            MailFile(name: "invoice-2026-000001.pdf", mediaType: "application/pdf", bytes: content))
+        let message = MailMessage(
+            id: MailID(at: clock.now), sender: Self.from, recipient: SMTPAddress("ana@example.com")!,
+            subject: "Invoice", text: "Olá", date: clock.now, file: file)
+        let text = String(decoding: message.bytes, as: UTF8.self)
+        #expect(text.split(separator: "\r\n").allSatisfy { $0.utf8.count <= 100 } && text.hasSuffix("--\r\n"))
+        let boundary = try #require(text.firstMatch(of: /boundary="([^"]+)"/)).1
+        let parts = text.components(at: "\r\n--\(boundary)")
+        #expect(parts.count == 4 && parts[3] == "--\r\n")
+        #expect(parts[1].hasSuffix("Content-Transfer-Encoding: base64\r\n\r\nT2zDoQ=="))
+        let pieces = parts[2].components(at: "\r\n\r\n")
+        #expect(
+            pieces[0] == "\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; "
+                + "filename=\"invoice-2026-000001.pdf\"\r\nContent-Transfer-Encoding: base64")
+        #expect(Base64.decode(pieces[1].replacing("\r\n", with: "")) == content)
+    }
+
+    @Test(
+        "a file's name and type make no header of their own",
+        arguments: ["a\r\nBcc: x", "a\"b", "../a", "", "a b", "é"])
+    func fileNames(_ name: String) {
+        #expect(MailFile(name: name, mediaType: "application/pdf", bytes: []) == nil)
+        #expect(MailFile(name: "a.pdf", mediaType: name + " ", bytes: []) == nil)
+    }
+
     /// A sender into a folder, over a database with one message queued.
     private static func withSender(
         _ sink: @escaping (TemporaryDirectory) -> MailSink, recipient: String = "ana@example.com",
@@ -163,5 +193,18 @@ struct MailSenderTests {
             let state = try await Self.state(database)
             #expect(state.status == .sent)
         }
+    }
+}
+
+extension String {
+    /// Between these separators, empty ones too.
+    fileprivate func components(at separator: String) -> [String] {
+        var parts: [String] = []
+        var rest = self[...]
+        while let range = rest.firstRange(of: separator) {
+            parts.append(String(rest[..<range.lowerBound]))
+            rest = rest[range.upperBound...]
+        }
+        return parts + [String(rest)]
     }
 }

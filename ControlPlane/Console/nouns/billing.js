@@ -97,6 +97,8 @@ const reratings = {
     fields: (context) => [
         { name: "model", kind: "reference", required: true, things: () => lookup(`${under(context)}/models`), title: titleOf },
         { name: "from", kind: "time", required: true }, { name: "to", kind: "time", required: true, hint: "hint.rerating" },
+        { name: "markup_percent", kind: "decimal", isRare: true, hint: "hint.markupPercent" },
+        { name: "price", isRare: true, isNullable: true, placeholder: "price_…", hint: "hint.ratingPrice" },
     ],
 };
 

@@ -13,6 +13,9 @@ const parties = [
     { name: "name", required: true }, { name: "address", kind: "longText" }, { name: "email", kind: "email", isNullable: true }, { name: "tax_number" },
 ];
 
+/// What only the platform settles.
+const ofPlatform = [{ name: "issue_day", kind: "number", hint: "hint.issueDay" }];
+
 /// Asks for a reason, and for more fields before it; null: it was left.
 export const askReason = (title, fields) => openDialog(title, (close) => makeForm({
     fields: [...fields, { name: "reason", kind: "longText", required: true, hint: "hint.reason" }],
@@ -22,12 +25,13 @@ export const askReason = (title, fields) => openDialog(title, (close) => makeFor
 /// Who is named on invoices: the tenant, or the platform that issues them.
 function settingsCard(base, tenant, title) {
     const place = h("div", {}, loading("8rem"));
+    const fields = tenant ? parties : [...parties, ...ofPlatform];
     get(`${base}/billing-settings`).then((settings) => {
-        if (!may("billing:update", tenant)) return void fill(place, description(parties, settings));
+        if (!may("billing:update", tenant)) return void fill(place, description(fields, settings));
         const form = makeForm({
-            fields: parties, value: settings,
-            save: async ({ name, address = "", email = null, tax_number = "" }) => {
-                await put(`${base}/billing-settings`, { name, address, email, tax_number });
+            fields, value: settings,
+            save: async ({ name, address = "", email = null, tax_number = "", issue_day = null }) => {
+                await put(`${base}/billing-settings`, { name, address, email, tax_number, ...(tenant ? {} : { issue_day }) });
                 guard(() => false);
                 notify(t("common.saved"));
             },
