@@ -56,6 +56,14 @@ enum LimitRoutes {
                 of: try call.limit, part: try call.query[LimitStateQuery.part], in: try call.tenant,
                 by: try call.caller)
         },
+        .one(
+            .get, "\(one)/history", .needs(.limitsRead, in: .tenant), "limits.get-history",
+            "Get what was used of a limit in each window, the newest first, for about three months",
+            answers: .limitHistory
+        ) { call throws(OperationError) in
+            try await call.operations.limits.history(
+                of: try call.limit, in: try call.tenant, by: try call.caller)
+        },
         .list(
             "\(one)/parts", .needs(.limitsRead, in: .tenant), "limits.list-parts",
             "List the parts of a partitioned limit that were used in the window that is now",

@@ -135,6 +135,33 @@ private enum LimitGrantShape {
     }
 }
 
+extension Representation<LimitHistory> {
+    static let limitHistory = Representation(
+        "LimitHistory",
+        [
+            .init("limit", .id(Limit.self), "Of which limit.") { .text($0.limit.id) },
+            .init(
+                "windows", .list(window.schema, maximumCount: LimitOperations.maximumWindows),
+                "The one that is now first. Windows in which nothing was asked for are left out."
+            ) { .array($0.windows.map(window.json)) },
+        ])
+
+    private static let window = Representation<LimitHistory.Window>(
+        "LimitWindowUse",
+        [
+            .init("starts_at", .time, "Where it begins.") { .text($0.start) },
+            .init("ends_at", .nullable(.time), "Where the next one begins; null: it has no end.") {
+                .optional($0.end)
+            },
+            .init("used", LimitBody.amountSchema, "Of all parts together.") {
+                .string($0.metric.text($0.used))
+            },
+            .init("settled", LimitBody.amountSchema, "Of it, by usage that has come in.") {
+                .string($0.metric.text($0.settled))
+            },
+        ])
+}
+
 extension Representation<LimitPartState> {
     private static func amount(
         _ name: String, _ summary: String, _ amount: @escaping @Sendable (LimitPartState) -> Int64

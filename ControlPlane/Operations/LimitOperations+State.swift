@@ -56,6 +56,21 @@ package struct LimitPartState: Sendable {
     package var remaining: Int64 { max(0, amount - used) }
 }
 
+/// What was used of a limit in windows that were.
+package struct LimitHistory: Sendable {
+    package let limit: Limit
+    /// The newest first; the one that is now too.
+    package let windows: [Window]
+
+    package struct Window: Sendable {
+        package let start: Timestamp
+        package let end: Timestamp?
+        package let used: Int64
+        package let settled: Int64
+        package let metric: LimitMetric
+    }
+}
+
 /// A threshold of a budget that was crossed.
 package struct LimitAlert: Sendable {
     package let id: LimitAlertID
@@ -98,6 +113,27 @@ extension LimitOperations {
         return try await environment.read(.limitsRead, in: .tenant(tenant), by: caller) { connection in
             let limit = try found(try await LimitStore.find(id, of: tenant, connection))
             return try await Self.state(of: limit, part: part, at: now, connection)
+        }
+    }
+
+    /// The most windows of a history.
+    package static let maximumWindows = 100
+
+    /// What was used in the window that is now and in those before, of all parts together.
+    package func history(
+        of id: LimitID, in tenant: TenantID, by caller: Caller
+    ) async throws(OperationError) -> LimitHistory {
+        try await environment.read(.limitsRead, in: .tenant(tenant), by: caller) { connection in
+            let limit = try found(try await LimitStore.find(id, of: tenant, connection))
+            let windows = try await LimitStateStore.windows(
+                of: id, in: tenant, limit: Self.maximumWindows, connection)
+            return LimitHistory(
+                limit: limit,
+                windows: windows.map {
+                    LimitHistory.Window(
+                        start: $0.start, end: $0.end, used: $0.used, settled: $0.settled,
+                        metric: limit.metric)
+                })
         }
     }
 

@@ -84,6 +84,37 @@ package enum LimitStateStore {
             """)
     }
 
+    /// What was used of a limit in one window, of all its parts together.
+    package struct PastWindow: Hashable, Sendable {
+        package let start: Timestamp
+        /// nil: it has no end.
+        package let end: Timestamp?
+        package let used: Int64
+        package let settled: Int64
+    }
+
+    /// The windows in which something was lent of a limit, the newest first, as far back as they are kept.
+    package static func windows(
+        of limit: LimitID, in tenant: TenantID, limit count: Int, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> [PastWindow] {
+        let rows = try await connection.query(
+            """
+            select window_start, max(window_end), coalesce(sum(greatest(settled, reported)), 0)::int8,
+                   coalesce(sum(settled), 0)::int8
+              from grant_accounts
+              left join grants using (tenant_id, limit_id, part, window_start)
+             where tenant_id = \(tenant) and limit_id = \(limit)
+             group by window_start
+             order by window_start desc
+             limit \(count)
+            """)
+        return try rows.read { row throws(PostgresError) in
+            PastWindow(
+                start: try row.timestamp(0), end: try row.optionalTimestamp(1), used: try row.int64(2),
+                settled: try row.int64(3))
+        }
+    }
+
     /// A threshold that was crossed.
     package struct Alert: Hashable, Sendable {
         package let id: LimitAlertID

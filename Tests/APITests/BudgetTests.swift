@@ -202,6 +202,36 @@ struct BudgetTests {
         }
     }
 
+    @Test("its history says what was used in each window, the newest first, of all parts together")
+    func history() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let tenant = try #require(TenantID(world.acme.tenant))
+            let base = "/api/v1/tenants/\(tenant)/limits"
+            let made = try await server.send(
+                .post, base, token: world.admin, body: Self.limit("monthly", ["partition_by": "key"]))
+            let id = try #require(LimitID(made.string("id")))
+            let empty = try await server.send(.get, "\(base)/\(id)/history", token: world.admin)
+            #expect(empty.json["windows"]?.array?.isEmpty == true && empty.string("limit") == "\(id)")
+            let node = try #require(NodeID(try await world.node()))
+            let parts = [LimitPart(try #require(KeyID(world.acme.key))), LimitPart(KeyID(high: 1, low: 1))]
+            for (month, used) in [(0, Int64(5)), (1, 7)] {
+                for (index, part) in parts.enumerated() {
+                    let grant = UInt64(100 + month * 10 + index)
+                    try await Self.lend(id, of: tenant, part: part, [(grant, node, 9, used)], on: server)
+                }
+                server.clock.advance(seconds: 31 * 86_400)
+            }
+            let viewer = try await world.token(.viewer, .tenant(tenant))
+            let history = try await server.send(.get, "\(base)/\(id)/history", token: viewer)
+            let windows = try #require(history.json["windows"]?.array, "\(history.text)")
+            let (march, april, may) = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z")
+            #expect(windows.map { $0["starts_at"]?.string } == [april, march])
+            #expect(windows.map { $0["ends_at"]?.string } == [may, april])
+            #expect(windows.map { $0["used"]?.string } == ["0.000000014", "0.00000001"])
+        }
+    }
+
     @Test("a partitioned budget lists its parts by name")
     func parts() async throws {
         try await withAdminServer { server in

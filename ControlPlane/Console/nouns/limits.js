@@ -6,7 +6,7 @@ import { controls } from "../core/controls.js";
 import { h, fill } from "../core/dom.js";
 import { listen } from "../core/events.js";
 import { innerList } from "../core/noun.js";
-import { badge, card, description, failure, loading, moment, nameOf } from "../core/parts.js";
+import { badge, card, description, failure, loading, moment, nameOf, table } from "../core/parts.js";
 import { lookup, may } from "../core/session.js";
 import { money, percent, t, whole } from "../core/words.js";
 
@@ -127,6 +127,20 @@ const parts = (context, row) => row.partition_by !== "none" && innerList(context
     ],
 });
 
+/// What was used in the windows before.
+function historyCard(context, row) {
+    if (row.kind !== "budget" || row.period === "lifetime") return null;
+    const place = h("div", {}, loading("6rem"));
+    get(`${context.one}/history`).then(({ windows }) => fill(place, windows.length === 0 ? h("p", { class: "hint" }, t("common.nothing")) : table({
+        caption: t("limit.history"), rows: windows.slice(0, 31), columns: [
+            { name: "starts_at", label: "field.window_starts_at", kind: "time" }, { name: "ends_at", label: "limit.until", kind: "time", isWide: true },
+            { name: "used", label: "limit.used", isNumber: true, show: (one) => amount(one.used, row.metric) },
+            { name: "share", label: "limit.share", isNumber: true, isWide: true, show: (one) => percent(Number(row.amount_now) > 0 ? Number(one.used) / Number(row.amount_now) : 0) },
+        ],
+    })), (problem) => fill(place, failure(problem)));
+    return card(t("limit.history"), h("p", { class: "about" }, t("limit.historyAbout")), place);
+}
+
 const alerts = (context, row) => row.kind === "budget" && innerList(context, {
     title: "limit.alerts", empty: "limit.noAlerts", path: `${under(context)}/limit-alerts?of=${row.id}`,
     columns: [
@@ -186,7 +200,7 @@ export const limits = {
         { name: "thresholds", kind: "numbers", isRare: true, hint: "hint.limitThresholds", placeholder: "50, 80, 100" },
         { name: "time_zone", isRare: true, on: "create", isNullable: true, hint: "hint.limitZone" },
     ],
-    sections: [stateCard, parts, alerts],
+    sections: [stateCard, historyCard, parts, alerts],
 };
 
 /// How full the fullest budgets are, for the dashboard.
