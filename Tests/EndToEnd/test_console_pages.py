@@ -21,7 +21,7 @@ TENANT_PAGES = ["dashboard", "usage", "calls", "playground", "keys", "keys/new",
                 "identity-providers/new", "workspaces",
                 "workspaces/new", "alerts", "alert-rules", "alert-rules/new", "alert-channels", "alert-channels/new",
                 "alert-deliveries", "limits", "limits/new", "report-schedules", "report-schedules/new", "activity", "settings"]
-PLATFORM_PAGES = ["dashboard", "tenants", "tenants/new", "users", "users/new", "bindings", "bindings/new", "identity-providers",
+PLATFORM_PAGES = ["dashboard", "usage?span=24h", "tenants", "tenants/new", "users", "users/new", "bindings", "bindings/new", "identity-providers",
                   "identity-providers/new", "providers",
                   "providers/new", "models", "models/new", "nodes", "join-tokens", "join-tokens/new", "rollouts", "activity",
                   "alerts", "alert-rules", "alert-rules/new", "alert-channels", "alert-channels/new", "alert-deliveries",
@@ -114,40 +114,50 @@ def test_the_entrance_opens_in_every_look(eclusa):
             browser.close()
 
 
+def first_view(browser, path):
+    """What the browser measured of a page that it had never seen."""
+    browser.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
+    browser.open(path)
+    return browser.driver.execute_async_script("""
+        const done = arguments[0];
+        const shift = new PerformanceObserver(() => {});
+        shift.observe({ type: "layout-shift", buffered: true });
+        new PerformanceObserver((list) => {
+            const resources = performance.getEntriesByType("resource").filter((one) => !one.name.includes("/api/"));
+            const navigation = performance.getEntriesByType("navigation")[0];
+            done({
+                bytes: navigation.encodedBodySize + resources.reduce((sum, one) => sum + one.encodedBodySize, 0),
+                plain: resources.reduce((sum, one) => sum + one.decodedBodySize, 0),
+                largest: list.getEntries().at(-1).startTime, interactive: navigation.domInteractive,
+                shift: shift.takeRecords().filter((one) => !one.hadRecentInput).reduce((sum, one) => sum + one.value, 0),
+            });
+        }).observe({ type: "largest-contentful-paint", buffered: true });""")
+
+
 def test_the_first_view_is_small_quick_and_still(eclusa, called):
     browser = Browser(eclusa.url("admin"))
     try:
         browser.enter()
-        browser.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
-        browser.open(f"/tenants/{eclusa.tenant}/dashboard")
-        figures = browser.driver.execute_async_script("""
-            const done = arguments[0];
-            const shift = new PerformanceObserver(() => {});
-            shift.observe({ type: "layout-shift", buffered: true });
-            new PerformanceObserver((list) => {
-                const resources = performance.getEntriesByType("resource").filter((one) => !one.name.includes("/api/"));
-                const navigation = performance.getEntriesByType("navigation")[0];
-                done({
-                    bytes: navigation.encodedBodySize + resources.reduce((sum, one) => sum + one.encodedBodySize, 0),
-                    plain: resources.reduce((sum, one) => sum + one.decodedBodySize, 0),
-                    largest: list.getEntries().at(-1).startTime, interactive: navigation.domInteractive,
-                    shift: shift.takeRecords().filter((one) => !one.hadRecentInput).reduce((sum, one) => sum + one.value, 0),
-                });
-            }).observe({ type: "largest-contentful-paint", buffered: true });""")
+        path = f"/tenants/{eclusa.tenant}/dashboard"
+        views = [first_view(browser, path)]
+        # How long it takes is the page's and the machine's: of some views the quickest counts.
+        while len(views) < 12 and not any(view["largest"] < 1000 and view["interactive"] < 1000 for view in views):
+            views.append(first_view(browser, path))
+        figures = min(views, key=lambda view: max(view["largest"], view["interactive"]))
         print(f"\nfirst view of the dashboard: {figures['bytes'] / 1000:.0f} kB compressed of {figures['plain'] / 1000:.0f} kB, "
               f"largest paint {figures['largest']:.0f} ms, interactive {figures['interactive']:.0f} ms, shift {figures['shift']:.3f}")
-        assert figures["bytes"] < 150_000
-        assert figures["shift"] < 0.1
+        assert figures["largest"] < 1000 and figures["interactive"] < 1000, views
+        assert all(view["bytes"] < 150_000 and view["shift"] < 0.1 for view in views), views
     finally:
         browser.close()
 
 
 def test_every_file_is_served_safely(eclusa):
     base = eclusa.url("admin")
-    files = [path for path in CONSOLE.rglob("*") if path.is_file()]
+    files = [str(path.relative_to(CONSOLE)) for path in CONSOLE.rglob("*") if path.is_file()]
     assert len(files) > 20
-    for file in files:
-        answer = httpx.get(f"{base}/console/{file.relative_to(CONSOLE)}")
+    for file in [*files, "", "libraries/chart.js", "libraries/qrcode.js", "configuration.json", "any/page/there/is"]:
+        answer = httpx.get(f"{base}/console/{file}")
         assert answer.status_code == 200, file
         policy = answer.headers["content-security-policy"]
         assert "script-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
@@ -173,6 +183,10 @@ def test_both_languages_have_the_same_words_and_all_that_are_asked_for():
         asked |= set(re.findall(r"""\bt\("([^"$]+)\"""", script.read_text()))
     assert len(asked) > 200
     assert asked - set(words["en"]) == set()
+
+
+# What a form says in another way, by noun.
+LEFT_OUT = {}
 
 
 def test_nouns_say_what_the_api_says(eclusa):
@@ -222,6 +236,11 @@ def test_nouns_say_what_the_api_says(eclusa):
             assert set(noun["created"]) <= fields(collection["post"]), noun["name"]
         if noun["update"]:
             assert set(noun["updated"]) <= fields(one["patch"]), noun["name"]
+        # What the API takes, a form can say.
+        if noun["create"] and not noun["isTranslated"] and noun["created"]:
+            assert fields(collection["post"]) - set(noun["created"]) == LEFT_OUT.get(noun["name"], set()), noun["name"]
+        if noun["update"]:
+            assert fields(one["patch"]) - set(noun["updated"]) == LEFT_OUT.get(noun["name"], set()), noun["name"]
 
 
 def test_the_page_about_the_api_works(eclusa):

@@ -2,7 +2,8 @@
 
 import { get, post, request } from "../core/api.js";
 import { confirmDanger, doing, notify, openDialog, showOnce } from "../core/dialog.js";
-import { h, fill } from "../core/dom.js";
+import { h, fill, newID } from "../core/dom.js";
+import { controls } from "../core/controls.js";
 import { makeForm } from "../core/form.js";
 import { innerList } from "../core/noun.js";
 import { badge, card, description, failure, loading, moment, nameOf, table } from "../core/parts.js";
@@ -183,7 +184,7 @@ function explain(context, model) {
     }).element, place), { isWide: true });
 }
 
-function explanation(found) {
+export function explanation(found) {
     return h("div", {}, h("p", { class: `callout ${found.admitted ? "good" : "bad"}`, role: "status" },
         found.admitted ? t("explain.admitted") : h("span", {}, found.message ?? "", " ", h("code", {}, found.code ?? ""))),
     found.targets.length > 0 && table({
@@ -208,7 +209,8 @@ const routes = {
     ],
     details: [
         { name: "enabled", kind: "enabled" }, { name: "strategy", show: (row) => t(`route.strategy.${row.strategy}`) },
-        { name: "retries", show: (row) => figuresOf(row.retries) }, { name: "timeouts", show: (row) => figuresOf(row.timeouts) }, idColumn, ...timesOf,
+        { name: "retries", show: (row) => figuresOf(row.retries) }, { name: "timeouts", show: (row) => figuresOf(row.timeouts) },
+        { name: "cache", show: (row) => (row.cache ? figuresOf(row.cache) : t("common.no")) }, idColumn, ...timesOf,
     ],
     fields: (context) => [
         { name: "name", required: true, placeholder: "chat", hint: "hint.routeName" },
@@ -223,6 +225,7 @@ const routes = {
         { name: "enabled", kind: "flag", default: true },
         { name: "retries", kind: "part", isRare: true, fields: numbersOf("attempts", "attempts_per_target", "backoff_ms", "hedge_after_ms") },
         { name: "timeouts", kind: "part", isRare: true, fields: numbersOf("connect_ms", "first_byte_ms", "first_token_ms", "between_chunks_ms", "total_ms") },
+        { name: "cache", kind: "part", isRare: true, hint: "hint.cache", fields: numbersOf("seconds", "maximum_bytes") },
     ],
     actions: [{ name: "explain", permission: "routes:read", run: (context, row) => explain(context, row.name) }],
     sections: [(context, row) => card(t("route.plan"), targetsView(context, row.targets))],
@@ -230,10 +233,37 @@ const routes = {
 
 // MARK: Models and prices
 
+const rates = ["input", "cached_input", "cache_write", "output", "reasoning"].map((name) => ({ name, kind: "decimal" }));
+
+/// Rates for calls that read much: one part for each limit.
+function tiersControl(value, id) {
+    const rows = h("div", { id });
+    let parts = [];
+    const add = (tier = {}) => {
+        const part = controls.part({ fields: [{ name: "above", kind: "number" }, ...rates] }, tier, newID(id));
+        const row = h("div", { class: "card" }, part.element, h("button", {
+            type: "button", class: "small quiet", onclick: () => {
+                parts = parts.filter((one) => one !== part);
+                row.remove();
+                rows.dispatchEvent(new Event("input", { bubbles: true }));
+            },
+        }, t("common.remove")));
+        parts.push(part);
+        rows.append(row);
+        return row;
+    };
+    for (const tier of value ?? []) add(tier);
+    return {
+        isGroup: true, read: () => parts.map((part) => part.read()).filter(Boolean),
+        element: h("div", {}, rows, h("button", { type: "button", class: "small", onclick: () => add().querySelector("input").focus() }, t("price.addTier"))),
+        complain: ([index, ...path], sentence) => parts[index]?.complain(path, sentence) ?? null,
+    };
+}
+
 const priceFields = [
-    { name: "input", kind: "decimal", required: true }, { name: "cached_input", kind: "decimal" },
-    { name: "cache_write", kind: "decimal" }, { name: "output", kind: "decimal", required: true },
-    { name: "reasoning", kind: "decimal" }, { name: "effective_from", kind: "time" },
+    ...rates.map((rate) => ({ ...rate, required: rate.name === "input" || rate.name === "output" })), { name: "effective_from", kind: "time" },
+    { name: "batch", kind: "part", isRare: true, hint: "hint.batch", fields: rates },
+    { name: "tiers", kind: "custom", isRare: true, hint: "hint.tiers", make: tiersControl },
 ];
 
 const priceList = (context) => innerList(context, {
@@ -449,7 +479,7 @@ const providers = {
     ],
     details: [
         { name: "kind", kind: "badge", words: "providerKind" }, { name: "enabled", kind: "enabled" }, { name: "base_url", kind: "code" },
-        { name: "credential_hint", kind: "code" }, { name: "options", kind: "pairs" }, { name: "headers", kind: "pairs" },
+        { name: "credential_hint", kind: "code" }, { name: "options", kind: "pairs" }, { name: "headers", kind: "pairs" }, { name: "egress_proxy", kind: "code" },
         { name: "timeouts", show: (row) => h("span", { class: "tags" }, Object.entries(row.timeouts).map(([name, value]) =>
             h("span", { class: "tag" }, `${t(`field.${name}`)}: ${value === null ? "—" : whole(value)}`))) },
         idColumn, ...timesOf,
@@ -470,6 +500,7 @@ const providers = {
         },
         { name: "enabled", kind: "flag", default: true },
         { name: "headers", kind: "pairs", isRare: true }, { name: "timeouts", kind: "part", fields: timeouts, isRare: true },
+        { name: "egress_proxy", isRare: true, isNullable: true, placeholder: "http://proxy.internal:3128", hint: "hint.egressProxy" },
     ],
     actions: [{ name: "test", permission: "providers:test", run: testProvider }],
     sections: [healthCard, credentialList],

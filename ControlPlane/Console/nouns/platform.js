@@ -29,7 +29,9 @@ export const tenantFields = [
     { name: "name", required: true }, { name: "slug", required: true },
     { name: "time_zone", kind: "choice", required: true, get values() { return zones(); }, on: "update" },
     { name: "currency", required: true, on: "update" },
-    { name: "retention_days", kind: "number", on: "update" }, { name: "region", isNullable: true, on: "update" },
+    { name: "retention_days", kind: "number", on: "update" },
+    { name: "content_days", kind: "number", on: "update" }, { name: "content_percent", kind: "number", required: true, on: "update" },
+    { name: "region", isNullable: true, on: "update" },
     { name: "sign_up_domain", isNullable: true, on: "update" },
 ];
 
@@ -57,7 +59,7 @@ const tenants = {
     ],
     details: [
         { name: "status", kind: "badge" }, { name: "slug", kind: "code" }, { name: "time_zone" }, { name: "currency" },
-        { name: "retention_days", kind: "number" }, { name: "region" }, { name: "sign_up_domain" },
+        { name: "retention_days", kind: "number" }, { name: "content_days", kind: "number" }, { name: "region" }, { name: "sign_up_domain" },
         idColumn, ...timesOf,
     ],
     fields: () => tenantFields,

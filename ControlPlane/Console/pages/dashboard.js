@@ -99,8 +99,23 @@ async function tenantParts(tenant) {
             top(t("dashboard.topModels"), byModel, "model", `${base}/models`, (model) => model.display_name || model.name),
             top(t("dashboard.topKeys"), byKey, "key", `${base}/keys`)),
         await budgetsCard(tenant),
+        await errorsCard(tenant),
         await activityCard(tenant),
     ];
+}
+
+/// What went wrong last.
+async function errorsCard(tenant) {
+    const base = `/tenants/${tenant}`;
+    const { data } = await get(`${base}/usage-events`, { failed: true, limit: 5 });
+    return card(t("dashboard.lastErrors"), data.length === 0 ? h("p", { class: "hint" }, t("dashboard.noErrors")) : table({
+        caption: t("dashboard.lastErrors"), rows: data, columns: [
+            { name: "started_at", kind: "ago" }, { name: "route", show: (row) => nameOf(row.route, `${base}/routes`, (route) => route.name) },
+            { name: "error_code", show: (row) => h("code", {}, row.error_code ?? row.status) },
+            { name: "key", isWide: true, show: (row) => nameOf(row.key, `${base}/keys`, (key) => key.name) },
+            { name: "status", isWide: true, kind: "number", isNumber: true },
+        ],
+    }), h("p", {}, h("a", { href: href(`${base}/calls?failed=true`) }, t("dashboard.allErrors"))));
 }
 
 /// The hours of a report as the values of a chart.

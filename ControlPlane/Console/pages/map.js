@@ -56,7 +56,7 @@ export function menu(tenant) {
             ["menu.tenant", [["workspaces", "workspaces:read"], ["activity", "audit:read"], ["settings", "tenants:read"]]],
         ]
         : [
-            [null, [["dashboard", null], ["tenants", null]]],
+            [null, [["dashboard", null], ["tenants", null], ["usage", "usage:read"]]],
             ["menu.people", [["users", "users:read"], ["bindings", "bindings:read"], ["identity-providers", "identity-providers:read"]]],
             ["menu.shared", [["providers", "providers:read"], ["models", "models:read"]]],
             ["menu.fleet", [["nodes", "nodes:read"], ["join-tokens", "join-tokens:read"], ["rollouts", "snapshots:read"],
@@ -94,6 +94,7 @@ const later = (pattern, load) => route(pattern, async (parameters) => (await loa
 later("/tenants/:tenant/dashboard", async () => (await import("./dashboard.js")).tenantDashboard);
 later("/platform/dashboard", async () => (await import("./dashboard.js")).platformDashboard);
 later("/tenants/:tenant/usage", async () => (await import("./usage.js")).usagePage);
+later("/platform/usage", async () => (await import("./usage.js")).usagePage);
 later("/tenants/:tenant/playground", async () => (await import("./playground.js")).playgroundPage);
 later("/tenants/:tenant/settings", async () => (await import("./settings.js")).tenantSettings);
 later("/platform/settings", async () => (await import("./settings.js")).platformSettings);

@@ -1,13 +1,14 @@
 // Trying a route: a short-lived key, a real gateway, the answer as it streams, and what it cost.
 
 import { post } from "../core/api.js";
-import { confirmDanger, notify } from "../core/dialog.js";
+import { confirmDanger, doing, notify } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
 import { controls } from "../core/controls.js";
 import { card, description, emptyState, linkButton, nameOf, pageHead } from "../core/parts.js";
 import { href } from "../core/router.js";
-import { lookup, settings } from "../core/session.js";
+import { lookup, may, settings } from "../core/session.js";
 import { label, money, t, whole } from "../core/words.js";
+import { explanation } from "../nouns/calls.js";
 
 const lifeMilliseconds = 300_000;
 
@@ -26,6 +27,7 @@ export async function playgroundPage({ tenant }) {
     const field = (name, control, text) => h("div", { class: "field" }, h("label", { htmlFor: `try-${name}` }, text ?? label("field", name)), control.element);
     const route = controls.choice({ name: "route", required: true, values: [...routes.values()].map((one) => [one.name, one.name]) }, null, "try-route");
     const workspace = controls.choice({ name: "workspace", required: true, values: [...workspaces.values()].map((one) => [one.id, one.name]) }, null, "try-workspace");
+    const ownKey = controls.secret({ name: "key", placeholder: "ek_…" }, "", "try-key");
     const system = controls.longText({ name: "system", rows: 3 }, "", "try-system");
     const limit = controls.number({ name: "max_tokens" }, "", "try-max_tokens");
     const temperature = controls.number({ name: "temperature" }, "", "try-temperature");
@@ -56,15 +58,18 @@ export async function playgroundPage({ tenant }) {
         fill(talk, h("p", { class: "hint" }, t("playground.start")));
     }
 
-    /// The page's key: of five minutes, for chat alone, made when it is first needed and again when it ran out.
+    /// The key that was typed, or the page's: of five minutes, for chat alone, made when it is first needed and again
+    /// when it ran out. `name` is what explanations know it by: never the secret.
     async function keyOf(space) {
-        if (key && key.workspace === space && key.until > Date.now() + 20_000) return key.secret;
+        const typed = ownKey.read();
+        if (typed) return { secret: typed, name: typed.slice(0, 19) };
+        if (key && key.workspace === space && key.until > Date.now() + 20_000) return key;
         const until = Date.now() + lifeMilliseconds;
         const answer = await post(`${base}/keys`, {
             workspace: space, name: "Playground", kind: "playground", endpoints: ["chat", "models"], expires_at: new Date(until).toISOString(),
         });
-        key = { secret: answer.secret, workspace: space, until };
-        return key.secret;
+        key = { secret: answer.secret, name: answer.key.id, workspace: space, until };
+        return key;
     }
 
     async function ask() {
@@ -83,7 +88,9 @@ export async function playgroundPage({ tenant }) {
         const known = { route: route.read() };
         try {
             const messages = [...(system.read() ? [{ role: "system", content: system.read() }] : []), ...turns];
-            const content = await stream(await keyOf(workspace.read()), messages, answer, known, began);
+            const chosen = await keyOf(workspace.read());
+            known.key = chosen.name;
+            const content = await stream(chosen.secret, messages, answer, known);
             turns.push({ role: "assistant", content });
         } catch (error) {
             turns.pop();
@@ -147,6 +154,8 @@ export async function playgroundPage({ tenant }) {
                 element.append(text);
                 known.model = part.model ?? known.model;
                 known.usage = part.usage ?? known.usage;
+                // In a stream the cost comes with its end; the fields are long gone.
+                known.eclusa_cost = part.x_eclusa?.cost ?? known.eclusa_cost;
                 known.finish_reason = part.choices?.[0]?.finish_reason ?? known.finish_reason;
             }
         }
@@ -165,12 +174,26 @@ export async function playgroundPage({ tenant }) {
             { name: "input_tokens", show: () => (usage ? whole(usage.prompt_tokens) : "—") },
             { name: "output_tokens", show: () => (usage ? whole(usage.completion_tokens) : "—") },
             { name: "finish_reason" }, { name: "request_id", kind: "code" },
-        ], known), h("p", {}, h("a", { href: href(`${base}/usage`) }, t("playground.toUsage"))));
+        ], known), known.key && may("routes:read", tenant) && explained(known),
+        h("p", {}, h("a", { href: href(`${base}/usage`) }, t("playground.toUsage"))));
+    }
+
+    /// Why the call went where it went, by the code that decides it at the nodes.
+    function explained(known) {
+        const place = h("div", {});
+        const body = {
+            key: known.key, model: known.route,
+            ...(known.usage ? { input_tokens: known.usage.prompt_tokens } : {}), ...(limit.read() !== null ? { maximum_output: limit.read() } : {}),
+        };
+        return h("div", {}, h("button", {
+            type: "button", onclick: (event) => doing(event.currentTarget, async () => { fill(place, explanation(await post(`${base}/explain`, body))); }),
+        }, t("action.explain")), place);
     }
 
     if (workspaces.size === 0) notify(t("noun.workspaces.teach"), "bad");
     return h("div", {}, head, h("div", { class: "playground" },
         h("div", {}, h("section", { class: "card" }, talk), h("section", { class: "card" }, form)),
-        h("div", {}, card(t("playground.settings"), field("route", route), field("workspace", workspace), field("system", system, t("playground.system")),
+        h("div", {}, card(t("playground.settings"), field("route", route), field("workspace", workspace), field("key", ownKey, t("playground.key")),
+            h("p", { class: "hint" }, t("playground.keyHint")), field("system", system, t("playground.system")),
             field("max_tokens", limit, t("playground.limit")), field("temperature", temperature, t("playground.temperature"))), card(t("playground.facts"), facts))));
 }

@@ -19,12 +19,14 @@ const spans = {
 };
 
 const dimensions = ["route", "model", "provider", "key", "workspace", "user", "group", "tag", "status"];
+const ofPlatform = ["tenant", "model", "provider"];
 
 const nameOfDimension = (name) => t(name === "status" ? "usage.status" : `field.${name}`);
 
-export async function usagePage({ tenant }) {
-    const base = `/tenants/${tenant}`;
-    const chosen = { span: "7d", by: "model", measure: "cost", ...Object.fromEntries(new URLSearchParams(location.search)) };
+/// Of one tenant, or (without one) of all.
+export async function usagePage({ tenant = null }) {
+    const base = tenant ? `/tenants/${tenant}` : "";
+    const chosen = { span: "7d", by: tenant ? "model" : "tenant", measure: "cost", ...Object.fromEntries(new URLSearchParams(location.search)) };
     if (!(chosen.span in spans)) chosen.span = "7d";
     const place = h("div", {}, loading("30rem"));
 
@@ -51,9 +53,9 @@ export async function usagePage({ tenant }) {
     };
     const filters = h("form", { class: "filters", onsubmit: (event) => event.preventDefault() },
         select("span", Object.keys(spans).map((name) => [name, t(`usage.span.${name}`)])),
-        select("by", dimensions.map((name) => [name, nameOfDimension(name)])),
+        select("by", (tenant ? dimensions : ofPlatform).map((name) => [name, nameOfDimension(name)])),
         select("measure", ["cost", "calls", "tokens"].map((name) => [name, t(`usage.measure.${name}`)])),
-        await Promise.all([only("workspace", "workspaces"), only("route", "routes"), only("key", "keys")]));
+        tenant && await Promise.all([only("workspace", "workspaces"), only("route", "routes"), only("key", "keys")]));
 
     let turn = 0;
     async function read() {
@@ -67,7 +69,7 @@ export async function usagePage({ tenant }) {
         }
     }
     read();
-    return h("div", {}, pageHead({ title: t("usage.title"), about: t("usage.about") }), filters, place);
+    return h("div", {}, pageHead({ title: t("usage.title"), about: t(tenant ? "usage.about" : "usage.platformAbout") }), filters, place);
 }
 
 /// The lines of this report as files; with a step, as a series.
@@ -75,7 +77,7 @@ const exports = (base, query) => h("div", { class: "buttons" }, ["csv", "ndjson"
     class: "button small", download: "", href: address(`${base}/usage/export`, { ...query, format }),
 }, t("common.export", { format: format.toUpperCase() }))));
 
-const paths = { route: "routes", model: "models", provider: "providers", key: "keys", workspace: "workspaces", user: "members", group: "groups" };
+const paths = { route: "routes", model: "models", provider: "providers", key: "keys", workspace: "workspaces", user: "members", group: "groups", tenant: "tenants" };
 const nameIt = (thing) => thing.user?.name ?? (thing.display_name || thing.name);
 
 const measures = {
@@ -119,7 +121,7 @@ async function report(base, { span, by, measure, workspace, route, key }) {
         get(`${base}/usage`, { ...now, step, group_by: by }), get(`${base}/usage`, { ...now, group_by: by }),
         get(`${base}/usage`, { from: iso(end - 2 * length), to: iso(end - length), ...only }),
     ]);
-    const ended = step === "month" || length > 31 * day ? null : await get(`${base}/usage/outcomes`, { from: now.from, to: now.to, group_by: "route", route });
+    const ended = base === "" || step === "month" || length > 31 * day ? null : await get(`${base}/usage/outcomes`, { from: now.from, to: now.to, group_by: "route", route });
     if (grouped.total.calls === 0) return emptyState({ title: t("usage.empty"), text: t("usage.emptyText") });
     const total = grouped.total;
     const than = (read) => ({ before: { now: read(total), value: read(before.total) } });
