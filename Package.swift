@@ -144,8 +144,8 @@ let package = Package(
         program(
             "DataPlane/Server", "GatewayServer",
             [
-                "Relay", "Metering", "Routing", "Admission", "Grants", "Feed", "LocalStore", "Dialects",
-                "HTTPServing",
+                "Relay", "Metering", "Guarding", "Routing", "Admission", "Grants", "Feed", "LocalStore",
+                "Dialects", "HTTPServing",
                 "HTTPCalling", "HTTPWire", "Transport", "EventLoops", "Cryptography", "Contract", "Policy",
                 "Domain",
                 "JSONText", "Settings", "Telemetry", "TelemetryExport", "Lifecycle",

@@ -9,7 +9,7 @@ package import Publishing
 package import Telemetry
 import Transport
 
-/// The node listener of one loop: join, renew, stream, objects, usage, status, grants. Loop thread.
+/// The node listener of one loop: join, renew, stream, objects, usage, contents, status, grants. Loop thread.
 ///
 /// A node is who its client certificate's key is registered for; only joining and renewing go without a
 /// certificate, and are signed instead.
@@ -22,6 +22,7 @@ package final class NodeAPI {
         package let reports: NodeReports
         package let objects: SnapshotObjects
         package let ingest: UsageIngest
+        package let contents: ContentIngest
         package let lender: GrantLender
         package let streams: SnapshotStreams
         package let log: Log
@@ -29,8 +30,8 @@ package final class NodeAPI {
 
         package init(
             loop: EventLoop, registry: NodeRegistry, enroller: NodeEnroller, reports: NodeReports,
-            objects: SnapshotObjects, ingest: UsageIngest, lender: GrantLender, streams: SnapshotStreams,
-            log: Log, metrics: MetricsRegistry
+            objects: SnapshotObjects, ingest: UsageIngest, contents: ContentIngest, lender: GrantLender,
+            streams: SnapshotStreams, log: Log, metrics: MetricsRegistry
         ) {
             self.loop = loop
             self.registry = registry
@@ -38,6 +39,7 @@ package final class NodeAPI {
             self.reports = reports
             self.objects = objects
             self.ingest = ingest
+            self.contents = contents
             self.lender = lender
             self.streams = streams
             self.log = log
@@ -45,7 +47,7 @@ package final class NodeAPI {
         }
     }
 
-    private enum Endpoint { case join, renew, stream, object, usage, status, grants }
+    private enum Endpoint { case join, renew, stream, object, usage, contents, status, grants }
 
     private static let maximumMessage = 64 << 10
     private static let maximumStatus = 16 << 10
@@ -63,6 +65,7 @@ package final class NodeAPI {
         try matcher.add(.get, NodeProtocol.streamPath, .stream)
         try matcher.add(.get, NodeProtocol.objectsPath + "{address}", .object)
         try matcher.add(.post, NodeProtocol.usagePath, .usage)
+        try matcher.add(.post, NodeProtocol.contentsPath, .contents)
         try matcher.add(.post, NodeProtocol.statusPath, .status)
         try matcher.add(.post, NodeProtocol.grantsPath, .grants)
         self.matcher = matcher
@@ -107,6 +110,7 @@ package final class NodeAPI {
         case .stream: try await stream(exchange)
         case .object: try await object(parameters["address"] ?? "", exchange)
         case .usage: try await usage(exchange)
+        case .contents: try await contents(exchange)
         case .status: try await status(exchange)
         case .grants: try await grants(exchange)
         }
@@ -193,6 +197,18 @@ package final class NodeAPI {
         case .foreign: throw Refusal(.batchInvalid, "it was sealed by another node")
         case .unavailable: throw Refusal(.unavailable, retryAfterSeconds: 2)
         }
+    }
+
+    private func contents(_ exchange: Exchange) async throws(Refusal) {
+        let node = try await node(exchange, .recent)
+        let bytes = try await body(exchange, limit: CallContentBatch.maximumBytes)
+        switch await parts.contents.take(bytes, from: node.id) {
+        case .stored: break
+        case .invalid(let reason): throw Refusal(.badRequest, reason)
+        case .unavailable: throw Refusal(.unavailable, retryAfterSeconds: 2)
+        }
+        try? await exchange.respond(status: 204)
+        count("contents", 204)
     }
 
     private func grants(_ exchange: Exchange) async throws(Refusal) {

@@ -7,7 +7,7 @@ package enum RouteTable {
         + WorkspaceRoutes.all + MemberRoutes.all + GroupRoutes.all + RoleRoutes.all + BindingRoutes.all
         + ServiceAccountRoutes.all + ProviderRoutes.all + ModelRoutes.all + RouteRoutes.all + KeyRoutes.all
         + LimitRoutes.all + AlertRoutes.all + ReportScheduleRoutes.all + GuardrailRoutes.all
-        + UsageRoutes.all + UsageEventRoutes.all + RefusalRoutes.all
+        + UsageRoutes.all + UsageEventRoutes.all + ContentRoutes.all + RefusalRoutes.all
         + LedgerRoutes.all + BillingRoutes.all + InvoiceRoutes.all + ReratingRoutes.all
         + ReconciliationRoutes.all + LedgerProofRoutes.all
         + AuditRoutes.all + BackupRoutes.all + NodeRoutes.all + JoinTokenRoutes.all

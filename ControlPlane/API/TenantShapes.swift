@@ -23,6 +23,13 @@ extension Representation<Tenant> {
                 "retention_days", .nullable(.integer(1...36_500)), "How long usage is kept; null: for ever."
             ) { .optional($0.settings.retentionDays) },
             .init(
+                "content_days", .nullable(.integer(1...365)),
+                "How long what is said in calls is kept, redacted and sealed; null: it is not."
+            ) { .optional($0.settings.contentDays) },
+            .init("content_percent", .integer(1...100), "Of how many calls in a hundred, at random.") {
+                .integer($0.settings.contentPercent)
+            },
+            .init(
                 "region", .nullable(.text(1...63)),
                 "The only region whose nodes serve its calls; null: all do."
             ) { .optional($0.settings.region) },
@@ -71,6 +78,13 @@ enum TenantChangeBody {
     static let currency = Field<String?>.change("currency", .anyText(3...3), "An ISO 4217 code.")
     static let retention = Field<Edit<Int32>>.edit(
         "retention_days", .integer(TenantSettings.retentionDays), "How long usage is kept; null: for ever.")
+    static let contentDays = Field<Edit<Int32>>.edit(
+        "content_days", .integer(TenantSettings.contentDays),
+        "How long what is said in calls is kept, redacted and sealed, and never longer than the call; "
+            + "null: it is not, and what there is goes.")
+    static let contentPercent = Field<Int32?>.change(
+        "content_percent", .integer(TenantSettings.contentPercent),
+        "Of how many calls in a hundred, at random.")
     static let region = Field<Edit<String>>.edit(
         "region", .text(.slug),
         "The only region whose nodes serve its calls; null: all do. For those who run the platform.")
@@ -81,7 +95,8 @@ enum TenantChangeBody {
     static let shape = BodyShape(
         "TenantChange",
         [
-            NamedBody.newSlug, NamedBody.newName, timeZone, currency, retention, region, domain,
+            NamedBody.newSlug, NamedBody.newName, timeZone, currency, retention, contentDays, contentPercent,
+            region, domain,
         ])
 
     static func value(_ body: BodyValues) throws(OperationError) -> TenantChange {
@@ -91,6 +106,8 @@ enum TenantChangeBody {
         change.timeZone = try body[timeZone]
         change.currency = try body[currency]
         change.retentionDays = try body[retention]
+        change.contentDays = try body[contentDays]
+        change.contentPercent = try body[contentPercent]
         change.region = try body[region]
         change.signUpDomain = try body[domain]
         return change

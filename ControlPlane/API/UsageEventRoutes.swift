@@ -122,6 +122,9 @@ extension Representation<LoggedCall> {
         .init("from_cache", .boolean, "Whether an answer of before was given again.") {
             .boolean($0.isCached)
         },
+        .init("has_content", .boolean, "Whether what was said is kept and can be read.") {
+            .boolean($0.hasContent)
+        },
         .init(
             "guardrails", .list(mark, maximumCount: 8), "What guardrails did: which, how, and how often."
         ) { $0.guardrailMarks.flatMap { try? JSONValue.parse(Array($0.utf8)) } ?? .array([]) },

@@ -3,8 +3,8 @@ package import PostgresDriver
 import Store
 package import Telemetry
 
-/// Makes the partitions of coming days before calls need them, and lets single calls go that are older than
-/// their tenant keeps them. Sums and books stay. Lives on the loop of its pool.
+/// Makes the partitions of coming days before calls need them, and lets single calls, and what was said in
+/// them, go that are older than their tenant keeps them. Sums and books stay. Lives on the loop of its pool.
 package final class UsageKeeper {
     package struct Plan: Sendable {
         /// Days that have a partition before they begin.
@@ -25,7 +25,7 @@ package final class UsageKeeper {
     private let plan: Plan
     private let clock: WallClock
     private let log: Log
-    private let deleted, dropped: CounterCell
+    private let deleted, dropped, contentsDeleted: CounterCell
     private let ahead: GaugeCell
 
     /// - Parameter database: role ingest, with two connections or more: one holds the lock of the job.
@@ -42,6 +42,9 @@ package final class UsageKeeper {
         dropped = metrics.counter(
             "eclusa_usage_partitions_dropped_total", help: "Days of single calls dropped whole."
         ).cell()
+        contentsDeleted = metrics.counter(
+            "eclusa_contents_deleted_total", help: "Contents of calls deleted by their tenants' retention."
+        ).cell()
         ahead = metrics.gauge(
             "eclusa_usage_partitions_until_seconds",
             help: "Up to when calls have partitions of their own days, in Unix time."
@@ -53,6 +56,13 @@ package final class UsageKeeper {
         try await JobLock.run("usage", database) {
             try await makePartitions()
             try await retain()
+            let today = clock.now().startOfDay
+            let gone = try await parts { connection in
+                try await ContentStore.deleteOld(
+                    startOfDay: today, retentionDays: plan.retentionDays, atMost: Self.deletedAtOnce,
+                    connection)
+            }
+            contentsDeleted.add(Int64(gone))
             let moment = clock.now().advanced(bySeconds: -Self.keptBatchSeconds)
             try await parts { connection in
                 try await UsageRetention.deleteBatches(

@@ -166,6 +166,18 @@ static const char m0087[] = {
 static const char m0089[] = {
 #embed "0089_add_cache_to_routes.sql"
 };
+static const char m0095[] = {
+#embed "0095_create_call_contents.sql"
+};
+static const char m0096[] = {
+#embed "0096_attach_files_to_mails.sql"
+};
+static const char m0097[] = {
+#embed "0097_find_failed_calls.sql"
+};
+static const char m0098[] = {
+#embed "0098_issue_invoices.sql"
+};
 
 static const struct migration all[] = {
     {"0001_create_tenants", m0001, sizeof m0001},
@@ -223,6 +235,10 @@ static const struct migration all[] = {
     {"0082_create_report_schedules", m0082, sizeof m0082},
     {"0087_create_guardrails", m0087, sizeof m0087},
     {"0089_add_cache_to_routes", m0089, sizeof m0089},
+    {"0095_create_call_contents", m0095, sizeof m0095},
+    {"0096_attach_files_to_mails", m0096, sizeof m0096},
+    {"0097_find_failed_calls", m0097, sizeof m0097},
+    {"0098_issue_invoices", m0098, sizeof m0098},
 };
 
 const struct migration *const migrations = all;

@@ -62,6 +62,23 @@ package struct CredentialVault: Sendable {
         try await dataKey(of: owner, connection).openSecret(sealed, associatedData: Self.place(channel))
     }
 
+    /// What seals contents of a tenant's calls, each so that it opens only as that call's; nil: the key is
+    /// gone.
+    package func contentSealer(
+        of tenant: TenantID, _ connection: PostgresConnection
+    ) async throws -> (([UInt8], UsageEventID) -> [UInt8])? {
+        guard try await SettingsStore.current(Self.purpose(tenant), connection) != nil else { return nil }
+        let key = try await dataKey(of: tenant, connection)
+        return { key.seal($0, associatedData: Self.place($1)) }
+    }
+
+    /// What `contentSealer` sealed. Throws when the master key, the data key or the call is another.
+    func openContent(
+        _ sealed: [UInt8], of call: UsageEventID, owner: TenantID, _ connection: PostgresConnection
+    ) async throws -> [UInt8] {
+        try await dataKey(of: owner, connection).open(sealed, associatedData: Self.place(call))
+    }
+
     private func dataKey(
         of owner: TenantID?, _ connection: PostgresConnection
     ) async throws -> SymmetricKey {
@@ -82,6 +99,10 @@ package struct CredentialVault: Sendable {
 
     private static func place(_ channel: AlertChannelID) -> [UInt8] {
         Array("eclusa webhook secret 1\n\(channel)".utf8)
+    }
+
+    private static func place(_ call: UsageEventID) -> [UInt8] {
+        Array("eclusa call content 1\n\(call)".utf8)
     }
 
     private static func place(_ provider: ProviderID) -> [UInt8] {

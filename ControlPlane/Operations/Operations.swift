@@ -57,6 +57,7 @@ package struct Operations {
     package var rollout: RolloutOperations { RolloutOperations(environment: environment) }
     package var trust: TrustOperations { TrustOperations(environment: environment) }
     package var usage: UsageOperations { UsageOperations(environment: environment) }
+    package var contents: ContentOperations { ContentOperations(environment: environment) }
     package var refusals: RefusalOperations { RefusalOperations(environment: environment) }
     package var callLog: CallLogOperations { CallLogOperations(environment: environment) }
     package var ledger: LedgerOperations { LedgerOperations(environment: environment) }

@@ -10,6 +10,8 @@ package struct TenantChange: Sendable {
     package var timeZone: String?
     package var currency: String?
     package var retentionDays: Edit<Int32> = .keep
+    package var contentDays: Edit<Int32> = .keep
+    package var contentPercent: Int32?
     package var region: Edit<String> = .keep
     package var signUpDomain: Edit<String> = .keep
 
@@ -26,6 +28,8 @@ package struct TenantChange: Sendable {
         tenant.settings.timeZone = timeZone ?? tenant.settings.timeZone
         tenant.settings.currency = currency ?? tenant.settings.currency
         tenant.settings.retentionDays = retentionDays.applied(to: tenant.settings.retentionDays)
+        tenant.settings.contentDays = contentDays.applied(to: tenant.settings.contentDays)
+        tenant.settings.contentPercent = contentPercent ?? tenant.settings.contentPercent
         tenant.settings.region = region.applied(to: tenant.settings.region)
         tenant.settings.signUpDomain = signUpDomain.applied(to: tenant.settings.signUpDomain)
     }
@@ -154,6 +158,8 @@ package struct TenantOperations {
             "status": .string(tenant.status.rawValue), "time_zone": .string(tenant.settings.timeZone),
             "currency": .string(tenant.settings.currency),
             "retention_days": tenant.settings.retentionDays.map { .number(JSONNumber(Int64($0))) } ?? .null,
+            "content_days": tenant.settings.contentDays.map { .number(JSONNumber(Int64($0))) } ?? .null,
+            "content_percent": .number(JSONNumber(Int64(tenant.settings.contentPercent))),
             "region": tenant.settings.region.map { .string($0) } ?? .null,
             "sign_up_domain": tenant.settings.signUpDomain.map { .string($0) } ?? .null,
         ]

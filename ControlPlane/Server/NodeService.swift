@@ -21,6 +21,8 @@ final class NodeService: LoopService {
     private static let publisherConnections = 2
     /// Each message of a node about limits is one transaction.
     private static let lendingConnections = 4
+    /// Contents of calls must not keep anything else waiting.
+    private static let contentConnections = 1
     /// The listener's own certificate is made anew at each start; a process that runs for a year is
     /// restarted.
     private static let certificateSeconds: Int64 = 400 * 86_400
@@ -34,7 +36,7 @@ final class NodeService: LoopService {
     private let workers = BlockingPool(threads: 1, queueLimit: 64, name: "snapshots")
     private let database: PostgresPool
     private let signers = BlockingPool(threads: 1, queueLimit: 256, name: "grants")
-    private let ingestDatabase, lendingDatabase: PostgresPool
+    private let ingestDatabase, lendingDatabase, contentDatabase: PostgresPool
     private let registry: NodeRegistry
     private let changes, nodeChanges: PostgresListener
     private let census: NodeCensus
@@ -55,6 +57,10 @@ final class NodeService: LoopService {
         lendingDatabase = PostgresPool(
             loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.lendingConnections,
             purpose: "lending", statementTimeoutMilliseconds: 5_000, resolver: resolver,
+            log: shared.log, metrics: shared.metrics)
+        contentDatabase = PostgresPool(
+            loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.contentConnections,
+            purpose: "contents", statementTimeoutMilliseconds: 10_000, resolver: resolver,
             log: shared.log, metrics: shared.metrics)
         let keys = shared.keys
         let signing = try SnapshotSigning(
@@ -141,6 +147,9 @@ final class NodeService: LoopService {
                 objects: SnapshotObjects(streams: streams, database: database),
                 ingest: UsageIngest(
                     database: ingestDatabase, clock: shared.clock, log: log, metrics: metrics),
+                contents: ContentIngest(
+                    database: contentDatabase, log: log, metrics: metrics,
+                    sealer: { try await keys.vault.contentSealer(of: $0, $1) }),
                 lender: lender,
                 streams: streams, log: log, metrics: metrics))
         let server = HTTPServer(loop: loop, refusal: ErrorEdge.refusal) { await nodes.handle($0) }
@@ -181,6 +190,7 @@ final class NodeService: LoopService {
         await database.close()
         await ingestDatabase.close()
         await lendingDatabase.close()
+        await contentDatabase.close()
         workers.shutdown()
         signers.shutdown()
     }

@@ -33,6 +33,7 @@ package enum NounLock {
         "delivery": Table(name: "alert_deliveries", isOfTenant: true),
         "guard": Table(name: "guardrails", isOfTenant: true),
         "invoice": Table(name: "invoices", isOfTenant: true),
+        "use": Table(name: "call_contents", isOfTenant: true),
         "node": Table(name: "nodes", isOfTenant: false),
         "join": Table(name: "join_tokens", isOfTenant: false),
     ]

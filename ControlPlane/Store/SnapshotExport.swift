@@ -24,7 +24,8 @@ package enum SnapshotExport {
         let filter: SQL = owners.map { "and id = any(\($0.ids))" } ?? ""
         let rows = try await connection.query(
             """
-            select id, status, markup, region from tenants
+            select id, status, markup, region, case when content_days is null then 0 else content_percent end
+              from tenants
              where id <> \(TenantID.platform) \(fragment: filter)
              order by id
             """)
@@ -32,7 +33,8 @@ package enum SnapshotExport {
             TenantEntry(
                 id: try row.id(0),
                 isSuspended: try row.value(1, Tenant.Status.init(rawValue:)) != .active,
-                markup: Markup(hundredths: try row.int32(2)) ?? .none, region: try row.optionalText(3))
+                markup: Markup(hundredths: try row.int32(2)) ?? .none, region: try row.optionalText(3),
+                contentPercent: UInt8(clamping: try row.int32(4)))
         }
     }
 

@@ -5,7 +5,7 @@ package import PostgresDriver
 package enum TenantStore {
     private static let columns: SQL = """
         id, slug, name, status, created_at, updated_at, time_zone, currency, retention_days, region,
-        sign_up_domain
+        sign_up_domain, content_days, content_percent
         """
 
     package static func create(_ tenant: Tenant, _ connection: PostgresConnection) async throws(PostgresError)
@@ -16,7 +16,8 @@ package enum TenantStore {
             values (\(tenant.id), \(tenant.slug), \(tenant.name), \(tenant.status.rawValue),
                     \(tenant.createdAt), \(tenant.updatedAt), \(tenant.settings.timeZone),
                     \(tenant.settings.currency), \(tenant.settings.retentionDays), \(tenant.settings.region),
-                    \(tenant.settings.signUpDomain))
+                    \(tenant.settings.signUpDomain), \(tenant.settings.contentDays),
+                    \(tenant.settings.contentPercent))
             """)
     }
 
@@ -115,7 +116,9 @@ package enum TenantStore {
                set slug = \(tenant.slug), name = \(tenant.name), status = \(tenant.status.rawValue),
                    time_zone = \(tenant.settings.timeZone), currency = \(tenant.settings.currency),
                    retention_days = \(tenant.settings.retentionDays), region = \(tenant.settings.region),
-                   sign_up_domain = \(tenant.settings.signUpDomain), updated_at = \(tenant.updatedAt)
+                   sign_up_domain = \(tenant.settings.signUpDomain),
+                   content_days = \(tenant.settings.contentDays),
+                   content_percent = \(tenant.settings.contentPercent), updated_at = \(tenant.updatedAt)
              where id = \(tenant.id) and id <> \(TenantID.platform)
                and updated_at = coalesce(\(expecting), updated_at)
             returning \(fragment: columns)
@@ -168,6 +171,8 @@ package enum TenantStore {
         settings.retentionDays = try row.optionalInt64(8).map { Int32(clamping: $0) }
         settings.region = try row.optionalText(9)
         settings.signUpDomain = try row.optionalText(10)
+        settings.contentDays = try row.optionalInt64(11).map { Int32(clamping: $0) }
+        settings.contentPercent = try row.int32(12)
         return Tenant(
             id: try row.id(0), slug: try row.text(1), name: try row.text(2),
             status: try row.value(3, Tenant.Status.init(rawValue:)), settings: settings,

@@ -34,6 +34,8 @@ package struct LoggedCall: Hashable, Sendable {
     package let isCached: Bool
     /// What guardrails did, as JSON; nil: none did anything.
     package let guardrailMarks: String?
+    /// What was said is kept too.
+    package let hasContent: Bool
 }
 
 extension GuardrailMark {
@@ -77,7 +79,10 @@ extension UsageStore {
     private static let callColumns: SQL = """
         id, started_at, workspace_id, key_id, route_id, provider_id, model_id, node_id, endpoint, latency_us,
         first_byte_us, input_tokens, cached_input_tokens, output_tokens, cost_nanos, cost_state, status_code,
-        streamed, ending, error_code, attempts, purpose, from_cache, guardrail_marks
+        streamed, ending, error_code, attempts, purpose, from_cache, guardrail_marks,
+        exists (select
+                  from call_contents as content
+                 where content.tenant_id = usage_events.tenant_id and content.id = usage_events.id)
         """
 
     /// A tenant's calls, the newest first, at most `maximumCalls`; `before`: only those behind this one.
@@ -142,6 +147,6 @@ extension UsageStore {
             status: try row.int(16), isStream: try row.bool(17), ending: try row.text(18),
             errorCode: try row.optionalText(19), attempts: try row.int(20),
             purpose: try row.text(21), isCached: try row.bool(22),
-            guardrailMarks: try row.optionalText(23))
+            guardrailMarks: try row.optionalText(23), hasContent: try row.bool(24))
     }
 }

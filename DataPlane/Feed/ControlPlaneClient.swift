@@ -104,6 +104,11 @@ final class ControlPlaneClient {
         return (response.status, response.body)
     }
 
+    /// The status of the answer to a `CallContentBatch`, whatever it is.
+    func uploadContents(_ batch: [UInt8]) async throws(ControlPlaneError) -> Int {
+        try await post(NodeProtocol.contentsPath, NodeProtocol.contentsType, batch, identified).status
+    }
+
     /// The answer to a `GrantRequest`, whatever it says.
     func exchangeGrants(_ request: [UInt8]) async throws(ControlPlaneError) -> (status: Int, body: [UInt8]) {
         let response = try await post(NodeProtocol.grantsPath, GrantExchange.requestType, request, identified)

@@ -166,6 +166,14 @@ package final class NodeFeed {
         }
     }
 
+    /// Sends a `CallContentBatch`; the status of the answer, nil when there was none.
+    package func postContents(_ batch: [UInt8]) async -> Int? {
+        do throws(ControlPlaneError) { return try await control.uploadContents(batch) } catch {
+            log.debug("contents of calls were not delivered", ["reason": LogValue(error)])
+            return nil
+        }
+    }
+
     /// Sends a `GrantRequest`; nil when there was no answer.
     package func postGrants(_ request: [UInt8]) async -> (status: Int, body: [UInt8])? {
         do throws(ControlPlaneError) { return try await control.exchangeGrants(request) } catch {

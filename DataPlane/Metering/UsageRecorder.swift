@@ -10,10 +10,15 @@ package final class UsageRecorder {
     private let calls: OpenCalls
     /// Where refused calls are noted; shared by the loops of a node.
     package let refusals: RefusalLog?
+    /// Where what was said is left; shared by the loops of a node. nil: nowhere.
+    package let contents: ContentLog?
 
-    package init(outbox: Outbox, loop: EventLoop, refusals: RefusalLog? = nil) {
+    package init(
+        outbox: Outbox, loop: EventLoop, refusals: RefusalLog? = nil, contents: ContentLog? = nil
+    ) {
         self.outbox = outbox
         self.refusals = refusals
+        self.contents = contents
         port = outbox.port(for: loop)
         calls = OpenCalls(loop: loop, port: port)
     }

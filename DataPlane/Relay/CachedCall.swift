@@ -9,6 +9,7 @@ import Guarding
 import HTTPServing
 import HTTPWire
 import JSONText
+import Metering
 import Policy
 import Transport
 
@@ -75,6 +76,7 @@ extension Gateway {
         reply.cacheState = "hit"
         reply.upstream = upstreams.upstream(target, of: admitted.route, in: serving)
         reply.noteFirstByte()
+        reply.recording?.answer = ContentLog.Said(kept.bytes)
         var outcome = reply.outcome(.completed, target)
         outcome.isCached = true
         return outcome

@@ -138,6 +138,7 @@ extension ChatReply {
         connection?.finish()
         connection = nil
         translation = nil
+        recording?.collector = nil
         answerType = nil
         rest = .nothing
         body.removeAll()

@@ -27,7 +27,9 @@ extension CallFailure {
 
 extension ChatReply {
     /// Whether the pieces of the answer must be understood, because something looks at them.
-    func guardsStream(of call: ClientCall) -> Bool { call.isStream && guards?.looksAtOutput ?? false }
+    func guardsStream(of call: ClientCall) -> Bool {
+        call.isStream && (guards?.looksAtOutput ?? false || recording != nil)
+    }
 
     /// A whole answer as guardrails let it through. It is billed in any case: the provider has written it.
     func guarded(_ outcome: CallOutcome) -> CallOutcome {

@@ -296,9 +296,8 @@ extension ChatReply {
         _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ form: CallForm,
         _ outgoing: OutgoingCall
     ) async -> CallOutcome {
-        let filter = guards.flatMap { $0.looksAtOutput ? OutputGuard($0) : nil }
         var stream = StreamTranslation(
-            from: outgoing.format, to: form, context(of: call), filter: filter,
+            from: outgoing.format, to: form, context(of: call), filter: streamFilter(call, form),
             isRewritten: guards?.mayChangeOutput ?? false)
         translation = stream
         var problem: CallFailure?

@@ -79,6 +79,8 @@ final class ChatReply {
     var boundText = GrowableBytes()
     /// What looks at its contents; nil for most calls.
     var guards: CallGuards?
+    /// What keeps what is said; nil for most calls.
+    var recording: CallRecording?
     /// The request as guardrails left it; the call borrows it.
     var redacted: KeptBytes?
     /// Whether the answer is one of before, for routes with a cache.
@@ -151,6 +153,7 @@ final class ChatReply {
         trace = nil
         told = other.told
         guards = other.guards
+        recording = other.recording
     }
 
     /// Gives up what it asks, if it still does.
@@ -179,6 +182,7 @@ final class ChatReply {
         if dropped != nil { dropped = nil }
         if answerType != nil { answerType = nil }
         if guards != nil { guards = nil }
+        if recording != nil { recording = nil }
         if redacted != nil { redacted = nil }
         cacheState = nil
         if !leftTargets.isEmpty { leftTargets.removeAll() }

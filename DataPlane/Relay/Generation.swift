@@ -46,6 +46,7 @@ extension Gateway {
             }
             reply.take(wanted, bound)
             (reply.guards, reply.redacted) = (guards, redacted)
+            reply.recording = recording(of: call, admitted)  // does its tenant keep what is said: most do not
             let note = begin(call, plan, permit, held)  // in case the process is killed
             let place = cached(call, admitted, guards, exchange)  // may it have been answered before
             let kept = place.flatMap { answer(reply, call, from: $0, admitted, in: serving) }
@@ -69,6 +70,7 @@ extension Gateway {
             if wanted.learnsOutput, !event.isCached { admission.learn(from: event) }
             meters.note(event)
             meters.note(guards)
+            reply.leaveContent(event)
             await reply.finish(event, isDurable: isDurable)  // a clean end, or one error in the dialect
             trace(event, reply)
         } catch { await refuse(exchange, error, in: work.dialect) }

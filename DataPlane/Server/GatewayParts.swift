@@ -4,6 +4,7 @@ import Domain
 import EventLoops
 import Feed
 import Grants
+import Guarding
 import HTTPCalling
 import Lifecycle
 import LocalStore
@@ -71,10 +72,12 @@ struct GatewayParts {
         let grants = NodeGrants(at: loop.now)
         let exchanger = try await startGrants(parts, grants, outbox, feed, metrics)
         let refusals = RefusalLog(metrics: metrics)
+        let contents = ContentLog(metrics: metrics)
+        try await startContents(parts, contents, feed, metrics)
         try await startUpload(parts, outbox, refusals, feed, exchanger, metrics)
         let shared = SharedParts(
-            snapshots: snapshots, outbox: outbox, refusals: refusals, grants: grants, resolver: resolver,
-            egress: egress,
+            snapshots: snapshots, outbox: outbox, refusals: refusals, contents: contents, grants: grants,
+            resolver: resolver, egress: egress,
             upstreamTLS: upstreamTLS, clientLimits: StartUp.clientLimits(values),
             gatewayLimits: StartUp.gatewayLimits(values, of: identity), clock: clock, metrics: metrics,
             tracer: exporter.tracer, log: log, answers: answers(snapshots, metrics))
@@ -226,6 +229,27 @@ struct GatewayParts {
             let deadline = loop.now + min(nanoseconds / 2, 2_000_000_000)
             while outbox.status.bytes > 0, loop.now < deadline { await loop.sleep(nanoseconds: 20_000_000) }
             uploader.stop()
+        }
+    }
+
+    /// Hands over what was said in calls, for tenants that keep that. Stopped after the last call and its
+    /// usage, it tries once more; the rest is not kept.
+    private func startContents(
+        _ parts: Parts, _ contents: ContentLog, _ feed: NodeFeed, _ metrics: MetricsRegistry
+    ) async throws {
+        let workers = try await parts.start("redaction") {
+            BlockingPool(threads: 1, queueLimit: 4, name: "redaction", givesWay: true)
+        } stop: { pool, _ in
+            pool.shutdown()
+        }
+        let shipper = ContentShipper(
+            loop: loop, contents: contents, workers: workers, log: log, metrics: metrics,
+            redact: { said in ContentRedactor.side(of: said.bytes, byteCount: said.byteCount) },
+            post: { batch in await feed.postContents(batch) })
+        try await parts.start("contents") {
+            shipper.start()
+        } stop: { _, nanoseconds in
+            await shipper.finish(withinNanoseconds: min(nanoseconds / 2, 2_000_000_000))
         }
     }
 

@@ -16,6 +16,7 @@ struct SharedParts: Sendable {
     let snapshots: LiveSnapshots
     let outbox: Outbox
     let refusals: RefusalLog
+    let contents: ContentLog
     let grants: NodeGrants
     let resolver: BlockingPool
     let egress: EgressPolicy
@@ -52,7 +53,8 @@ final class ServingLoop {
         let client = HTTPClient(loop: loop, dialer: dialer, limits: shared.clientLimits)
         let gateway = Gateway(
             loop: loop, live: LiveSnapshot(following: shared.snapshots, on: loop),
-            recorder: UsageRecorder(outbox: shared.outbox, loop: loop, refusals: shared.refusals),
+            recorder: UsageRecorder(
+                outbox: shared.outbox, loop: loop, refusals: shared.refusals, contents: shared.contents),
             grants: GrantPort(
                 shared.grants, outbox: shared.outbox, loop: loop, clock: shared.clock),
             calling: UpstreamCalling(client: client, tls: shared.upstreamTLS), clock: shared.clock,

@@ -10,10 +10,13 @@ package enum NodeProtocol {
     package static let statusPath = "/node/v1/status"
     /// A `GrantRequest`, answered by a `GrantAnswer`: see `GrantExchange`.
     package static let grantsPath = "/node/v1/grants"
+    /// A `CallContentBatch`; answered without a body.
+    package static let contentsPath = "/node/v1/contents"
 
     package static let streamType = "application/vnd.eclusa.stream.v1"
     package static let objectType = "application/vnd.eclusa.object.v1"
     package static let usageType = UsageBatch.mediaType
+    package static let contentsType = "application/vnd.eclusa.contents.v1"
     package static let answerType = "application/vnd.eclusa.answer.v1"
 
     /// Between two frames on an idle stream.

@@ -45,7 +45,9 @@ package struct Role: Hashable, Sendable {
 
     package static let platformAdmin = Role(name: "platform-admin", permissions: Set(Permission.allCases))
     package static let platformAuditor = Role(
-        name: "platform-auditor", permissions: Set(Permission.allCases.filter { $0.verb == "read" }))
+        name: "platform-auditor",
+        // What people say is nobody's business who looks after the platform.
+        permissions: Set(Permission.allCases.filter { $0.verb == "read" && $0 != .contentsRead }))
     /// For machines that start gateway nodes.
     package static let nodeEnroller = Role(name: "node-enroller", permissions: [.joinTokensCreate])
     package static let tenantOwner = Role(
@@ -54,7 +56,7 @@ package struct Role: Hashable, Sendable {
         name: "tenant-admin",
         permissions: tenantOwner.permissions.subtracting([
             .tenantsDelete, .identityProvidersCreate, .identityProvidersUpdate, .identityProvidersDelete,
-            .scimProvision,
+            .scimProvision, .contentsRead,
         ]))
     package static let billingManager = Role(
         name: "billing-manager",

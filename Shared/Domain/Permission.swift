@@ -82,6 +82,9 @@ package enum Permission: String, Sendable, CaseIterable, Hashable {
     case keysRotate = "keys:rotate"
     case keysRevoke = "keys:revoke"
     case usageRead = "usage:read"
+    /// What was said in calls; every reading is audited.
+    case contentsRead = "contents:read"
+    case contentsDelete = "contents:delete"
     /// Rating past calls anew, which moves money of tenants.
     case usageRerate = "usage:rerate"
     case ledgerRead = "ledger:read"

@@ -44,6 +44,10 @@ package struct TenantSettings: Hashable, Sendable {
     package var currency = "USD"
     /// How long usage is kept; nil: for ever.
     package var retentionDays: Int32?
+    /// For how many days what is said in calls is kept; nil: it is not.
+    package var contentDays: Int32?
+    /// Of how many calls in a hundred.
+    package var contentPercent: Int32 = 100
     /// Where its calls may be served; nil: anywhere.
     package var region: String?
     /// Who has an address there may sign up and becomes a member; nil: by invitation only. In lowercase,
@@ -53,6 +57,8 @@ package struct TenantSettings: Hashable, Sendable {
     package init() {}
 
     package static let retentionDays: ClosedRange<Int32> = 1...36_500
+    package static let contentDays: ClosedRange<Int32> = 1...365
+    package static let contentPercent: ClosedRange<Int32> = 1...100
 
     /// What is wrong, at the pointers of the fields. Whether the time zone exists only the database can
     /// tell.
@@ -68,6 +74,12 @@ package struct TenantSettings: Hashable, Sendable {
         }
         if let days = retentionDays, !Self.retentionDays.contains(days) {
             found.append(ValidationError("/retention_days", .outOfRange, "must lie between 1 and 36500"))
+        }
+        if let days = contentDays, !Self.contentDays.contains(days) {
+            found.append(ValidationError("/content_days", .outOfRange, "must lie between 1 and 365"))
+        }
+        if !Self.contentPercent.contains(contentPercent) {
+            found.append(ValidationError("/content_percent", .outOfRange, "must lie between 1 and 100"))
         }
         found += [region.flatMap { TextRule.slug.check($0, at: "/region") }].compactMap(\.self)
         if let domain = signUpDomain,

@@ -192,6 +192,8 @@ package final class CompiledTenant: Sendable {
     package let isSuspended: Bool
     /// Where its calls may be served; nil: anywhere.
     let region: String?
+    /// Of how many calls in a hundred what is said is kept.
+    package let contentPercent: UInt8
     /// In the order of names.
     package let routes: [CompiledRoute]
     let workspaces: Set<WorkspaceID>
@@ -209,6 +211,7 @@ package final class CompiledTenant: Sendable {
         passages = Self.passages(to: providers, of: entry.id)
         isSuspended = entry.isSuspended
         region = entry.region
+        contentPercent = entry.contentPercent
         self.routes = routes.sorted { $0.nameBytes.lexicographicallyPrecedes($1.nameBytes) }
         self.workspaces = workspaces
         self.limits = limits

@@ -242,6 +242,12 @@ struct RouteProbe {
         case .guardrail:
             return route.operationID == "guardrails.delete"
                 ? try await world.guardrail() : try await world.keptGuardrail()
+        case .usageEvent:
+            if route.operationID == "contents.delete" { return try await world.content().description }
+            if let known = world.shareable["content"] { return known }
+            let made = try await world.content().description
+            world.shareable["content"] = made
+            return made
         case .auditEvent:
             let owner = isShared ? nil : TenantID(world.acme.tenant)
             return try #require(try await server.audit(of: owner).last).id.description
@@ -381,7 +387,7 @@ struct RouteProbe {
                 "tenant": .string(world.acme.tenant), "provider": "bank",
                 "event": .string(world.fresh("event")), "amount": "10.00",
             ]
-        case "BillingSettingsChange": return ["name": "Acme Ltd"]
+        case "BillingSettingsChange", "PlatformBillingSettingsChange": return ["name": "Acme Ltd"]
         case "BillingModeChange": return ["mode": "postpaid"]
         case "NewInvoice": return ["month": .string(world.freshMonth())]
         case "InvoiceVoid": return ["reason": "Wrong address"]

@@ -60,8 +60,15 @@ struct Sample: Sendable, CustomTestStringConvertible {
             Sample(StreamFrame(manifest: envelope, keySets: [envelope, envelope])), Sample(event(7)),
             Sample(BatchAnswer.acknowledged(sequence: 5)), Sample(BatchAnswer.gap(needed: 6)),
             Sample(BatchAnswer.conflict(sequence: 7)), Sample(event(7).marks[0]),
+            Sample(callContent), Sample(CallContentBatch([callContent, callContent])),
         ] + grants + guardrails.map { Sample($0) }
     }()
+
+    /// A call of which both sides are kept, one of them shortened.
+    static let callContent = CallContent(
+        call: UsageEventID(high: 1, low: 9), tenant: TenantID(high: 1, low: 2), startedAt: time,
+        request: .init(text: #"{"model":"m"}"#, byteCount: 13),
+        answer: .init(text: #"{"content":"olá"#, byteCount: 70_000, isTruncated: true, redactions: 2))
 
     /// A route that says all a route can say.
     static func route(_ parts: SnapshotFixture.Parts) -> RouteEntry {

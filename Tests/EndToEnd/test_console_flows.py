@@ -116,6 +116,8 @@ def test_from_a_tenant_to_a_call_and_its_cost(eclusa, browser):
     browser.shoot("flow-dashboard")
     browser.open(at + "/usage?by=key&span=24h")
     browser.sees("observatory")
+    browser.open("/platform/usage?span=24h")
+    browser.sees("Borealis")
     assert browser.complaints() == []
 
 
@@ -128,11 +130,25 @@ def test_the_playground_streams_from_a_real_gateway(eclusa, browser):
     assert browser.driver.find_elements("css selector", ".turn.assistant.failed") == [], browser.text()
     assert len(browser.find(".turn.assistant").text) > 20
     browser.sees("First token after")
+    facts = browser.text()
+    assert re.search(r"Cost\s+\$0\.0*[1-9]", facts), f"what a streamed answer cost\n{facts}"
+    assert re.search(r"Output tokens\s+[1-9]", facts) and re.search(r"Whole answer after\s+[\d,]+ ms", facts), facts
+    browser.press("Explain")
+    browser.sees("It would be let through")
     assert browser.findings() == []
     browser.shoot("flow-playground")
     wait_until(lambda: eclusa.usage()["calls"] > before, 15, "the call to be counted")
     keys = eclusa.admin.get(f"/tenants/{eclusa.tenant}/keys", kind="playground")["data"]
     assert keys and all(key["expires_at"] for key in keys)
+    own, own_id = eclusa.new_key("of the playground")
+    eclusa.wait_key(own)
+    browser.find("#try-key").send_keys(own)
+    browser.find("#try-question").send_keys("As somebody else", Keys.ENTER)
+    wait_until(lambda: eclusa.admin.get(f"/tenants/{eclusa.tenant}/usage-events", key=own_id)["data"], 30, "a call with that key")
+    browser.wait(lambda: not browser.driver.find_elements("css selector", ".turn.assistant[aria-busy]"), "the answer to end")
+    browser.press("Explain")
+    browser.sees("It would be let through")
+    assert own not in browser.run("return document.documentElement.outerHTML"), "a key is in no page's text"
     browser.choose("route", "stand-in-error-500")
     browser.find("#try-question").send_keys("Fail", Keys.ENTER)
     browser.find(".turn.assistant.failed")
@@ -313,6 +329,48 @@ def test_a_configuration_is_compared_and_rolled_back(eclusa, browser):
     browser.press("Resume")
     wait_until(lambda: eclusa.admin.get("/rollout")["pinned_version"] is None, 20, "new settings to go out again")
     eclusa.admin.patch(f"{under}/routes/{route['id']}", {"enabled": True})
+
+
+def test_what_was_said_in_a_call_is_shown_when_it_is_asked_for_and_erased(eclusa, browser):
+    at = f"/tenants/{eclusa.tenant}"
+    browser.enter(at + "/settings")
+    browser.type("content_days", "7").send_keys(Keys.ENTER)
+    browser.sees("Saved.")
+    key, key_id = eclusa.new_key("said")
+    eclusa.wait_key(key)
+    try:
+        def kept():
+            httpx.post(eclusa.base_url + "/chat/completions", headers={"authorization": f"Bearer {key}"}, timeout=20,
+                       json={"model": "chat", "messages": [{"role": "user", "content": "Write to ana@example.com"}]})
+            calls = eclusa.admin.get(at + "/usage-events", key=key_id)["data"]
+            return [call for call in calls if call["has_content"]]
+
+        wait_until(kept, 60, "the node to keep what is said")
+        browser.open(f"{at}/calls?key={key_id}")
+
+        def open_kept():
+            for button in browser.driver.find_elements("css selector", "main tbody button.link"):
+                button.click()
+                browser.find("dialog")
+                if "The audit log notes who reads it" in browser.find("dialog").text:
+                    return True
+                browser.find("dialog header button").click()
+            return False
+
+        browser.wait(open_kept, "a call of which the content is kept")
+        assert "Write to" not in browser.find("dialog").text
+        browser.press("Show content", "dialog")
+        browser.sees("Write to [redacted: email]")
+        assert browser.findings() == []
+        browser.shoot("flow-content")
+        browser.press("Erase content", "dialog")
+        browser.sees("is erased for good")
+        browser.press("Erase content", "dialog:last-of-type")
+        browser.sees("Erased.")
+        assert len(eclusa.admin.get(at + "/audit-events", action="contents.delete")["data"]) >= 1
+        assert browser.complaints() == []
+    finally:
+        eclusa.admin.patch(at, {"content_days": None})
 
 
 def test_everything_can_be_reached_by_keyboard(eclusa, browser):

@@ -59,6 +59,38 @@ struct BetweenPlanesTests {
         }
     }
 
+    @Test("what was said in calls is handed over by an enrolled node, and kept if its tenant keeps it")
+    func contents() async throws {
+        try await withControlPlane { rig in
+            let loop = rig.database.loop, pool = rig.database.pool, now = rig.clock.now()
+            let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            try rig.listen()
+            rig.start()
+            let node = try await NodeRig.start(try await rig.bundle(), on: loop)
+            func kept(_ call: UsageEventID) async throws -> CallContent? {
+                let stored = try await pool.withConnection {
+                    try await ContentStore.find(call, of: tenancy.tenant, $0)
+                }
+                return try stored.map {
+                    try CallContent(encoded: try Zstandard.decompress($0.sealed, limit: 1_000))
+                }
+            }
+            let content = CallContent(
+                call: UsageEventID(at: now), tenant: tenancy.tenant, startedAt: now,
+                request: .init(text: "{}", byteCount: 2), answer: nil)
+            let batch = CallContentBatch([content]).encoded
+            #expect(await node.feed.postContents(batch) == 204)
+            #expect(try await kept(content.call) == nil, "nobody wants it")
+            _ = try await pool.withConnection {
+                try await $0.execute("update tenants set content_days = 7 where id = \(tenancy.tenant)")
+            }
+            #expect(await node.feed.postContents(batch) == 204)
+            #expect(try await kept(content.call) == content)
+            #expect(await node.feed.postContents([4, 4, 4, 4]) == 400)
+            node.close()
+        }
+    }
+
     @Test("every one of many revocations reaches the node within two seconds, also on a busy machine")
     func revocationLatency() async throws {
         try await withControlPlane { rig in

@@ -229,6 +229,10 @@ final class ControlPlaneRig {
                 reports: NodeReports(database: pool, clock: clock, log: .silent, metrics: metrics),
                 objects: SnapshotObjects(streams: streams, database: pool),
                 ingest: ingest,
+                contents: ContentIngest(
+                    database: pool, log: .silent, metrics: metrics,
+                    // The rig's contents lie open in the database.
+                    sealer: { _, _ in { content, _ in content } }),
                 lender: lender,
                 streams: streams, log: .silent, metrics: metrics))
         let server = HTTPServer(loop: loop) { await api.handle($0) }

@@ -52,6 +52,7 @@ final class GatewayBench {
     let parts: SnapshotFixture.Parts
     let outbox: Outbox
     let refusals: RefusalLog
+    let contents: ContentLog
     let folder = TemporaryDirectory()
     let lender: TestLender
     let exchanger: GrantExchanger
@@ -95,6 +96,7 @@ final class GatewayBench {
             in: DataDirectory(path: folder.path), node: Self.node, options: plan.outbox,
             log: .silent, metrics: metrics)
         refusals = RefusalLog(metrics: metrics)
+        contents = ContentLog(metrics: metrics)
         let grants = NodeGrants(at: loop.now)
         exchanger = GrantExchanger(
             loop: loop, grants: grants, outbox: outbox, clock: .fixed(fixture.now), log: .silent,
@@ -106,7 +108,7 @@ final class GatewayBench {
             tls: try .client(trustPEM: nil, certificateChainPEM: nil, privateKeyPEM: nil, alpn: []))
         let gateway = Gateway(
             loop: loop, live: LiveSnapshot(fixed: plan.hasSnapshot ? serving : nil),
-            recorder: UsageRecorder(outbox: outbox, loop: loop, refusals: refusals),
+            recorder: UsageRecorder(outbox: outbox, loop: loop, refusals: refusals, contents: contents),
             grants: GrantPort(
                 grants, outbox: outbox, loop: loop, clock: .fixed(fixture.now),
                 patienceNanoseconds: plan.patienceNanoseconds), calling: calling,

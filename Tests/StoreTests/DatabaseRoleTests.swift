@@ -40,6 +40,7 @@ struct DatabaseRoleTests {
         backups: app=arw
         billing_settings: app=arwd reports=r
         bindings: app=arwd reports=r
+        call_contents: app=rwd ingest=rd publisher=a
         email_tokens: app=ard
         grant_accounts: app=rw publisher=arwd
         grant_streams: publisher=arw
@@ -120,6 +121,7 @@ struct DatabaseRoleTests {
         snapshot_state: app=rw publisher=arw
         snapshot_versions: app=r publisher=ard
         tenant_security: app=arw reports=r
+        tenants.content_days: ingest=r
         tenants.id: ingest=r
         tenants.retention_days: ingest=r
         tenants: app=arwd publisher=r reports=r

@@ -95,6 +95,7 @@ package struct Call {
     package var alertDelivery: AlertDeliveryID { get throws(OperationError) { try id(.alertDelivery) } }
     package var reportSchedule: ReportScheduleID { get throws(OperationError) { try id(.reportSchedule) } }
     package var guardrail: GuardrailID { get throws(OperationError) { try id(.guardrail) } }
+    package var usageEvent: UsageEventID { get throws(OperationError) { try id(.usageEvent) } }
     package var node: NodeID { get throws(OperationError) { try id(.node) } }
     package var joinToken: JoinTokenID { get throws(OperationError) { try id(.joinToken) } }
     package var ledgerTransaction: LedgerTransactionID {
@@ -172,6 +173,8 @@ package struct PathParameter: Sendable, Hashable {
         name: "report_schedule", summary: "The report that is sent by itself.", prefix: "report")
     package static let guardrail = PathParameter(
         name: "guardrail", summary: "The guardrail.", prefix: "guard")
+    package static let usageEvent = PathParameter(
+        name: "usage_event", summary: "The call, by its usage event.", prefix: "use")
     package static let node = PathParameter(name: "node", summary: "The node.", prefix: "node")
     package static let joinToken = PathParameter(
         name: "join_token", summary: "The join token.", prefix: "join")
@@ -201,7 +204,7 @@ package struct PathParameter: Sendable, Hashable {
     package static let all = [
         tenant, workspace, user, session, invitation, identityProvider, group, binding, role, serviceAccount,
         managementToken, provider, credential, model, price, route, key, limit, guardrail, alertRule,
-        alertChannel, alert, alertDelivery, reportSchedule, node, joinToken, auditEvent, backup,
+        alertChannel, alert, alertDelivery, reportSchedule, usageEvent, node, joinToken, auditEvent, backup,
         ledgerTransaction, invoice, rerating, reconciliation, ledgerProof, snapshot, change, scimSchema,
         resourceType,
     ]

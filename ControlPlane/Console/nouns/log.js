@@ -1,11 +1,12 @@
 // The log of single calls.
 
-import { address } from "../core/api.js";
-import { openDialog } from "../core/dialog.js";
-import { h } from "../core/dom.js";
+import { address, get, request } from "../core/api.js";
+import { confirmDanger, doing, notify, openDialog } from "../core/dialog.js";
+import { h, fill } from "../core/dom.js";
 import { badge, description, moment, nameOf } from "../core/parts.js";
-import { lookup } from "../core/session.js";
-import { label, money, t, whole } from "../core/words.js";
+import { refresh } from "../core/router.js";
+import { lookup, may } from "../core/session.js";
+import { bytes, label, money, t, whole } from "../core/words.js";
 
 const under = (context) => `/tenants/${context.tenant}`;
 const paths = { key: "keys", route: "routes", model: "models", provider: "providers", workspace: "workspaces" };
@@ -24,10 +25,52 @@ const details = [
     { name: "latency_ms", show: (row) => `${whole(row.latency_ms)} ms` }, { name: "first_byte_ms", show: (row) => `${whole(row.first_byte_ms)} ms` },
     { name: "input_tokens", kind: "number" }, { name: "cached_input_tokens", kind: "number" }, { name: "output_tokens", kind: "number" },
     { name: "cost", show: (row) => h("span", {}, money(row.cost), " ", row.cost_state !== "settled" && badge(row.cost_state)) },
-    { name: "node", kind: "code" }, { name: "id", kind: "code" },
+    { name: "has_content", kind: "flag" }, { name: "node", kind: "code" }, { name: "id", kind: "code" },
 ];
 
-const show = (row, context) => openDialog(t("noun.calls.one"), () => description(details, row, context), { isWide: true });
+const pretty = (text) => {
+    try {
+        return JSON.stringify(JSON.parse(text), null, 2);
+    } catch {
+        return text;
+    }
+};
+
+function said(title, side) {
+    const notes = side === null ? [t("content.none")] : [
+        side.truncated && t("content.truncated", { size: bytes(side.bytes) }),
+        side.redactions > 0 && t("content.redactions", { count: whole(side.redactions) }),
+    ].filter(Boolean);
+    return h("section", {}, h("h3", {}, t(title)), notes.map((note) => h("p", { class: "hint" }, note)),
+        side !== null && h("pre", { tabIndex: 0 }, pretty(side.text)));
+}
+
+/// What was said in the call: read when it is asked for, since the audit log notes who does.
+function contentPart(row, context, close) {
+    if (!row.has_content || !(may("contents:read", context.tenant) || may("contents:delete", context.tenant))) return null;
+    const path = `${under(context)}/usage-events/${row.id}/content`;
+    const place = h("div", {});
+    const read = async () => {
+        const content = await get(path);
+        fill(place, said("content.request", content.request), said("content.answer", content.answer));
+    };
+    const erase = async () => {
+        if (!await confirmDanger({ title: t("content.erase"), text: t("content.eraseText"), action: t("content.erase") })) return;
+        await request("DELETE", path);
+        notify(t("content.erased"));
+        close();
+        await refresh();
+    };
+    const button = (text, permission, work, kind = "") => may(permission, context.tenant) && h("button", {
+        type: "button", class: kind, onclick: (event) => doing(event.currentTarget, work),
+    }, t(text));
+    return h("section", {}, h("h3", {}, t("content.title")), h("p", { class: "hint" }, t("content.audited")),
+        h("div", { class: "buttons" }, button("content.read", "contents:read", read),
+            button("content.erase", "contents:delete", erase, "danger quiet")), place);
+}
+
+const show = (row, context) => openDialog(t("noun.calls.one"), (close) => h("div", {},
+    description(details, row, context), contentPart(row, context, close)), { isWide: true });
 
 const choice = (context, name) => ({
     name, kind: "reference", things: () => lookup(`${under(context)}/${paths[name]}`), title: titleOf, empty: "common.all",

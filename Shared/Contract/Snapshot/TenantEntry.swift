@@ -8,14 +8,18 @@ package struct TenantEntry: Hashable, Sendable, BinaryRecord {
     package let markup: Markup
     /// Where its calls may be served; nil: anywhere.
     package let region: String?
+    /// Of how many calls in a hundred what is said is handed over; 0: of none.
+    package let contentPercent: UInt8
 
     package init(
-        id: TenantID, isSuspended: Bool = false, markup: Markup = .none, region: String? = nil
+        id: TenantID, isSuspended: Bool = false, markup: Markup = .none, region: String? = nil,
+        contentPercent: UInt8 = 0
     ) {
         self.id = id
         self.isSuspended = isSuspended
         self.markup = markup
         self.region = region
+        self.contentPercent = contentPercent
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -23,6 +27,7 @@ package struct TenantEntry: Hashable, Sendable, BinaryRecord {
         writer.flag(2, isSuspended)
         writer.signed(20, markup.hundredths)
         if let region { writer.text(21, region) }
+        writer.number(22, contentPercent)
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -30,6 +35,7 @@ package struct TenantEntry: Hashable, Sendable, BinaryRecord {
         var isSuspended = false
         var markup = Markup.none
         var region: String?
+        var contentPercent: UInt8 = 0
         while let field = try reader.next() {
             switch field.tag {
             case 1: id = try field.id()
@@ -40,6 +46,7 @@ package struct TenantEntry: Hashable, Sendable, BinaryRecord {
                 }
                 markup = given
             case 21: region = try field.text(upTo: 63)
+            case 22: contentPercent = try field.number(upTo: 100)
             default: continue
             }
         }
@@ -47,6 +54,7 @@ package struct TenantEntry: Hashable, Sendable, BinaryRecord {
         self.isSuspended = isSuspended
         self.markup = markup
         self.region = region
+        self.contentPercent = contentPercent
     }
 }
 
