@@ -131,7 +131,7 @@ def test_the_playground_streams_from_a_real_gateway(eclusa, browser):
     assert len(browser.find(".turn.assistant").text) > 20
     browser.sees("First token after")
     facts = browser.text()
-    assert re.search(r"Cost\s+\$0\.0*[1-9]", facts), f"what a streamed answer cost\n{facts}"
+    assert re.search(r"Spend\s+\$0\.0*[1-9]", facts), f"what a streamed answer cost\n{facts}"
     assert re.search(r"Output tokens\s+[1-9]", facts) and re.search(r"Whole answer after\s+[\d,]+ ms", facts), facts
     browser.press("Explain")
     browser.sees("It would be let through")

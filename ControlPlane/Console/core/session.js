@@ -36,7 +36,8 @@ export function forget() {
 export const roleNames = () => Object.keys(builtInRoles);
 /// What a role of a tenant may hold: what its owner has.
 export const tenantPermissions = () => [...builtInRoles["tenant-owner"] ?? []];
-export const isPlatformRole = (name) => name.startsWith("platform-");
+/// Whether a role can only be given for the platform: it holds what no owner of a tenant has.
+export const isPlatformRole = (name) => [...builtInRoles[name] ?? []].some((permission) => !builtInRoles["tenant-owner"].has(permission));
 
 /// What pages offer. The API decides; this only keeps away what would be refused. Roles made by a tenant are not
 /// known here: whoever has one is offered everything in that tenant.

@@ -146,7 +146,7 @@ const bindings = {
         { ...workspaceColumn, isWide: false }, { name: "created_by", kind: "code" }, idColumn, { name: "created_at", kind: "time" },
     ],
     fields: (context) => {
-        const kinds = context.tenant ? ["user", "group", "service_account"] : ["user"];
+        const kinds = context.tenant ? ["user", "group", "service_account"] : ["user", "service_account"];
         const things = {
             user: () => lookup(context.tenant ? `${under(context)}/members` : "/users"),
             group: () => lookup(`${under(context)}/groups`), service_account: () => lookup(`${under(context)}/service-accounts`),
@@ -275,5 +275,5 @@ const activity = {
 
 export const accessNouns = {
     tenant: [members, invitations, groups, roles, bindings, serviceAccounts, identityProviders, activity],
-    platform: [bindings, identityProviders, activity],
+    platform: [bindings, serviceAccounts, identityProviders, activity],
 };

@@ -55,6 +55,9 @@ const keyScope = (context) => [
     {
         isRare: true, name: "routes", kind: "references", things: () => lookup(`${under(context)}/routes`), title: (route) => route.name,
     },
+    {
+        isRare: true, name: "models", kind: "references", things: () => lookup(`${under(context)}/models`), title: (model) => model.display_name || model.name,
+    },
     { name: "ip_ranges", kind: "lines", placeholder: "10.0.0.0/8", isRare: true },
     { name: "not_before", kind: "time", isRare: true },
     { name: "tags", kind: "lines", isRare: true }, { name: "metadata", kind: "pairs", isRare: true },
@@ -133,6 +136,8 @@ const keys = {
         { name: "endpoints", kind: "list", words: "endpoint", none: "common.all" },
         { name: "routes", show: (row, context) => (row.routes.length === 0 ? t("common.all") : h("span", { class: "tags" },
             row.routes.map((id) => h("span", { class: "tag" }, nameOf(id, `${under(context)}/routes`, (one) => one.name))))) },
+        { name: "models", show: (row, context) => (row.models.length === 0 ? t("common.all") : h("span", { class: "tags" },
+            row.models.map((id) => h("span", { class: "tag" }, nameOf(id, `${under(context)}/models`, (one) => one.display_name || one.name))))) },
         { name: "ip_ranges", kind: "list", none: "common.everywhere" }, { name: "strict", kind: "flag" },
         { name: "tags", kind: "list" }, { name: "metadata", kind: "pairs" }, { name: "not_before", kind: "time" },
         { name: "expires_at", kind: "time" }, { name: "revoked_at", kind: "time" }, { name: "previous_valid_until", kind: "time" },

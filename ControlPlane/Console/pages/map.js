@@ -57,7 +57,8 @@ export function menu(tenant) {
         ]
         : [
             [null, [["dashboard", null], ["tenants", null], ["usage", "usage:read"]]],
-            ["menu.people", [["users", "users:read"], ["bindings", "bindings:read"], ["identity-providers", "identity-providers:read"]]],
+            ["menu.people", [["users", "users:read"], ["bindings", "bindings:read"], ["service-accounts", "service-accounts:read"],
+                ["identity-providers", "identity-providers:read"]]],
             ["menu.shared", [["providers", "providers:read"], ["models", "models:read"]]],
             ["menu.fleet", [["nodes", "nodes:read"], ["join-tokens", "join-tokens:read"], ["rollouts", "snapshots:read"],
                 ...(settings().dashboards ? [["dashboards", "nodes:read"]] : [])]],
