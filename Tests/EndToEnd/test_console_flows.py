@@ -347,6 +347,7 @@ def test_what_was_said_in_a_call_is_shown_when_it_is_asked_for_and_erased(eclusa
 
         wait_until(kept, 60, "the node to keep what is said")
         browser.open(f"{at}/calls?key={key_id}")
+        assert f"key={key_id}" in browser.run("return document.querySelector('a[download]').href"), "files are filtered as the list is"
 
         def open_kept():
             for button in browser.driver.find_elements("css selector", "main tbody button.link"):

@@ -1,5 +1,6 @@
 // Parts pages are made of.
 
+import { address } from "./api.js";
 import { h, icon } from "./dom.js";
 import { href } from "./router.js";
 import { lookup } from "./session.js";
@@ -22,6 +23,14 @@ export const linkButton = (path, text, { kind = "", symbol = null } = {}) =>
 export function emptyState({ title, text, button }) {
     return h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, text), button);
 }
+
+/// Buttons that bring the whole of a list as files, as it is filtered when they are pressed.
+export const exportButtons = (path) => ["csv", "ndjson"].map((format) => {
+    const target = () => address(path, { ...Object.fromEntries(new URLSearchParams(location.search)), format });
+    return h("a", {
+        class: "button", download: "", href: target(), onclick: (event) => { event.currentTarget.href = target(); },
+    }, t("common.export", { format: format.toUpperCase() }));
+});
 
 const tones = {
     active: "good", ready: "good", sent: "good", done: "good", passed: "good", open: "good", enabled: "good",

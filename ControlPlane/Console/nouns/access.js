@@ -1,11 +1,11 @@
 // Nouns of who may do what: members, invitations, groups, roles, bindings, service accounts, and what they did.
 
-import { address, post, put, remove } from "../core/api.js";
+import { post, put, remove } from "../core/api.js";
 import { controls } from "../core/controls.js";
 import { confirmDanger, copyable, notify, openDialog, showOnce } from "../core/dialog.js";
 import { h } from "../core/dom.js";
 import { innerList } from "../core/noun.js";
-import { badge, card, nameOf } from "../core/parts.js";
+import { badge, card, exportButtons, nameOf } from "../core/parts.js";
 import { isPlatformRole, lookup, may, me, roleNames, tenantPermissions } from "../core/session.js";
 import { actionName, kindName, label, t } from "../core/words.js";
 import { memberField, workspaceColumn, workspaceField } from "./calls.js";
@@ -267,9 +267,7 @@ const activity = {
     ],
     listButtons: (context) => [
         h("button", { type: "button", onclick: () => verify(context).catch((problem) => notify(problem.text, "bad")) }, t("audit.verify")),
-        ...["csv", "ndjson"].map((format) => h("a", {
-            class: "button", download: "", href: address(`${auditPath(context)}/export`, { format }),
-        }, t("common.export", { format: format.toUpperCase() }))),
+        ...exportButtons(`${auditPath(context)}/export`),
     ],
 };
 

@@ -1,9 +1,9 @@
 // The log of single calls.
 
-import { address, get, request } from "../core/api.js";
+import { get, request } from "../core/api.js";
 import { confirmDanger, doing, notify, openDialog } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
-import { badge, description, moment, nameOf } from "../core/parts.js";
+import { badge, description, exportButtons, moment, nameOf } from "../core/parts.js";
 import { refresh } from "../core/router.js";
 import { lookup, may } from "../core/session.js";
 import { bytes, label, money, t, whole } from "../core/words.js";
@@ -88,11 +88,9 @@ export const calls = {
         { name: "cost", isNumber: true, kind: "money" },
     ],
     filters: (context) => [
-        choice(context, "route"), choice(context, "model"), choice(context, "key"),
+        choice(context, "route"), choice(context, "model"), choice(context, "key"), choice(context, "provider"), choice(context, "workspace"),
         { name: "failed", kind: "choice", empty: "common.all", values: [["true", t("figure.failedCalls")], ["false", t("status.answered")]] },
         { name: "error_code", placeholder: "key_revoked" }, { name: "from", kind: "time" }, { name: "to", kind: "time" },
     ],
-    listButtons: (context) => ["csv", "ndjson"].map((format) => h("a", {
-        class: "button", download: "", href: address(`${under(context)}/usage-events/export`, { format }),
-    }, t("common.export", { format: format.toUpperCase() }))),
+    listButtons: (context) => exportButtons(`${under(context)}/usage-events/export`),
 };
