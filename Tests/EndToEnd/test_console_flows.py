@@ -136,6 +136,7 @@ def test_the_playground_streams_from_a_real_gateway(eclusa, browser):
     browser.press("Explain")
     browser.sees("It would be let through")
     assert browser.findings() == []
+    browser.find("dialog header button").click()
     browser.shoot("flow-playground")
     wait_until(lambda: eclusa.usage()["calls"] > before, 15, "the call to be counted")
     keys = eclusa.admin.get(f"/tenants/{eclusa.tenant}/keys", kind="playground")["data"]
@@ -148,6 +149,7 @@ def test_the_playground_streams_from_a_real_gateway(eclusa, browser):
     browser.wait(lambda: not browser.driver.find_elements("css selector", ".turn.assistant[aria-busy]"), "the answer to end")
     browser.press("Explain")
     browser.sees("It would be let through")
+    browser.find("dialog header button").click()
     assert own not in browser.run("return document.documentElement.outerHTML"), "a key is in no page's text"
     browser.choose("route", "stand-in-error-500")
     browser.find("#try-question").send_keys("Fail", Keys.ENTER)

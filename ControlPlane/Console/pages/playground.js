@@ -1,7 +1,7 @@
 // Trying a route: a short-lived key, a real gateway, the answer as it streams, and what it cost.
 
 import { post } from "../core/api.js";
-import { confirmDanger, doing, notify } from "../core/dialog.js";
+import { confirmDanger, doing, notify, openDialog } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
 import { controls } from "../core/controls.js";
 import { card, description, emptyState, linkButton, nameOf, pageHead } from "../core/parts.js";
@@ -180,14 +180,15 @@ export async function playgroundPage({ tenant }) {
 
     /// Why the call went where it went, by the code that decides it at the nodes.
     function explained(known) {
-        const place = h("div", {});
         const body = {
             key: known.key, model: known.route,
             ...(known.usage ? { input_tokens: known.usage.prompt_tokens } : {}), ...(limit.read() !== null ? { maximum_output: limit.read() } : {}),
         };
-        return h("div", {}, h("button", {
-            type: "button", onclick: (event) => doing(event.currentTarget, async () => { fill(place, explanation(await post(`${base}/explain`, body))); }),
-        }, t("action.explain")), place);
+        const show = async () => {
+            const found = await post(`${base}/explain`, body);
+            openDialog(t("action.explain"), () => explanation(found), { isWide: true });
+        };
+        return h("button", { type: "button", onclick: (event) => doing(event.currentTarget, show) }, t("action.explain"));
     }
 
     if (workspaces.size === 0) notify(t("noun.workspaces.teach"), "bad");
