@@ -108,6 +108,17 @@ struct OperationCommandTests {
         }
     }
 
+    @Test("what takes no body is sent none")
+    func noBody() async throws {
+        let key = "key_01h455vb4pex5vsknk084sn02q"
+        for verb in ["get", "revoke"] {
+            let asked = try await run(["keys", verb, key, "--tenant", Self.tenant])
+            #expect(asked.last?.body == "", "\(verb)")
+        }
+        let deleted = try await run(["contents", "delete", "use_01h455vb4pex5vsknk084sn02q"])
+        #expect(deleted.last?.body == "" && deleted.last?.call.hasPrefix("DELETE ") == true)
+    }
+
     @Test("a list is one page, or with --all every page, and its filters are options")
     func listing() async throws {
         let asked = try await run(["keys", "--workspace", "main", "--limit", "7"])

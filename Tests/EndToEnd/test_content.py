@@ -4,7 +4,7 @@ import secrets
 
 import httpx
 import pytest
-from harness import PASSWORD, wait_until
+from harness import PASSWORD, PROGRAMS, command, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,13 @@ def test_every_reading_is_audited_and_few_may(eclusa, keeping):
     eclusa.wait_key(key)
     ask(eclusa, key, "Who reads this?")
     call = kept(eclusa, keeping, key_id)["call"]
+    token = eclusa.admin.http.headers["authorization"].split()[1]
+    code, out, error = command(
+        PROGRAMS / "eclusa", "contents", "get", call, "--tenant", eclusa.tenant,
+        environment={"ECLUSA_TOKEN": token, "ECLUSA_URL": eclusa.url("admin")})
+    assert code == 0 and "Who reads this?" in out, error
     events = eclusa.admin.get(keeping + "/audit-events", action="contents.read", target=call)["data"]
-    assert len(events) == 1 and "Who reads" not in str(events)
+    assert len(events) == 2 and "Who reads" not in str(events)
     path = f"{eclusa.url('admin')}/api/v1{keeping}/usage-events/{call}/content"
     eclusa.admin.post("/users", {"email": "curious@example.com", "name": "Curious", "password": PASSWORD,
                                  "bindings": [{"role": "tenant-admin", "tenant": eclusa.tenant}]})
