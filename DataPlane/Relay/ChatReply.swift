@@ -153,7 +153,7 @@ final class ChatReply {
         trace = nil
         told = other.told
         guards = other.guards
-        recording = other.recording
+        recording = isDetached ? nil : other.recording
     }
 
     /// Gives up what it asks, if it still does.
