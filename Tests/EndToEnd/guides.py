@@ -19,6 +19,7 @@ PLAYED = {
     "docs/operating/billing.md": "test_guides.py",
     "docs/operating/command-line.md": "test_guides.py",
     "docs/operating/containers.md": "test_guides.py",
+    "docs/operating/content-log.md": "test_guides.py",
     "docs/operating/disaster-recovery.md": "test_guides.py",
     "docs/operating/key-rotation.md": "test_guides.py",
     "docs/operating/kubernetes.md": "test_guides.py",

@@ -101,6 +101,25 @@ def test_limits_alerts_and_billing(own, guide, tmp_path):
     assert own.admin.get(f"/tenants/{own.tenant}/balance")["balance"] == "21.50"
 
 
+def test_content_log(own, guide):
+    """Switched on, seen in a call, read and deleted."""
+    shell = guide(own)
+    switch, read = guides.commands("docs/operating/content-log.md")
+    shell.run(switch)
+    tenant = own.admin.get(f"/tenants/{own.tenant}")
+    assert (tenant["content_days"], tenant["content_percent"]) == (30, 10)
+    # Of all calls, so that this one is kept.
+    own.admin.patch(f"/tenants/{own.tenant}", {"content_percent": 100})
+
+    def kept():
+        assert call(own).status_code == 200
+        events = own.admin.get(f"/tenants/{own.tenant}/usage-events")["data"]
+        return next((event["id"] for event in events if event["has_content"]), None)
+
+    shell.replace["USAGE_EVENT"] = wait_until(kept, 60, "a call with its content")
+    assert HELLO["messages"][0]["content"] in shell.run(read)
+
+
 def test_tokens_that_nodes_enroll_with(own, guide):
     """What the Kubernetes guide does with eclusa."""
     shell = guide(own, signed_in=False, replace={

@@ -84,7 +84,7 @@ FOREIGN = {
     "--createdb", "--pwprompt", "--owner", "--build", "--system", "--group", "--no-create-home", "--now", "--build-arg", "--target", "--tool",
     "--from-literal", "--from-file", "--secret-id", "--secret-string", "--previous", "--filter",
     "--port-offset", "--pgdata", "--checkpoint", "--silent", "--fail", "--retry", "--retry-delay",
-    "--retry-all-errors", "--fail-with-body", "--signal"}
+    "--retry-all-errors", "--fail-with-body", "--signal", "--first"}
 
 
 @pytest.mark.parametrize("page", OPERATING, ids=identify)
