@@ -748,6 +748,9 @@ CREATE TABLE public.billing_settings (
     email text,
     tax_number text DEFAULT ''::text NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    issue_day smallint,
+    CONSTRAINT billing_issue_day_is_a_day CHECK (((issue_day >= 1) AND (issue_day <= 28))),
+    CONSTRAINT billing_issue_day_is_the_platforms CHECK (((issue_day IS NULL) OR (tenant_id = '00000000-0000-0000-0000-000000000000'::uuid))),
     CONSTRAINT billing_mode_is_known CHECK ((mode = ANY (ARRAY['postpaid'::text, 'prepaid'::text]))),
     CONSTRAINT billing_prepaid_has_a_limit CHECK (((mode = 'prepaid'::text) = (limit_id IS NOT NULL))),
     CONSTRAINT billing_texts_fit CHECK (((octet_length(name) <= 200) AND (octet_length(address) <= 1000) AND (octet_length(tax_number) <= 100)))
@@ -772,6 +775,16 @@ CREATE TABLE public.bindings (
 );
 
 ALTER TABLE ONLY public.bindings FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE public.call_contents (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    sealed bytea NOT NULL,
+    CONSTRAINT call_content_fits CHECK (((octet_length(sealed) >= 1) AND (octet_length(sealed) <= 163840)))
+);
+
+ALTER TABLE ONLY public.call_contents FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.email_tokens (
     token_hash bytea NOT NULL,
@@ -1171,7 +1184,7 @@ CREATE TABLE public.mails (
     CONSTRAINT mail_reason_fits CHECK ((octet_length(reason) <= 500)),
     CONSTRAINT mail_recipient_fits CHECK (((octet_length(recipient) >= 3) AND (octet_length(recipient) <= 254))),
     CONSTRAINT mail_status_is_known CHECK ((status = ANY (ARRAY['waiting'::text, 'sent'::text, 'failed'::text]))),
-    CONSTRAINT mail_text_ends_with_it CHECK ((((status = 'waiting'::text) = (sealed IS NOT NULL)) AND ((status = 'waiting'::text) = (finished_at IS NULL)) AND (octet_length(sealed) <= 65536)))
+    CONSTRAINT mail_text_ends_with_it CHECK ((((status = 'waiting'::text) = (sealed IS NOT NULL)) AND ((status = 'waiting'::text) = (finished_at IS NULL)) AND (octet_length(sealed) <= 2097152)))
 );
 
 CREATE TABLE public.management_tokens (
@@ -1736,6 +1749,10 @@ CREATE TABLE public.tenants (
     region text,
     sign_up_domain text,
     markup integer DEFAULT 0 NOT NULL,
+    content_days integer,
+    content_percent integer DEFAULT 100 NOT NULL,
+    CONSTRAINT tenant_content_is_a_share CHECK (((content_percent >= 1) AND (content_percent <= 100))),
+    CONSTRAINT tenant_content_is_days CHECK (((content_days >= 1) AND (content_days <= 365))),
     CONSTRAINT tenant_currency_is_a_code CHECK ((currency ~ '^[A-Z]{3}$'::text)),
     CONSTRAINT tenant_markup_is_in_range CHECK (((markup >= 0) AND (markup <= 100000))),
     CONSTRAINT tenant_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
@@ -2031,6 +2048,9 @@ ALTER TABLE ONLY public.bindings
 
 ALTER TABLE ONLY public.bindings
     ADD CONSTRAINT bindings_pkey PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY public.call_contents
+    ADD CONSTRAINT call_contents_pkey PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY public.email_tokens
     ADD CONSTRAINT email_tokens_pkey PRIMARY KEY (token_hash);
@@ -2343,6 +2363,8 @@ CREATE INDEX bindings_by_user ON public.bindings USING btree (user_id);
 
 CREATE INDEX bindings_by_workspace ON public.bindings USING btree (tenant_id, workspace_id, id DESC) WHERE (workspace_id IS NOT NULL);
 
+CREATE INDEX call_contents_by_time ON public.call_contents USING btree (tenant_id, started_at);
+
 CREATE INDEX email_tokens_by_expiry ON public.email_tokens USING btree (expires_at);
 
 CREATE INDEX email_tokens_by_user ON public.email_tokens USING btree (user_id);
@@ -2457,6 +2479,10 @@ CREATE INDEX usage_events_by_tenant ON ONLY public.usage_events USING btree (ten
 
 CREATE INDEX usage_events_default_tenant_id_started_at_id_idx ON public.usage_events_default USING btree (tenant_id, started_at DESC, id DESC);
 
+CREATE INDEX usage_events_failed ON ONLY public.usage_events USING btree (tenant_id, started_at DESC, id DESC) WHERE ((error_code IS NOT NULL) OR (status_code >= 400));
+
+CREATE INDEX usage_events_default_tenant_id_started_at_id_idx1 ON public.usage_events_default USING btree (tenant_id, started_at DESC, id DESC) WHERE ((error_code IS NOT NULL) OR (status_code >= 400));
+
 CREATE UNIQUE INDEX user_email_is_unique ON public.users USING btree (lower(email));
 
 CREATE INDEX user_identities_by_user ON public.user_identities USING btree (user_id);
@@ -2468,6 +2494,8 @@ CREATE INDEX users_by_name ON public.users USING btree (lower(name) COLLATE "C")
 CREATE INDEX users_disabled ON public.users USING btree (id DESC) WHERE (status = 'disabled'::text);
 
 ALTER INDEX public.usage_events_by_tenant ATTACH PARTITION public.usage_events_default_tenant_id_started_at_id_idx;
+
+ALTER INDEX public.usage_events_failed ATTACH PARTITION public.usage_events_default_tenant_id_started_at_id_idx1;
 
 CREATE TRIGGER append_to_chain BEFORE INSERT ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.append_to_audit_chain();
 
@@ -2764,6 +2792,8 @@ ALTER TABLE public.billing_settings ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.bindings ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.call_contents ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.grant_accounts ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.grants ENABLE ROW LEVEL SECURITY;
@@ -2863,6 +2893,8 @@ CREATE POLICY tenant_isolation ON public.audit_heads USING ((tenant_id = ( SELEC
 CREATE POLICY tenant_isolation ON public.billing_settings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.bindings USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.call_contents USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.grant_accounts USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -3059,6 +3091,10 @@ GRANT SELECT ON TABLE public.billing_settings TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.bindings TO eclusa_app;
 GRANT SELECT ON TABLE public.bindings TO eclusa_reports;
+
+GRANT SELECT,DELETE,UPDATE ON TABLE public.call_contents TO eclusa_app;
+GRANT INSERT ON TABLE public.call_contents TO eclusa_publisher;
+GRANT SELECT,DELETE ON TABLE public.call_contents TO eclusa_ingest;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.email_tokens TO eclusa_app;
 
@@ -3277,6 +3313,8 @@ GRANT SELECT ON TABLE public.tenants TO eclusa_reports;
 GRANT SELECT(id) ON TABLE public.tenants TO eclusa_ingest;
 
 GRANT SELECT(retention_days) ON TABLE public.tenants TO eclusa_ingest;
+
+GRANT SELECT(content_days) ON TABLE public.tenants TO eclusa_ingest;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.usage_batches TO eclusa_ingest;
 
