@@ -278,7 +278,7 @@ def test_a_recovery_to_a_moment(machine):
 
 # Amazon's command, as far as the script asks it.
 AWS = """#!/bin/sh
-[ "$1 $2" = "secretsmanager get-secret-value" ] && sed 's/.*"secret": *"\\([^"]*\\)".*/\\1/' /root/token.json
+[ "$1 $2" = "secretsmanager get-secret-value" ] && sed 's/.*"secret": *"\\([^"]*\\)".*/\\1/' /run/token.json
 """
 
 
@@ -298,11 +298,11 @@ def test_the_first_boot_of_a_node_of_the_terraform_module(machine):
     machine.run(
         "eclusa platform-service-accounts create --name node-enroller\n"
         "eclusa platform-bindings create --service-account node-enroller --role node-enroller\n"
-        "eclusa platform-service-accounts create-token node-enroller --name aws --json > /root/token.json\n"
+        "eclusa platform-service-accounts create-token node-enroller --name aws --json > /run/token.json\n"
         "systemctl disable --now eclusa-gateway\n"
         "rm -rf /var/lib/eclusa-gateway /etc/eclusa/gateway.env /etc/eclusa/join.bundle\n"
         f"cat > /usr/local/bin/aws <<'END'\n{AWS}END\nchmod 0755 /usr/local/bin/aws\n"
-        f"cat > /root/start-node <<'END'\n{script}END\nbash /root/start-node")
+        f"cat > /run/start-node <<'END'\n{script}END\nbash /run/start-node")
     ready = "curl --silent --fail --retry 60 --retry-delay 1 --retry-all-errors http://127.0.0.1:8081/health/ready\n"
     machine.run(ready)
     name = re.sub(r"[A-Z.]", lambda found: found[0].lower().replace(".", "-"), machine.run("hostname").strip())[:63]
