@@ -60,7 +60,7 @@ struct ListPartTests {
         "platform-alert-deliveries.list event", "report-schedules.list group_by",
         "report-schedules.list period", "report-schedules.list enabled", "report-schedules.list language",
         "invoices.list currency", "ledger-proofs.list holds", "guardrails.list action",
-        "usage-events.list from_cache", "usage-events.list purpose",
+        "usage-events.list from_cache", "usage-events.list purpose", "usage-events.list has_content",
         // A dozen, which no tenant changes.
         "provider-kinds.list kind", "provider-kinds.list authentication",
         "provider-kinds.list credential_required",

@@ -80,10 +80,10 @@ struct IsolationTests {
             let tables = try await owner.withConnection { connection in
                 try await connection.query(
                     """
-                    select tablename::text
-                      from pg_policies
-                     where policyname = 'tenant_isolation' and tablename <> 'tenants'
-                       and has_table_privilege('eclusa_app', tablename::regclass, 'select')
+                    select polrelid::regclass::text
+                      from pg_policy
+                     where polname = 'tenant_isolation' and polrelid <> 'tenants'::regclass
+                       and has_table_privilege('eclusa_app', polrelid, 'select')
                      order by 1
                     """
                 ).map { try $0.text(0) }
