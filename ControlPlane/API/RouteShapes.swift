@@ -145,12 +145,17 @@ enum RouteRulesBody {
         "hedge_after_ms", .integer(RetryRules.hedges), to: usual.hedgeAfter,
         "A second target is asked as well when the first has not answered after so long; 0: never. "
             + "Milliseconds.")
+    private static let hedgePercentile = Field<Int32>.defaulted(
+        "hedge_percentile", .integer(0...RetryRules.hedgePercentiles.upperBound), to: usual.hedgePercentile,
+        "A second target is asked as well once so many per cent of the first one's calls of late would have "
+            + "begun to answer (50 to 99), but not before hedge_after_ms; 0: only that counts.")
     static let retriesShape = BodyShape(
-        "RouteRetries", [attempts, attemptsPerTarget, backoff, hedgeAfter])
+        "RouteRetries", [attempts, attemptsPerTarget, backoff, hedgeAfter, hedgePercentile])
     static let retries = Reader<RetryRules>.object(retriesShape) { values throws(OperationError) in
         RetryRules(
             attempts: try values[attempts], attemptsPerTarget: try values[attemptsPerTarget],
-            backoff: try values[backoff], hedgeAfter: try values[hedgeAfter])
+            backoff: try values[backoff], hedgeAfter: try values[hedgeAfter],
+            hedgePercentile: try values[hedgePercentile])
     }
 
     private static func timeout(_ name: String, _ summary: String) -> Field<Int32?> {
@@ -189,6 +194,7 @@ enum RouteRulesBody {
             attempts.name: .integer(retries.attempts),
             attemptsPerTarget.name: .integer(retries.attemptsPerTarget),
             backoff.name: .integer(retries.backoff), hedgeAfter.name: .integer(retries.hedgeAfter),
+            hedgePercentile.name: .integer(retries.hedgePercentile),
         ]
     }
 

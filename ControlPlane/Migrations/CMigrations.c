@@ -166,6 +166,9 @@ static const char m0087[] = {
 static const char m0089[] = {
 #embed "0089_add_cache_to_routes.sql"
 };
+static const char m0092[] = {
+#embed "0092_add_hedge_percentile_to_routes.sql"
+};
 static const char m0095[] = {
 #embed "0095_create_call_contents.sql"
 };
@@ -235,6 +238,7 @@ static const struct migration all[] = {
     {"0082_create_report_schedules", m0082, sizeof m0082},
     {"0087_create_guardrails", m0087, sizeof m0087},
     {"0089_add_cache_to_routes", m0089, sizeof m0089},
+    {"0092_add_hedge_percentile_to_routes", m0092, sizeof m0092},
     {"0095_create_call_contents", m0095, sizeof m0095},
     {"0096_attach_files_to_mails", m0096, sizeof m0096},
     {"0097_find_failed_calls", m0097, sizeof m0097},

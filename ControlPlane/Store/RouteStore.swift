@@ -8,7 +8,8 @@ package enum RouteStore {
         route.tenant_id, route.id, route.name, route.enabled, route.created_at, route.updated_at,
         route.strategy, route.affinity, route.attempts, route.attempts_per_target, route.backoff_ms,
         route.hedge_after_ms, route.connect_ms, route.first_byte_ms, route.first_token_ms,
-        route.between_chunks_ms, route.total_ms, route.cache_seconds, route.cache_maximum_bytes
+        route.between_chunks_ms, route.total_ms, route.cache_seconds, route.cache_maximum_bytes,
+        route.hedge_percentile
         """
     /// Behind `routeColumns`.
     static let targetColumns: SQL =
@@ -17,7 +18,7 @@ package enum RouteStore {
         target.tags, target.minimum_input, target.maximum_input, target.needs, target.days,
         target.from_minute, target.until_minute, target.parameter_names, target.parameter_values
         """
-    static let targetPosition = 19
+    static let targetPosition = 20
     static let targetColumnCount = 14
 
     /// Fails on `Constraint.targetModelExists` when a target is neither the tenant's own model nor the
@@ -32,13 +33,15 @@ package enum RouteStore {
                 insert into routes (tenant_id, id, name, enabled, strategy, affinity, attempts,
                                     attempts_per_target, backoff_ms, hedge_after_ms, connect_ms,
                                     first_byte_ms, first_token_ms, between_chunks_ms, total_ms,
-                                    cache_seconds, cache_maximum_bytes, created_at, updated_at)
+                                    cache_seconds, cache_maximum_bytes, hedge_percentile, created_at,
+                                    updated_at)
                 values (\(route.tenant), \(route.id), \(route.name), \(route.isEnabled),
                         \(rules.strategy.rawValue), \(rules.affinity.rawValue), \(retries.attempts),
                         \(retries.attemptsPerTarget), \(retries.backoff), \(retries.hedgeAfter),
                         \(timeouts.connect), \(timeouts.firstByte), \(timeouts.firstToken),
                         \(timeouts.betweenChunks), \(timeouts.total), \(rules.cache?.seconds),
-                        \(rules.cache?.maximumBytes), \(route.createdAt), \(route.updatedAt))
+                        \(rules.cache?.maximumBytes), \(retries.hedgePercentile), \(route.createdAt),
+                        \(route.updatedAt))
                 returning tenant_id, id
             )
             \(fragment: inserted(targets: route))
@@ -108,6 +111,7 @@ package enum RouteStore {
                        between_chunks_ms = \(timeouts.betweenChunks), total_ms = \(timeouts.total),
                        cache_seconds = \(rules.cache?.seconds),
                        cache_maximum_bytes = \(rules.cache?.maximumBytes),
+                       hedge_percentile = \(retries.hedgePercentile),
                        updated_at = \(route.updatedAt)
                  where tenant_id = \(route.tenant) and id = \(route.id)
                    and updated_at = coalesce(\(expecting), updated_at)
@@ -234,7 +238,7 @@ package enum RouteStore {
     static func readRoute(_ row: Row, targets: [Target]) throws(PostgresError) -> Route {
         let retries = RetryRules(
             attempts: try row.int32(8), attemptsPerTarget: try row.int32(9), backoff: try row.int32(10),
-            hedgeAfter: try row.int32(11))
+            hedgeAfter: try row.int32(11), hedgePercentile: try row.int32(19))
         let timeouts = RouteTimeouts(
             connect: try row.optionalInt32(12), firstByte: try row.optionalInt32(13),
             firstToken: try row.optionalInt32(14), betweenChunks: try row.optionalInt32(15),

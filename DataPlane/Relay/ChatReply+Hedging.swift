@@ -64,6 +64,9 @@ final class Race {
             if isUnderWay {
                 left.append(runner.upstream.target)
                 runner.upstream.state.breaker.abandon(at: gateway.loop.now)
+                // It took longer than this: without it only the quick ones would be known.
+                let asked = monotonicNanoseconds() - runner.reply.askedAt
+                runner.upstream.state.firstBytes?.observe(nanoseconds: asked)
             }
             runner.reply.abandon()
             if runner.result != nil { gateway.giveBack(runner.reply) }

@@ -30,7 +30,9 @@ extension ChatReply {
             if outcome.status >= 500 || outcome.ending != .completed {
                 upstream.state.breaker.fail(at: now)
             } else {
-                upstream.noteSuccess(firstByteNanoseconds: waited, credential: credential, at: now)
+                upstream.noteSuccess(
+                    firstByteNanoseconds: waited, ownNanoseconds: answeredAfter, credential: credential,
+                    at: now)
             }
             return outcome
         } catch {

@@ -91,6 +91,8 @@ final class ChatReply {
     var askedAt: Int64 = 0
     /// What providers took of the time. Unit: nanoseconds.
     private var providerNanoseconds: Int64 = 0
+    /// What the last of them took to begin its answer.
+    private(set) var answeredAfter: Int64 = 0
     /// Two targets are being asked.
     var race: Race?
     /// Targets that were asked as well, and left when another one answered: they may charge.
@@ -130,7 +132,7 @@ final class ChatReply {
         hasSent = false
         startedAt = gateway.loop.now
         self.begunAt = begunAt
-        (askedAt, providerNanoseconds) = (0, 0)
+        (askedAt, providerNanoseconds, answeredAfter) = (0, 0, 0)
         firstByteAt = 0
         passedBytes = (0, 0)
         trace = gateway.tracer.map { CallTrace($0, exchange) }
@@ -210,7 +212,8 @@ final class ChatReply {
     /// The provider has done its part of the attempt, or failed to.
     func noteAnswered() {
         if askedAt == 0 { return }
-        providerNanoseconds += monotonicNanoseconds() - askedAt
+        answeredAfter = monotonicNanoseconds() - askedAt
+        providerNanoseconds += answeredAfter
         askedAt = 0
     }
 

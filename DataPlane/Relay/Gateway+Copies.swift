@@ -102,7 +102,8 @@ extension ChatReply {
                 isEstimated: !(usage?.isComplete ?? false), error: isWhole ? nil : .upstreamCut)
             if isWhole {
                 upstream.noteSuccess(
-                    firstByteNanoseconds: waited, credential: credential, at: gateway.loop.now)
+                    firstByteNanoseconds: waited, ownNanoseconds: answeredAfter,
+                    credential: credential, at: gateway.loop.now)
             }
         case .failed(let failure), .unfit(let failure):
             upstream.note(failure, credential: credential, at: gateway.loop.now)

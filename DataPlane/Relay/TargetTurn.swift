@@ -71,8 +71,13 @@ struct TargetTurn {
     }
 
     /// How long to wait before a second target is asked as well; nil: it never is. Unit: nanoseconds.
-    var hedgeNanoseconds: Int64? {
-        rules.hedgeAfter > 0 && position + 1 < plan.availableCount ? Int64(rules.hedgeAfter) * 1_000_000 : nil
+    func hedgeNanoseconds(at upstream: Upstream) -> Int64? {
+        guard rules.isHedged, position + 1 < plan.availableCount else { return nil }
+        let least = Int64(rules.hedgeAfter) * 1_000_000
+        guard rules.hedgePercentile > 0,
+            let time = upstream.state.firstBytes?.percentile(rules.hedgePercentile)
+        else { return least > 0 ? least : nil }
+        return max(least, time)
     }
 
     /// Goes on to the next target.

@@ -72,6 +72,9 @@ final class Upstream {
                 proxy: origin.proxy)
         }
         state = states.target(target)
+        if route.rules.retries.hedgePercentile > 0, state.firstBytes == nil {
+            state.firstBytes = FirstByteTimes()
+        }
         if let path = format.chatPath(of: target) {
             let heads = Self.heads(path, provider, authority, credentials, upToLength: true)
             guard !heads.isEmpty else { return nil }
@@ -229,9 +232,15 @@ final class Upstream {
 
     func end() { state.inFlight -= 1 }
 
-    func noteSuccess(firstByteNanoseconds: Int64, credential: Int, at now: Int64) {
+    /// - Parameters:
+    ///   - firstByteNanoseconds: since the call began.
+    ///   - ownNanoseconds: since this target was asked.
+    func noteSuccess(
+        firstByteNanoseconds: Int64, ownNanoseconds: Int64, credential: Int, at now: Int64
+    ) {
         state.breaker.succeed(at: now)
         state.latency.observe(nanoseconds: firstByteNanoseconds, at: now)
+        state.firstBytes?.observe(nanoseconds: ownNanoseconds)
         if rests.count > 1 { rests[credential].rest.accept() }
     }
 

@@ -137,6 +137,34 @@ package struct PeakLatency: Sendable {
     }
 }
 
+/// How long a target took to begin its last answers. Pure.
+package struct FirstByteTimes: Sendable {
+    /// Fewer say nothing.
+    package static let minimumCount = 20
+    private static let maximumCount = 128
+    private var times: [UInt32] = []
+    private var next = 0
+
+    package init() {}
+
+    package mutating func observe(nanoseconds: Int64) {
+        let time = UInt32(clamping: nanoseconds / 1000)
+        if times.count < Self.maximumCount {
+            times.append(time)
+        } else {
+            times[next] = time
+            next = (next + 1) % Self.maximumCount
+        }
+    }
+
+    /// The time within which so many per cent of them had begun; nil: too few are known. Unit: nanoseconds.
+    package func percentile(_ percent: Int32) -> Int64? {
+        guard times.count >= Self.minimumCount else { return nil }
+        let rank = (times.count * Int(percent) + 99) / 100
+        return Int64(times.sorted()[min(times.count, max(1, rank)) - 1]) * 1000
+    }
+}
+
 /// A credential's rest: a refused one is left alone until it is tried again, one over its rate for as long
 /// as the provider says. Pure.
 package struct CredentialRest: Sendable {
@@ -169,6 +197,8 @@ package final class TargetState {
     package var breaker: Breaker
     package var budget = RetryBudget()
     package var latency = PeakLatency()
+    /// nil: no route asks for them.
+    package var firstBytes: FirstByteTimes?
     package var inFlight: UInt32 = 0
 
     package init(_ limits: Breaker.Limits = Breaker.Limits()) { breaker = Breaker(limits) }

@@ -89,19 +89,30 @@ package struct RetryRules: Hashable, Sendable {
     package var backoff: Int32
     /// A second target is asked as well when the first has not answered after so many milliseconds; 0: never.
     package var hedgeAfter: Int32
+    /// Of the first target's own times to the first byte: a second one is asked once so many per cent of its
+    /// calls of late would have begun to answer, but not before `hedgeAfter`; 0: only `hedgeAfter` counts.
+    package var hedgePercentile: Int32
 
     package static let standard = RetryRules(attempts: 3, attemptsPerTarget: 2, backoff: 250, hedgeAfter: 0)
     package static let attemptCounts: ClosedRange<Int32> = 1...10
     package static let attemptCountsPerTarget: ClosedRange<Int32> = 1...5
     package static let backoffs: ClosedRange<Int32> = 0...10_000
     package static let hedges: ClosedRange<Int32> = 0...600_000
+    package static let hedgePercentiles: ClosedRange<Int32> = 50...99
 
-    package init(attempts: Int32, attemptsPerTarget: Int32, backoff: Int32, hedgeAfter: Int32) {
+    package init(
+        attempts: Int32, attemptsPerTarget: Int32, backoff: Int32, hedgeAfter: Int32,
+        hedgePercentile: Int32 = 0
+    ) {
         self.attempts = attempts
         self.attemptsPerTarget = attemptsPerTarget
         self.backoff = backoff
         self.hedgeAfter = hedgeAfter
+        self.hedgePercentile = hedgePercentile
     }
+
+    /// Whether second targets are ever asked.
+    package var isHedged: Bool { hedgeAfter > 0 || hedgePercentile > 0 }
 
     package var problems: [ValidationError] {
         let figures = [
@@ -109,10 +120,19 @@ package struct RetryRules: Hashable, Sendable {
             ("attempts_per_target", attemptsPerTarget, Self.attemptCountsPerTarget),
             ("backoff_ms", backoff, Self.backoffs), ("hedge_after_ms", hedgeAfter, Self.hedges),
         ]
+        let percentiles = Self.hedgePercentiles
+        let isPercentile = hedgePercentile == 0 || percentiles.contains(hedgePercentile)
         return figures.filter { !$0.2.contains($0.1) }.map { name, _, range in
             ValidationError(
                 "/retries/\(name)", .outOfRange, "must be \(range.lowerBound) to \(range.upperBound)")
         }
+            + (isPercentile
+                ? []
+                : [
+                    ValidationError(
+                        "/retries/hedge_percentile", .outOfRange,
+                        "must be 0, or \(percentiles.lowerBound) to \(percentiles.upperBound)")
+                ])
     }
 }
 

@@ -93,13 +93,15 @@ struct RouteTests {
     @Test("retries and timeouts out of range are named")
     func rules() {
         var rules = RouteRules.standard
-        rules.retries = RetryRules(attempts: 11, attemptsPerTarget: 0, backoff: -1, hedgeAfter: 600_001)
+        rules.retries = RetryRules(
+            attempts: 11, attemptsPerTarget: 0, backoff: -1, hedgeAfter: 600_001,
+            hedgePercentile: 49)
         rules.timeouts.firstToken = 0
         #expect(
             Route.problems(name: "r", targets: [Target(model: ModelID(high: 0, low: 1))], rules: rules)
                 .map(\.pointer) == [
                     "/retries/attempts", "/retries/attempts_per_target", "/retries/backoff_ms",
-                    "/retries/hedge_after_ms", "/timeouts/first_token_ms",
+                    "/retries/hedge_after_ms", "/retries/hedge_percentile", "/timeouts/first_token_ms",
                 ])
         rules.timeouts = RouteTimeouts(firstByte: 7)
         #expect(

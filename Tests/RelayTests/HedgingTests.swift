@@ -1,12 +1,14 @@
 import Contract
 import Domain
 import EventLoops
+import Feed
 import HTTPCalling
 import HTTPServing
 import HTTPWire
 import JSONText
 import LocalStore
 import Policy
+import Routing
 import StandInProvider
 import Telemetry
 import TestSupport
@@ -20,7 +22,7 @@ struct HedgingTests {
     /// A route to these models in this order, hedged after so many milliseconds.
     private static func plan(
         _ models: [String], after milliseconds: Int32, kinds: [ProviderKind] = [.openAI],
-        uses: [TargetUse] = [], bounds: [LimitTerms] = []
+        uses: [TargetUse] = [], bounds: [LimitTerms] = [], percentile: Int32 = 0
     ) -> GatewayBench.Plan {
         var plan = FailoverTests.plan(models, kinds: kinds)
         plan.bounds = bounds
@@ -28,7 +30,9 @@ struct HedgingTests {
         let make = plan.snapshot
         plan.snapshot = { fixture, parts in
             make?(&fixture, parts)
-            let retries = RetryRules(attempts: 3, attemptsPerTarget: 2, backoff: 0, hedgeAfter: milliseconds)
+            let retries = RetryRules(
+                attempts: 3, attemptsPerTarget: 2, backoff: 0, hedgeAfter: milliseconds,
+                hedgePercentile: percentile)
             fixture.content.routes = fixture.content.routes.map { route in
                 RouteEntry(
                     id: route.id, tenant: route.tenant, name: route.name,
@@ -71,6 +75,45 @@ struct HedgingTests {
             #expect(left.costState == .estimated && left.usage.output == call.usage.output)
             #expect(left.cost > .zero && left.id != call.id && left.provider != call.provider)
             #expect(Self.count("eclusa_hedges_total", bench) == "1")
+        }
+    }
+
+    @Test("by a percentile, a second target is asked once the first one's own times say that it is late")
+    func percentile() async throws {
+        let plan = Self.plan(["stand-in-delay-1500ms", "stand-in"], after: 0, percentile: 95)
+        try await GatewayBench.run(plan) { bench in
+            // Nobody knows yet how long it takes.
+            let alone = try await bench.chat()
+            #expect(alone.status == 200 && alone.fields["x-eclusa-attempts"] == "1")
+            let serving = try #require(bench.gateway.live.current)
+            let route = try #require(serving.compiled.tenant(bench.parts.tenant)?.route(named: "gpt-test"))
+            let first = try #require(
+                bench.gateway.upstreams.upstream(route.targets[0], of: route, in: serving))
+            for _ in 1..<FirstByteTimes.minimumCount {
+                first.state.firstBytes?.observe(nanoseconds: 30_000_000)
+            }
+            // One of twenty took long, which is above the percentile.
+            #expect(first.state.firstBytes?.percentile(95) == 30_000_000)
+            let begun = bench.loop.now
+            let hedged = try await bench.chat()
+            #expect(hedged.status == 200 && hedged.fields["x-eclusa-attempts"] == "2")
+            #expect(hedged.fields["x-eclusa-model"] == "stand-in")
+            #expect(bench.loop.now - begun >= 30_000_000)
+            #expect(Self.count("eclusa_hedges_total", bench) == "1")
+        }
+    }
+
+    @Test("the fixed time is the least that is waited, whatever the percentile says")
+    func floor() async throws {
+        let plan = Self.plan(["stand-in-delay-300ms", "stand-in"], after: 60_000, percentile: 50)
+        try await GatewayBench.run(plan) { bench in
+            let serving = try #require(bench.gateway.live.current)
+            let route = try #require(serving.compiled.tenant(bench.parts.tenant)?.route(named: "gpt-test"))
+            let first = try #require(
+                bench.gateway.upstreams.upstream(route.targets[0], of: route, in: serving))
+            for _ in 0..<30 { first.state.firstBytes?.observe(nanoseconds: 1_000_000) }
+            let answer = try await bench.chat()
+            #expect(answer.status == 200 && answer.fields["x-eclusa-attempts"] == "1")
         }
     }
 

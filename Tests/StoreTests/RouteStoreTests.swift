@@ -115,7 +115,9 @@ struct RouteStoreTests {
                     ],
                     rules: RouteRules(
                         strategy: .affinity, affinity: .promptPrefix,
-                        retries: RetryRules(attempts: 9, attemptsPerTarget: 5, backoff: 0, hedgeAfter: 70),
+                        retries: RetryRules(
+                            attempts: 9, attemptsPerTarget: 5, backoff: 0, hedgeAfter: 70, hedgePercentile: 99
+                        ),
                         timeouts: RouteTimeouts(firstToken: 5, total: 6),
                         cache: RouteCache(seconds: 9, maximumBytes: 1024)),
                     createdAt: fixture.now, updatedAt: fixture.now)

@@ -118,6 +118,7 @@ extension RouteRules {
                 inner.signed(2, retries.attemptsPerTarget)
                 inner.signed(3, retries.backoff)
                 inner.signed(4, retries.hedgeAfter)
+                inner.signed(5, retries.hedgePercentile)
             }
         }
         if timeouts != usual.timeouts {
@@ -158,6 +159,7 @@ extension RouteRules {
             case 2: retries.attemptsPerTarget = try field.signed()
             case 3: retries.backoff = try field.signed()
             case 4: retries.hedgeAfter = try field.signed()
+            case 5: retries.hedgePercentile = try field.signed()
             default: continue
             }
         }
