@@ -242,8 +242,8 @@ extension Shard {
 extension ProviderEntry {
     fileprivate func with(credentials: [CredentialEntry], isEnabled: Bool) -> ProviderEntry {
         ProviderEntry(
-            id: id, tenant: tenant, kind: kind, baseURL: baseURL, credentials: credentials, options: options,
-            headers: headers, timeouts: timeouts, isEnabled: isEnabled)
+            id: id, tenant: tenant, name: name, kind: kind, baseURL: baseURL, credentials: credentials,
+            options: options, headers: headers, timeouts: timeouts, proxy: proxy, isEnabled: isEnabled)
     }
 }
 

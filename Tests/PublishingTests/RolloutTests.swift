@@ -83,6 +83,7 @@ struct RolloutTests {
 
     /// A control plane with three nodes that say what they are told they run, and a published tenant.
     private struct Fleet {
+        static let proxy = "http://proxy.example:3128"
         let rig: ControlPlaneRig
         let clock: FakeClock
         let tenancy: Tenancy
@@ -96,6 +97,11 @@ struct RolloutTests {
             try await withControlPlane(clock: clock.clock) { rig in
                 let tenancy = try await Tenancy.create(
                     "acme", fleet: rig.keys.fleet, at: clock.now, rig.database.pool)
+                let provider = tenancy.provider
+                try await rig.database.pool.withConnection { connection in
+                    try await connection.execute(
+                        "update providers set proxy = \(Fleet.proxy) where id = \(provider)")
+                }
                 try await rig.publisher.reconcile()
                 var nodes: [NodeID] = []
                 for name in ["canary-a", "node-b", "node-c"] {
@@ -227,8 +233,9 @@ struct RolloutTests {
                 #expect(try fleet.routes(of: node) == ["gpt-test"])
                 let compiled = try fleet.rig.compiled(try #require(fleet.rig.streams.statement(for: node)))
                 #expect(refusal(key, in: compiled, at: fleet.clock.now) == nil, "younger than version 1")
-                let credential = compiled.providers.first?.entry.credentials.first?.sealed
-                #expect(credential?.fleetKey == fleet.rig.keys.fleet.id)
+                let provider = compiled.providers.first?.entry
+                #expect(provider?.credentials.first?.sealed.fleetKey == fleet.rig.keys.fleet.id)
+                #expect(provider?.name == "stand-in" && provider?.proxy?.description == Fleet.proxy)
             }
             // Frozen: what is written waits, keys do not.
             try await fleet.addRoute("third")
