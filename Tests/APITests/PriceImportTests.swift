@@ -106,16 +106,20 @@ struct PriceImportTests {
                 #expect(entry.value["source"]?.string?.hasPrefix("https://") == true, "\(entry.name)")
                 #expect(entry.value["input_cost_per_token"] != nil, "\(entry.name)")
             }
-            for kind in ["openai", "anthropic", "gemini"] {
-                let provider = try await world.make(
-                    "/api/v1/providers",
-                    [
-                        "name": .string("catalogue-\(kind)"), "kind": .string(kind),
-                        "credential": "sk-0123456789",
-                    ])
+            let vendors: [(String, String, JSONValue)] = [
+                ("openai", "openai", [:]), ("anthropic", "anthropic", [:]), ("gemini", "gemini", [:]),
+                ("bedrock", "bedrock_converse", ["region": "eu-central-1"]),
+                ("vertex", "vertex_ai-language-models", ["project": "acme", "location": "europe-west4"]),
+            ]
+            for (kind, vendor, options) in vendors {
+                var body = JSONObject()
+                body["name"] = .string("catalogue-\(kind)")
+                body["kind"] = .string(kind)
+                body["options"] = options
+                let provider = try await world.make("/api/v1/providers", .object(body))
                 let report = try await server.send(
                     .post, "/api/v1/model-imports", token: world.admin, body: ["provider": .string(provider)])
-                let expected = entries.count { $0.value["litellm_provider"]?.string == kind }
+                let expected = entries.count { $0.value["litellm_provider"]?.string == vendor }
                 #expect(report.json["created"]?.exactInt64 == Int64(expected), "\(report.text)")
                 #expect(report.json["priced"]?.exactInt64 == Int64(expected) && expected > 5)
                 #expect(report.json["skipped"]?.exactInt64 == 0)
