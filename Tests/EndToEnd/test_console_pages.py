@@ -15,7 +15,7 @@ from browser import Browser
 from harness import ADMIN_EMAIL, ROOT, wait_until
 
 CONSOLE = ROOT / "ControlPlane" / "Console"
-TENANT_PAGES = ["dashboard", "usage", "calls", "playground", "keys", "keys/new", "routes", "routes/new", "models", "models/new", "providers",
+TENANT_PAGES = ["dashboard", "usage", "calls", "refusals", "guardrails", "guardrails/new", "playground", "keys", "keys/new", "routes", "routes/new", "models", "models/new", "providers",
                 "providers/new", "members", "members/new", "invitations", "invitations/new", "groups", "groups/new", "roles",
                 "roles/new", "bindings", "bindings/new", "service-accounts", "service-accounts/new", "identity-providers",
                 "identity-providers/new", "workspaces",
@@ -52,6 +52,10 @@ def pages(eclusa, called):
     channel = eclusa.admin.post(under + "/alert-channels", {
         "name": "hook", "kind": "webhook", "url": eclusa.url("webhook") + "/",
         "quiet_hours": {"from": "22:00", "to": "07:00", "time_zone": "Europe/Lisbon"}})["channel"]["id"]
+    guardrail = eclusa.admin.post(under + "/guardrails", {
+        "name": "names", "kind": "webhook", "sides": ["output"], "mode": "observe", "webhook": {"url": eclusa.url("judge") + "/judge"},
+        "webhook_secret": "whsec_" + base64.b64encode(bytes(32)).decode()})["id"]
+    things += [f"{under}/guardrails/{guardrail}", f"{under}/guardrails/{guardrail}/edit"]
     rule = eclusa.admin.post(under + "/alert-rules", {
         "name": "errors", "kind": "error_rate", "threshold": 5, "minimum_calls": 1, "channels": [channel]})["id"]
     eclusa.admin.post(f"{under}/alert-channels/{channel}/test")
@@ -66,7 +70,7 @@ def pages(eclusa, called):
            + [f"/account/{page}" for page in ACCOUNT_PAGES] + things)
     # A budget binds every call of the tests that come.
     eclusa.admin.login()
-    for thing in (f"/limits/{limit}", f"/alert-rules/{rule}", f"/alert-channels/{channel}", f"/report-schedules/{report}"):
+    for thing in (f"/limits/{limit}", f"/alert-rules/{rule}", f"/alert-channels/{channel}", f"/report-schedules/{report}", f"/guardrails/{guardrail}"):
         eclusa.admin.http.delete("/api/v1" + under + thing).raise_for_status()
 
 

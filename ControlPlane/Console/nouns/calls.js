@@ -228,7 +228,7 @@ const routes = {
             values: ["session", "prompt_prefix"].map((one) => [one, t(`route.affinity.${one}`)]),
         },
         { name: "enabled", kind: "flag", default: true },
-        { name: "retries", kind: "part", isRare: true, fields: numbersOf("attempts", "attempts_per_target", "backoff_ms", "hedge_after_ms") },
+        { name: "retries", kind: "part", isRare: true, fields: numbersOf("attempts", "attempts_per_target", "backoff_ms", "hedge_after_ms", "hedge_percentile") },
         { name: "timeouts", kind: "part", isRare: true, fields: numbersOf("connect_ms", "first_byte_ms", "first_token_ms", "between_chunks_ms", "total_ms") },
         { name: "cache", kind: "part", isRare: true, hint: "hint.cache", fields: numbersOf("seconds", "maximum_bytes") },
     ],

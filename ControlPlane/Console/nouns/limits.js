@@ -18,29 +18,30 @@ const periods = ["second", "minute", "hour", "day", "week", "month", "lifetime",
 
 const amount = (text, metric) => (metric === "cost" ? money(text) : whole(Number(text)));
 
-const subjectKind = (subject) => Object.keys(paths).find((kind) => subject?.[kind]) ?? "tenant";
+const subjectKind = (subject, paths) => Object.keys(paths).find((kind) => subject?.[kind]) ?? "tenant";
 
-function subjectName(row, context) {
-    const kind = subjectKind(row.subject);
+/// Whose calls something is about. `of`: what it may be about, with the paths of their lists.
+export function subjectName(row, context, of) {
+    const kind = subjectKind(row.subject, of);
     if (kind === "tenant") return t("limit.subject.tenant");
-    return h("span", {}, `${t(`limit.subject.${kind}`)} `, nameOf(row.subject[kind], `${under(context)}/${paths[kind]}`, titleOf));
+    return h("span", {}, `${t(`limit.subject.${kind}`)} `, nameOf(row.subject[kind], `${under(context)}/${of[kind]}`, titleOf));
 }
 
 const ofPeriod = (row) => h("span", {}, `${amount(row.amount_now, row.metric)} ${t(`limit.metric.${row.metric}`)} `,
     h("span", { class: "note" }, t(`limit.period.${row.period}`)));
 
 /// Whom it binds: the kind, then which one.
-function subjectControl(context, value, id) {
+export function subjectControl(context, value, id, of) {
     const place = h("div", { class: "beside", id });
     let which = null;
     const kind = controls.choice({
-        name: "subject_kind", required: true, default: subjectKind(value), values: ["tenant", ...Object.keys(paths)].map((one) => [one, t(`limit.subject.${one}`)]),
+        name: "subject_kind", required: true, default: subjectKind(value, of), values: ["tenant", ...Object.keys(of)].map((one) => [one, t(`limit.subject.${one}`)]),
     }, null, `${id}-kind`);
     kind.input.setAttribute("aria-label", t("field.subject_kind"));
     const arrange = () => {
         const chosen = kind.read();
         which = chosen === "tenant" ? null : controls.reference({
-            name: "subject_id", required: true, things: () => lookup(`${under(context)}/${paths[chosen]}`), title: titleOf,
+            name: "subject_id", required: true, things: () => lookup(`${under(context)}/${of[chosen]}`), title: titleOf,
         }, value?.[chosen], `${id}-which`);
         which?.input.setAttribute("aria-label", t(`limit.subject.${chosen}`));
         fill(place, kind.element, which?.element);
@@ -158,7 +159,7 @@ export const limits = {
     permissions: { read: "limits:read", create: "limits:create", update: "limits:update", delete: "limits:delete" },
     title: (row) => row.name,
     columns: [
-        { name: "name" }, { name: "subject", show: subjectName, isWide: true }, { name: "amount", show: ofPeriod },
+        { name: "name" }, { name: "subject", show: (row, context) => subjectName(row, context, paths), isWide: true }, { name: "amount", show: ofPeriod },
         { name: "kind", show: (row) => t(`limit.kind.${row.kind}`), isWide: true }, { name: "mode", show: (row) => badge(row.mode, "limit.mode") },
     ],
     filters: () => [
@@ -167,7 +168,7 @@ export const limits = {
         { name: "mode", kind: "choice", values: ["enforce", "soft", "shadow"].map((one) => [one, t(`limit.mode.${one}`)]) },
     ],
     details: [
-        { name: "subject", show: subjectName }, { name: "amount", show: ofPeriod }, { name: "kind", show: (row) => t(`limit.kind.${row.kind}`) },
+        { name: "subject", show: (row, context) => subjectName(row, context, paths) }, { name: "amount", show: ofPeriod }, { name: "kind", show: (row) => t(`limit.kind.${row.kind}`) },
         { name: "mode", show: (row) => badge(row.mode, "limit.mode") }, { name: "partition_by", show: (row) => t(`limit.partition.${row.partition_by}`) },
         { name: "routes", show: matched("routes", "routes") }, { name: "models", label: "noun.models.many", show: matched("models", "models") },
         { name: "tags", show: matched("tags") },
@@ -177,7 +178,7 @@ export const limits = {
     ],
     fields: (context) => [
         { name: "name", required: true, hint: "hint.limitName" },
-        { name: "subject", kind: "custom", on: "create", make: (value, id) => subjectControl(context, value, id) },
+        { name: "subject", kind: "custom", on: "create", make: (value, id) => subjectControl(context, value, id, paths) },
         { name: "metric", kind: "choice", required: true, on: "create", values: metrics.map((one) => [one, t(`limit.metric.${one}`)]) },
         { name: "amount", kind: "decimal", required: true, hint: "hint.limitAmount" },
         { name: "period", kind: "choice", required: true, on: "create", default: "month", hint: "hint.limitPeriod", values: periods.map((one) => [one, t(`limit.period.${one}`)]) },

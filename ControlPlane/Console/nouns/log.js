@@ -25,6 +25,12 @@ const details = [
     { name: "latency_ms", show: (row) => `${whole(row.latency_ms)} ms` }, { name: "first_byte_ms", show: (row) => `${whole(row.first_byte_ms)} ms` },
     { name: "input_tokens", kind: "number" }, { name: "cached_input_tokens", kind: "number" }, { name: "output_tokens", kind: "number" },
     { name: "cost", show: (row) => h("span", {}, money(row.cost), " ", row.cost_state !== "settled" && badge(row.cost_state)) },
+    { name: "from_cache", kind: "flag" },
+    {
+        name: "guardrails", label: "noun.guardrails.many", show: (row, context) => (row.guardrails.length === 0 ? "—" : h("span", { class: "tags" },
+            row.guardrails.map((one) => h("span", { class: "tag" }, nameOf(one.guardrail, `${under(context)}/guardrails`, titleOf), ": ",
+                t(`guardrail.effect.${one.effect}`))))),
+    },
     { name: "has_content", kind: "flag" }, { name: "node", kind: "code" }, { name: "id", kind: "code" },
 ];
 

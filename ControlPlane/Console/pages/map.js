@@ -22,7 +22,8 @@ const alertModule = {
 };
 const rare = {
     tenant: [
-        alertModule, { names: ["report-schedules"], load: async () => [(await import("../nouns/reports.js")).reportSchedules] },
+        alertModule, { names: ["guardrails"], load: async () => [(await import("../nouns/guardrails.js")).guardrails] },
+        { names: ["report-schedules"], load: async () => [(await import("../nouns/reports.js")).reportSchedules] },
         { names: ["invoices", "ledger", "payments", "reratings"], load: async () => (await import("../nouns/billing.js")).tenantNouns },
     ],
     platform: [alertModule, { names: ["reconciliations", "ledger-proofs"], load: async () => (await import("../nouns/billing.js")).platformNouns }],
@@ -43,10 +44,10 @@ export function menu(tenant) {
     const at = tenant ? `/tenants/${tenant}` : "/platform";
     const groups = tenant
         ? [
-            [null, [["dashboard", "usage:read"], ["usage", "usage:read"], ["calls", "usage:read"],
+            [null, [["dashboard", "usage:read"], ["usage", "usage:read"], ["calls", "usage:read"], ["refusals", "usage:read"],
                 ["report-schedules", "report-schedules:read"], ["playground", "keys:create"]]],
             ["menu.calls", [["keys", "keys:read"], ["routes", "routes:read"], ["models", "models:read"], ["providers", "providers:read"],
-                ["limits", "limits:read"]]],
+                ["limits", "limits:read"], ["guardrails", "guardrails:read"]]],
             ["menu.money", [["billing", "ledger:read"], ["ledger", "ledger:read"], ["payments", "ledger:read"], ["invoices", "invoices:read"],
                 ["reratings", "ledger:read"]]],
             watching,
@@ -96,6 +97,7 @@ later("/tenants/:tenant/dashboard", async () => (await import("./dashboard.js"))
 later("/platform/dashboard", async () => (await import("./dashboard.js")).platformDashboard);
 later("/tenants/:tenant/usage", async () => (await import("./usage.js")).usagePage);
 later("/platform/usage", async () => (await import("./usage.js")).usagePage);
+later("/tenants/:tenant/refusals", async () => (await import("./refusals.js")).refusalsPage);
 later("/tenants/:tenant/playground", async () => (await import("./playground.js")).playgroundPage);
 later("/tenants/:tenant/settings", async () => (await import("./settings.js")).tenantSettings);
 later("/platform/settings", async () => (await import("./settings.js")).platformSettings);
