@@ -56,8 +56,8 @@ enum DeclarationRoutes {
         _ body: DeclarationBody, _ call: Call
     ) async throws(OperationError) -> [Declaration.Step] {
         let document = try body.value(call.body)
-        let limits = document["limits"] ?? []
-        let namesKeys = document["keys"] != nil || limits.contains(where: Declaration.isOfKey)
+        let mayNameKeys = Declaration.ofSubjects.flatMap { document[$0] ?? [] }
+        let namesKeys = document["keys"] != nil || mayNameKeys.contains(where: Declaration.isOfKey)
         return try await call.operations.together { operations throws(OperationError) in
             let declaration = Declaration(of: body.nouns, call, operations)
             try await declaration.load(withKeys: namesKeys)
@@ -168,5 +168,5 @@ struct DeclarationBody: Sendable {
 
     static let withKeys = Field<Bool>.defaulted(
         "keys", .flag, to: false,
-        "With the keys, of which there may be many, and their limits; never their texts.")
+        "With the keys, of which there may be many, their limits and guardrails; never their texts.")
 }

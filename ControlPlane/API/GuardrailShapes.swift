@@ -1,3 +1,4 @@
+import Cryptography
 import Domain
 import JSONText
 import Operations
@@ -36,6 +37,13 @@ extension Representation<Guardrail> {
             .init("size", .nullable(.object(GuardrailBody.sizeShape.schema)), "Of the kind 'size'.") {
                 $0.rule.kind == .size ? GuardrailBody.json($0.rule.size) : .null
             },
+            .init(
+                "webhook", .nullable(.object(GuardrailBody.webhookShape.schema)), "Of the kind 'webhook'."
+            ) { $0.rule.webhook.map { GuardrailBody.json($0) } ?? .null },
+            .init(
+                "secret_overlap_until", .nullable(.time),
+                "Until then a webhook's questions are signed by the secret of before as well."
+            ) { .optional($0.rule.webhook?.overlapUntil) },
             .init(
                 "sides", .list(.words(GuardrailSides.words.map(\.name)), maximumCount: 2),
                 "Whether it looks at requests, at answers, or at both."
@@ -85,6 +93,31 @@ enum GuardrailBody {
             messages: try values[messages], characters: try values[characters], tokens: try values[tokens])
     }
 
+    private static let url = Field<BaseURL>.required(
+        "url",
+        Reader(.text(TextSchema(8...BaseURL.maximumLength, format: "uri"))) { json throws(InvalidInput) in
+            guard let url = json.string.flatMap({ BaseURL($0) }) else {
+                throw InvalidInput(.invalidFormat, "must be an https URL without query or fragment")
+            }
+            return url
+        }, "Where the texts are posted, by way of the operator's egress policy; redirects are not followed.")
+    private static let timeout = Field<Int32>.defaulted(
+        "timeout_ms", .integer(GuardrailWebhook.timeouts), to: GuardrailWebhook.usualTimeout,
+        "The longest a call waits for one answer. Milliseconds.")
+    private static let onFailure = Field<GuardrailFailure>.defaulted(
+        "on_failure", .word(), to: .block,
+        "Without a sensible answer in time: block keeps the content back, allow lets it through.")
+    static let webhookShape = BodyShape("GuardrailWebhook", [url, timeout, onFailure])
+    private static let webhookReader = Reader<GuardrailWebhook>.object(webhookShape) {
+        values throws(OperationError) in
+        GuardrailWebhook(
+            url: try values[url], timeout: try values[timeout], onFailure: try values[onFailure])
+    }
+    private static let secretReader = Reader<String>.secretText(WebhookSecret.lengths, format: "password")
+    private static let secretSummary =
+        "Signs what the webhook is asked, as Standard Webhooks says: whsec_ and 24 to 64 random bytes in "
+        + "base64. Never shown."
+
     private static let texts = Reader<[String]>.list(
         of: .anyText(1...GuardrailRule.maximumTextBytes), 0...GuardrailRule.maximumTexts)
     private static let personalReader = Reader<[PersonalDatum]>.list(
@@ -106,8 +139,11 @@ enum GuardrailBody {
         "words", texts, to: [], "Whole words and phrases in any case, for the kind 'words'.")
     private static let personalData = Field<[PersonalDatum]>.defaulted(
         "personal_data", personalReader, to: [], "For the kind 'personal_data'.")
-    private static let size = Field<GuardrailSize>.defaulted(
-        "size", sizeReader, to: GuardrailSize(), "The largest request, for the kind 'size'.")
+    private static let size = Field<GuardrailSize?>.optional(
+        "size", sizeReader, "The largest request, for the kind 'size'.")
+    private static let webhook = Field<GuardrailWebhook?>.optional(
+        "webhook", webhookReader, "Who decides, for the kind 'webhook'.")
+    private static let webhookSecret = Field<String?>.optional("webhook_secret", secretReader, secretSummary)
     private static let sides = Field<[GuardrailSides]>.defaulted(
         "sides", sidesReader, to: [.input, .output],
         "What it looks at: requests (input), answers (output), or both. Sizes are of requests.")
@@ -117,11 +153,14 @@ enum GuardrailBody {
         "enabled", .flag, to: true, "Whether it looks at anything.")
     static let new = BodyShape(
         "NewGuardrail",
-        [name, subject, kind, action, patterns, words, personalData, size, sides, mode, enabled])
+        [
+            name, subject, kind, action, patterns, words, personalData, size, webhook, webhookSecret, sides,
+            mode, enabled,
+        ])
 
     private static let kindSummary =
-        "What it looks for: patterns, words, personal_data, secrets (keys and tokens of services), or size "
-        + "(of requests)."
+        "What it looks for: patterns, words, personal_data, secrets (keys and tokens of services), size "
+        + "(of requests), or whatever a webhook does."
 
     private static let newName = Field<String?>.change(
         "name", .text(.displayName), "Told to callers that are refused.")
@@ -134,12 +173,19 @@ enum GuardrailBody {
         "personal_data", personalReader, "All of them, for the kind 'personal_data'.")
     private static let newSize = Field<GuardrailSize?>.change(
         "size", sizeReader, "All bounds, for the kind 'size'.")
+    private static let newWebhook = Field<GuardrailWebhook?>.change(
+        "webhook", webhookReader, "All of it, for the kind 'webhook'.")
+    private static let newWebhookSecret = Field<String?>.change(
+        "webhook_secret", secretReader, secretSummary + " For a day the one before signs too.")
     private static let newSides = Field<[GuardrailSides]?>.change("sides", sidesReader, "What it looks at.")
     private static let newMode = Field<GuardrailMode?>.change("mode", .word(), "Whether it acts.")
     private static let newEnabled = Field<Bool?>.change("enabled", .flag, "Whether it looks at anything.")
     static let change = BodyShape(
         "GuardrailChange",
-        [newName, newAction, newPatterns, newWords, newPersonalData, newSize, newSides, newMode, newEnabled])
+        [
+            newName, newAction, newPatterns, newWords, newPersonalData, newSize, newWebhook, newWebhookSecret,
+            newSides, newMode, newEnabled,
+        ])
 
     static func new(_ body: BodyValues) throws(OperationError) -> NewGuardrail {
         let kind = try body[kind]
@@ -152,8 +198,19 @@ enum GuardrailBody {
             name: try body[name], subject: try body[subject],
             rule: GuardrailRule(
                 kind: kind, action: try body[action], texts: patterns + words,
-                personalData: try body[personalData], size: try body[size]),
-            sides: sides, mode: try body[mode], isEnabled: try body[enabled])
+                personalData: try body[personalData], size: try body[size] ?? GuardrailSize(),
+                webhook: try body[webhook]),
+            sides: sides, mode: try body[mode], isEnabled: try body[enabled],
+            webhookSecret: try secret(try body[webhookSecret]))
+    }
+
+    private static func secret(_ text: String?) throws(OperationError) -> WebhookSecret? {
+        guard let text else { return nil }
+        if let secret = WebhookSecret(text) { return secret }
+        throw .invalid([
+            ValidationError(
+                "/webhook_secret", .invalidFormat, "must be whsec_ and the base64 of 24 to 64 random bytes")
+        ])
     }
 
     private static func check(
@@ -177,6 +234,8 @@ enum GuardrailBody {
         change.words = try body[newWords]
         change.personalData = try body[newPersonalData]
         change.size = try body[newSize]
+        change.webhook = try body[newWebhook]
+        change.webhookSecret = try secret(try body[newWebhookSecret])
         change.sides = try body[newSides].map { $0.reduce(GuardrailSides()) { $0.union($1) } }
         change.mode = try body[newMode]
         change.isEnabled = try body[newEnabled]
@@ -193,6 +252,13 @@ enum GuardrailBody {
         case .key(let id): object[key.name] = .text(id)
         }
         return .object(object)
+    }
+
+    static func json(_ webhook: GuardrailWebhook) -> JSONValue {
+        [
+            url.name: .text(webhook.url), timeout.name: .integer(webhook.timeout),
+            onFailure.name: .string(webhook.onFailure.rawValue),
+        ]
     }
 
     static func json(_ size: GuardrailSize) -> JSONValue {

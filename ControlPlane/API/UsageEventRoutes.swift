@@ -137,7 +137,8 @@ extension Representation<LoggedCall> {
                 MemberSchema(
                     name: "guardrail", schema: .id(Guardrail.self), isRequired: true, summary: "Which one."),
                 MemberSchema(
-                    name: "effect", schema: .words(["observed", "redacted", "blocked"]), isRequired: true,
+                    name: "effect", schema: .words(["observed", "redacted", "blocked", "unanswered"]),
+                    isRequired: true,
                     summary: "What it did."),
                 MemberSchema(
                     name: "count", schema: .count, isRequired: true, summary: "How often it found it."),

@@ -16,6 +16,13 @@ create table guardrails (
     maximum_messages    bigint,
     maximum_characters  bigint,
     maximum_tokens      bigint,
+    webhook_url         text,
+    webhook_timeout_ms  integer,
+    webhook_on_failure  text,
+    secret              bytea,                        -- signs what webhooks are asked: sealed like a provider's credential
+    fleet_key_id        uuid,
+    fleet_secret        bytea,
+    secret_overlap_until timestamptz,                 -- until then the secret before signs too; it lies beside the other
     created_at          timestamptz  not null,
     updated_at          timestamptz  not null,
 
@@ -37,7 +44,16 @@ create table guardrails (
                                                       and cardinality(texts) <= 100
                                                       and cardinality(personal_data) <= 20),
     constraint guardrail_bounds_are_positive   check (least(maximum_messages, maximum_characters,
-                                                            maximum_tokens) > 0)
+                                                            maximum_tokens) > 0),
+    constraint guardrail_webhook_is_whole      check (num_nulls(webhook_url, webhook_timeout_ms,
+                                                                webhook_on_failure, secret) in (0, 4)
+                                                      and (kind = 'webhook') = (secret is not null)),
+    constraint guardrail_webhook_fits          check (octet_length(webhook_url) between 1 and 512
+                                                      and webhook_timeout_ms between 50 and 10000
+                                                      and octet_length(webhook_on_failure) between 1 and 40
+                                                      and octet_length(secret) between 1 and 16384),
+    constraint guardrail_fleet_seal_is_whole   check ((fleet_key_id is null) = (fleet_secret is null)),
+    constraint guardrail_fleet_seal_fits       check (octet_length(fleet_secret) between 1 and 16384)
 );
 
 create index guardrails_by_workspace on guardrails (tenant_id, workspace_id) where workspace_id is not null;
@@ -50,5 +66,4 @@ create trigger stamp_change after insert or update or delete on guardrails
     for each row execute function stamp_row_of_tenant();
 
 grant select, insert, update, delete on guardrails to eclusa_app;
-grant select on guardrails to eclusa_publisher;
-grant select on guardrails to eclusa_reports;
+grant select, update on guardrails to eclusa_publisher;

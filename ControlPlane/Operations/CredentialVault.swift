@@ -1,3 +1,4 @@
+package import Contract
 package import Cryptography
 package import Domain
 package import PostgresDriver
@@ -30,22 +31,35 @@ package struct CredentialVault: Sendable {
     @discardableResult
     package func shred(_ tenant: TenantID, _ connection: PostgresConnection) async throws -> Bool {
         _ = try await ProviderStore.deleteCredentials(of: tenant, connection)
+        _ = try await GuardrailStore.deleteWebhooks(of: tenant, connection)
         return try await SettingsStore.shred(Self.purpose(tenant), connection)
     }
 
-    /// The credential sealed so that it opens only as this provider's.
+    /// A provider's credential or a guardrail's secret, sealed so that it opens only there.
     func seal(
-        _ credential: Secret, of provider: ProviderID, owner: TenantID?, _ connection: PostgresConnection
+        _ secret: Secret, of place: SecretPlace, owner: TenantID?, _ connection: PostgresConnection
     ) async throws -> [UInt8] {
-        try await dataKey(of: owner, connection)
-            .seal(credential, associatedData: Self.place(provider))
+        try await dataKey(of: owner, connection).seal(secret, associatedData: Self.data(place))
     }
 
-    /// A credential as `seal` gave it. Throws when the master key, the data key or the provider is another.
+    /// A secret as `seal` gave it. Throws when the master key, the data key or the place is another.
     package func open(
-        _ sealed: [UInt8], of provider: ProviderID, owner: TenantID?, _ connection: PostgresConnection
+        _ sealed: [UInt8], of place: SecretPlace, owner: TenantID?, _ connection: PostgresConnection
     ) async throws -> Secret {
-        try await dataKey(of: owner, connection).openSecret(sealed, associatedData: Self.place(provider))
+        try await dataKey(of: owner, connection).openSecret(sealed, associatedData: Self.data(place))
+    }
+
+    /// The secret as it is kept: for us, and for nodes.
+    func stored(
+        _ secret: Secret, hint: String = "", of place: SecretPlace, owner: TenantID?,
+        under fleetKey: FleetKey,
+        _ connection: PostgresConnection
+    ) async throws -> StoredCredential {
+        let sealed = try await seal(secret, of: place, owner: owner, connection)
+        let travelling = SealedCredential(secret, of: place, under: fleetKey)
+        return StoredCredential(
+            sealed: sealed, hint: hint,
+            forFleet: StoredCredential.FleetSeal(fleetKey: travelling.fleetKey, sealed: travelling.sealed))
     }
 
     /// What signs the messages of a webhook, sealed so that it opens only as this channel's.
@@ -105,7 +119,10 @@ package struct CredentialVault: Sendable {
         Array("eclusa call content 1\n\(call)".utf8)
     }
 
-    private static func place(_ provider: ProviderID) -> [UInt8] {
-        Array("eclusa stored credential 1\n\(provider)".utf8)
+    private static func data(_ place: SecretPlace) -> [UInt8] {
+        switch place {
+        case .provider(let id): Array("eclusa stored credential 1\n\(id)".utf8)
+        case .guardrail(let id): Array("eclusa guardrail secret 1\n\(id)".utf8)
+        }
     }
 }

@@ -105,6 +105,7 @@ package struct ExplainOperations {
         content.limits = try await SnapshotExport.limits(of: own, connection)
         content.groups = try await SnapshotExport.groups(of: own, connection)
         content.guardrails = try await SnapshotExport.guardrails(of: own, connection)
+            .map { GuardrailEntry($0.guardrail) }
         content.prices = try await SnapshotExport.prices(of: usable, at: now, connection)
         content.keys = try await SnapshotExport.keys(named: [key.publicID], at: now, connection)
         var names: [ProviderID: String] = [:]

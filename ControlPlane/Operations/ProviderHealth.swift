@@ -1,3 +1,4 @@
+import Contract
 package import Cryptography
 package import Domain
 import JSONText
@@ -63,7 +64,9 @@ extension ProviderOperations {
             }
             guard let stored else { return (provider, Secret?.none) }
             let vault = environment.keys.vault
-            return (provider, try await vault.open(stored.sealed, of: id, owner: owner, connection))
+            return (
+                provider, try await vault.open(stored.sealed, of: .provider(id), owner: owner, connection)
+            )
         }
         let report = await probe(provider, secret)
         return try await environment.write(

@@ -208,13 +208,9 @@ package struct ProviderOperations {
     func seal(
         _ credential: Secret, _ hint: String, of provider: Provider, _ connection: PostgresConnection
     ) async throws -> StoredCredential {
-        let keys = environment.keys
-        let sealed = try await keys.vault.seal(
-            credential, of: provider.id, owner: provider.tenant, connection)
-        let travelling = SealedCredential(credential, of: provider.id, under: keys.fleetKey)
-        return StoredCredential(
-            sealed: sealed, hint: hint,
-            forFleet: StoredCredential.FleetSeal(fleetKey: travelling.fleetKey, sealed: travelling.sealed))
+        try await environment.keys.vault.stored(
+            credential, hint: hint, of: .provider(provider.id), owner: provider.tenant,
+            under: environment.keys.fleetKey, connection)
     }
 
     /// The last four characters, when enough others stay unknown; those of the key's ID where it has one.

@@ -198,7 +198,7 @@ package final class SnapshotPublisher {
                     mode =
                         switch sweep {
                         case .nothing where published.manifest.fleetKey != signing.fleetKey:
-                            .sweeping(published.version, published.providerOwners)
+                            .sweeping(published.version, published.secretOwners)
                         case .nothing: .following(published.version)
                         case .everything: .sweeping(published.version, nil)
                         case .part(let scope): .sweeping(published.version, scope)
@@ -264,13 +264,11 @@ package final class SnapshotPublisher {
         }.get()
     }
 
-    private func sealAll(_ credentials: [(StoredCredential, ProviderID, TenantID?)]) async throws {
+    private func sealAll(_ secrets: [(StoredCredential, SecretPlace, TenantID?)]) async throws {
         try await database.withTransaction { connection in
-            for (credential, provider, owner) in credentials {
-                try await seal(credential, provider, owner, connection)
-            }
+            for (stored, place, owner) in secrets { try await seal(stored, place, owner, connection) }
         }
-        log.info("sealed provider credentials for the fleet", ["count": LogValue(credentials.count)])
+        log.info("sealed secrets for the fleet", ["count": LogValue(secrets.count)])
     }
 
     /// Builds, checks and stores the next version; nil when somebody else was faster.
@@ -428,10 +426,10 @@ struct PublishingContention: Error, CustomStringConvertible {
 }
 
 extension PublishedSnapshot {
-    /// The settings of everybody who has a provider: what a new fleet key seals again.
-    var providerOwners: SnapshotScope {
+    /// The settings of everybody who has something sealed for the fleet: a new fleet key seals it again.
+    var secretOwners: SnapshotScope {
         var scope = SnapshotScope()
-        scope.owners = Set(compiled.providers.map(\.entry.tenant))
+        scope.owners = compiled.secretOwners
         return scope
     }
 

@@ -1,12 +1,12 @@
-import Contract
+package import Contract
 package import Domain
 package import PostgresDriver
 package import Store
 
-/// Seals a stored credential under the current fleet key and keeps the seal. The server knows how; this
+/// Seals a stored secret under the current fleet key and keeps the seal. The server knows how; this
 /// module has no key that opens credentials.
 package typealias FleetSealing = (
-    _ credential: StoredCredential, _ provider: ProviderID, _ owner: TenantID?, PostgresConnection
+    _ stored: StoredCredential, _ place: SecretPlace, _ owner: TenantID?, PostgresConnection
 ) async throws -> Void
 
 /// What one look at the database said.
@@ -15,8 +15,8 @@ enum SnapshotReading {
     case behind(SnapshotStore.State, SnapshotStore.Published?)
     /// Nothing that nodes see has changed.
     case unchanged(SnapshotStore.State)
-    /// Providers whose credential is not sealed under the current fleet key.
-    case unsealed([(StoredCredential, ProviderID, TenantID?)])
+    /// What is not sealed under the current fleet key.
+    case unsealed([(StoredCredential, SecretPlace, TenantID?)])
     case content(Content)
 
     struct Content {
@@ -83,9 +83,9 @@ enum SnapshotReading {
 
     private static func export(
         _ scope: SnapshotScope?, fleetKey: FleetKeyID, at now: Timestamp, _ connection: PostgresConnection
-    ) async throws -> (SnapshotContent, unsealed: [(StoredCredential, ProviderID, TenantID?)]) {
+    ) async throws -> (SnapshotContent, unsealed: [(StoredCredential, SecretPlace, TenantID?)]) {
         var content = SnapshotContent()
-        var unsealed: [(StoredCredential, ProviderID, TenantID?)] = []
+        var unsealed: [(StoredCredential, SecretPlace, TenantID?)] = []
         if scope?.owners.isEmpty != true {
             unsealed = try await exportSettings(
                 of: scope.map { SnapshotExport.Owners($0.owners) }, into: &content, fleetKey, now, connection)
@@ -110,30 +110,43 @@ enum SnapshotReading {
     private static func exportSettings(
         of owners: SnapshotExport.Owners?, into content: inout SnapshotContent, _ fleetKey: FleetKeyID,
         _ now: Timestamp, _ connection: PostgresConnection
-    ) async throws -> [(StoredCredential, ProviderID, TenantID?)] {
+    ) async throws -> [(StoredCredential, SecretPlace, TenantID?)] {
         content.tenants = try await SnapshotExport.tenants(of: owners, connection)
         content.workspaces = try await SnapshotExport.workspaces(of: owners, connection)
         content.routes = try await SnapshotExport.routes(of: owners, connection)
         content.prices = try await SnapshotExport.prices(of: owners, at: now, connection)
         content.limits = try await SnapshotExport.limits(of: owners, connection)
         content.groups = try await SnapshotExport.groups(of: owners, connection)
-        content.guardrails = try await SnapshotExport.guardrails(of: owners, connection)
-        var unsealed: [(StoredCredential, ProviderID, TenantID?)] = []
+        var unsealed: [(StoredCredential, SecretPlace, TenantID?)] = []
         for exported in try await SnapshotExport.providers(of: owners, connection) {
             let provider = exported.provider
             var credentials: [CredentialEntry] = []
             for credential in exported.credentials {
-                if let seal = credential.stored.forFleet, seal.fleetKey == fleetKey {
+                if let sealed = credential.stored.sealed(under: fleetKey) {
                     credentials.append(
-                        CredentialEntry(
-                            id: credential.id, weight: credential.weight,
-                            sealed: SealedCredential(fleetKey: seal.fleetKey, sealed: seal.sealed)))
+                        CredentialEntry(id: credential.id, weight: credential.weight, sealed: sealed))
                 } else {
-                    unsealed.append((credential.stored, provider.id, provider.tenant))
+                    unsealed.append((credential.stored, .provider(provider.id), provider.tenant))
                 }
             }
             content.providers.append(ProviderEntry(provider, credentials: credentials))
         }
+        for exported in try await SnapshotExport.guardrails(of: owners, connection) {
+            let guardrail = exported.guardrail
+            let sealed = exported.secret?.sealed(under: fleetKey)
+            if let secret = exported.secret, sealed == nil {
+                unsealed.append((secret, .guardrail(guardrail.id), guardrail.tenant))
+            }
+            content.guardrails.append(GuardrailEntry(guardrail, secret: sealed))
+        }
         return unsealed
+    }
+}
+
+extension StoredCredential {
+    /// As it travels; nil when it is not sealed under this key.
+    fileprivate func sealed(under fleetKey: FleetKeyID) -> SealedCredential? {
+        guard let forFleet, forFleet.fleetKey == fleetKey else { return nil }
+        return SealedCredential(fleetKey: forFleet.fleetKey, sealed: forFleet.sealed)
     }
 }

@@ -84,15 +84,19 @@ final class NodeService: LoopService {
                     rootKey: keys.pinnedRoot, key: keys.snapshotKey, keySets: keys.keySets,
                     fleetKey: keys.fleetKey.id)
             }
-        ) { credential, provider, owner, connection in
-            // Only after the fleet key has changed: a new credential is sealed for the fleet when it is
-            // written.
-            let secret = try await keys.vault.open(
-                credential.sealed, of: provider, owner: owner, connection)
-            let seal = SealedCredential(secret, of: provider, under: keys.fleetKey)
-            try await ProviderStore.setFleetSeal(
-                StoredCredential.FleetSeal(fleetKey: seal.fleetKey, sealed: seal.sealed), for: credential,
-                of: provider, ownedBy: owner, connection)
+        ) { stored, place, owner, connection in
+            // Only after the fleet key has changed: a new secret is sealed for the fleet when it is written.
+            let secret = try await keys.vault.open(stored.sealed, of: place, owner: owner, connection)
+            let sealed = SealedCredential(secret, of: place, under: keys.fleetKey)
+            let seal = StoredCredential.FleetSeal(fleetKey: sealed.fleetKey, sealed: sealed.sealed)
+            switch place {
+            case .provider(let provider):
+                try await ProviderStore.setFleetSeal(
+                    seal, for: stored, of: provider, ownedBy: owner, connection)
+            case .guardrail(let guardrail):
+                try await GuardrailStore.setFleetSeal(
+                    seal, for: stored, of: guardrail, in: owner, connection)
+            }
         }
         self.publisher = publisher
         Self.showKeys(shared)

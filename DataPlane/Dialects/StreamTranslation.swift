@@ -187,6 +187,11 @@ package struct StreamTranslation {
         }
     }
 
+    /// Goes on with events that a filter held back and gives now.
+    package mutating func goOn(with events: [CanonicalEvent], to output: inout [UInt8]) {
+        for event in events where ending == .open || ending == .done { pass(event, &output) }
+    }
+
     private mutating func pass(_ event: CanonicalEvent, _ output: inout [UInt8]) {
         switch event {
         case .failure(let complaint): ending = .failed(complaint)

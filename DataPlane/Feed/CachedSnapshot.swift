@@ -1,8 +1,8 @@
-import Contract
+package import Contract
 import Cryptography
 import Domain
 import LocalStore
-import Policy
+package import Policy
 
 /// What a node runs from its own disk, with no control plane in sight. Verified as if it had just come.
 /// Blocks.
@@ -134,17 +134,16 @@ struct CachedSnapshot: Sendable {
     }
 }
 
-/// A credential that the node's fleet key does not open: the whole snapshot is refused.
-struct CredentialNotOpened: Error, CustomStringConvertible {
-    let provider: ProviderID
-    let description: String
+/// A secret that the node's fleet key does not open: the whole snapshot is refused.
+package struct SecretNotOpened: Error, CustomStringConvertible {
+    package let description: String
 }
 
 extension ServingSnapshot {
-    /// Opens every provider's credentials; about a microsecond each.
-    convenience init(
+    /// Opens every provider's credentials and every guardrail's secret; about a microsecond each.
+    package convenience init(
         _ compiled: CompiledSnapshot, openingWith fleetKey: FleetKey
-    ) throws(CredentialNotOpened) {
+    ) throws(SecretNotOpened) {
         var credentials: [ProviderID: [OpenedCredential]] = [:]
         for provider in compiled.providers {
             do throws(CryptographyError) {
@@ -154,11 +153,31 @@ extension ServingSnapshot {
                         OpenedCredential(id: entry.id, weight: entry.weight, secret: secret))
                 }
             } catch {
-                throw CredentialNotOpened(
-                    provider: provider.id,
+                throw SecretNotOpened(
                     description: "the credential of \(provider.id) does not open with \(fleetKey.id)")
             }
         }
-        self.init(compiled, credentials: credentials)
+        self.init(
+            compiled, credentials: credentials,
+            webhookSecrets: try Self.webhookSecrets(of: compiled, openingWith: fleetKey))
+    }
+
+    private static func webhookSecrets(
+        of compiled: CompiledSnapshot, openingWith fleetKey: FleetKey
+    ) throws(SecretNotOpened) -> [GuardrailID: [WebhookSecret]] {
+        var secrets: [GuardrailID: [WebhookSecret]] = [:]
+        for guardrail in compiled.tenants.flatMap(\.guardrails) {
+            guard let sealed = guardrail.entry.secret else { continue }
+            let opened: Secret
+            do throws(CryptographyError) {
+                opened = try sealed.open(of: .guardrail(guardrail.id), with: fleetKey)
+            } catch {
+                throw SecretNotOpened(
+                    description: "the secret of \(guardrail.id) does not open with \(fleetKey.id)")
+            }
+            let texts = opened.withBytes { String(decoding: $0, as: UTF8.self) }.split(separator: " ")
+            secrets[guardrail.id] = texts.compactMap { WebhookSecret(String($0)) }
+        }
+        return secrets
     }
 }

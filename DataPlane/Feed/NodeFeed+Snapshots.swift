@@ -147,7 +147,7 @@ extension NodeFeed {
                 }
                 do throws(InvalidSnapshot) {
                     let compiled = try CompiledSnapshot(assembly, previous: previous)
-                    do throws(CredentialNotOpened) {
+                    do throws(SecretNotOpened) {
                         return .success(try ServingSnapshot(compiled, openingWith: fleetKey))
                     } catch { return .failure(CompileFailure(stage: .warm, text: error.description)) }
                 } catch { return .failure(CompileFailure(stage: .checked, text: "\(error)")) }

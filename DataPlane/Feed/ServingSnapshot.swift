@@ -22,13 +22,20 @@ package struct OpenedCredential: Sendable {
 package final class ServingSnapshot: Sendable {
     package let compiled: CompiledSnapshot
     private let credentials: [ProviderID: [OpenedCredential]]
+    private let webhookSecrets: [GuardrailID: [WebhookSecret]]
 
     package var version: SnapshotVersion { compiled.version }
 
-    /// - Parameter credentials: opened, of the providers that want one.
-    package init(_ compiled: CompiledSnapshot, credentials: [ProviderID: [OpenedCredential]]) {
+    /// - Parameters:
+    ///   - credentials: opened, of the providers that want one.
+    ///   - webhookSecrets: opened, of the guardrails that ask somebody: the one in force first.
+    package init(
+        _ compiled: CompiledSnapshot, credentials: [ProviderID: [OpenedCredential]],
+        webhookSecrets: [GuardrailID: [WebhookSecret]] = [:]
+    ) {
         self.compiled = compiled
         self.credentials = credentials
+        self.webhookSecrets = webhookSecrets
     }
 
     /// With one credential for each provider that has any.
@@ -46,8 +53,14 @@ package final class ServingSnapshot: Sendable {
     /// What a provider's calls may carry, each by its share; empty when it wants none.
     package func credentials(of provider: ProviderID) -> [OpenedCredential] { credentials[provider] ?? [] }
 
+    /// What signs the questions of a guardrail: the secret in force and maybe the one before.
+    package func webhookSecrets(of guardrail: GuardrailID) -> [WebhookSecret] {
+        webhookSecrets[guardrail] ?? []
+    }
+
     /// This world with what a newer manifest takes away, before its shards are here.
     package func taking(away manifest: VerifiedManifest) -> ServingSnapshot {
-        ServingSnapshot(compiled.taking(away: manifest), credentials: credentials)
+        ServingSnapshot(
+            compiled.taking(away: manifest), credentials: credentials, webhookSecrets: webhookSecrets)
     }
 }

@@ -11,9 +11,14 @@ package struct GuardrailBlock: Error, Sendable {
     /// Told to the caller; what was found never is.
     package let name: String
     package let side: Side
+    /// Nobody found anything: the one who decides could not be asked.
+    package var isUnanswered = false
 
     package var message: String {
-        "The guardrail '\(name)' does not let this \(side == .request ? "request" : "answer") through."
+        let content = side == .request ? "request" : "answer"
+        return isUnanswered
+            ? "The guardrail '\(name)' could not be asked about this \(content)."
+            : "The guardrail '\(name)' does not let this \(content) through."
     }
 }
 
@@ -21,31 +26,49 @@ package struct GuardrailBlock: Error, Sendable {
 package final class CallGuards {
     private let inputs: [CompiledGuardrail]
     let outputs: [CompiledGuardrail]
+    /// Those that ask somebody: after the others, one after the other.
+    let inputWebhooks: [CompiledGuardrail]
+    let outputWebhooks: [CompiledGuardrail]
+    let asker: (any WebhookAsker)?
+    /// Questions asked so far.
+    var questions = 0
     private var tallies: [(mark: GuardrailMark, guardrail: CompiledGuardrail)] = []
     /// Set once one of them kept the answer back.
     package private(set) var block: GuardrailBlock?
 
     /// nil when none looks at the call.
-    package init?(_ guardrails: [CompiledGuardrail]) {
+    ///
+    /// - Parameter asker: made when one of them asks somebody.
+    package init?(_ guardrails: [CompiledGuardrail], asker: () -> (any WebhookAsker)? = { nil }) {
         if guardrails.isEmpty { return nil }
-        inputs = guardrails.filter { $0.entry.sides.contains(.input) }
+        let webhooks = guardrails.filter { $0.entry.rule.kind == .webhook }
+        inputs = guardrails.filter { $0.entry.sides.contains(.input) && $0.entry.rule.kind != .webhook }
         outputs = guardrails.filter { $0.entry.sides.contains(.output) && $0.detector != nil }
+        inputWebhooks = webhooks.filter { $0.entry.sides.contains(.input) }
+        outputWebhooks = webhooks.filter { $0.entry.sides.contains(.output) }
+        self.asker = webhooks.isEmpty ? nil : asker()
     }
 
-    package var looksAtOutput: Bool { !outputs.isEmpty }
+    package var looksAtOutput: Bool { !outputs.isEmpty || !outputWebhooks.isEmpty }
+    package var findsInOutput: Bool { !outputs.isEmpty }
+    package var asksAboutOutput: Bool { !outputWebhooks.isEmpty }
     /// Whether the answer may have to be changed or kept back.
-    package var mayChangeOutput: Bool { outputs.contains { $0.entry.mode == .enforce } }
+    package var mayChangeOutput: Bool { (outputs + outputWebhooks).contains { $0.entry.mode == .enforce } }
     /// For the call's usage event.
     package var marks: [GuardrailMark] { tallies.map(\.mark) }
-    /// What was done by which kind, for metrics.
-    package var effects: [(kind: String, effect: GuardrailMark.Effect)] {
-        tallies.map { ($0.guardrail.entry.rule.kind.rawValue, $0.mark.effect) }
+    /// Nothing more is counted for the call: what comes later is told to the asker.
+    package private(set) var isClosed = false
+
+    /// What was done by which kind, for metrics. Once, at the call's end.
+    package func close() -> [(kind: String, effect: GuardrailMark.Effect)] {
+        isClosed = true
+        return tallies.map { ($0.guardrail.entry.rule.kind.rawValue, $0.mark.effect) }
     }
 
     /// Of what they are: the same guardrails make the same answer of the same one.
     package var fingerprint: Int {
         var hasher = Hasher()
-        for guardrail in inputs + outputs { hasher.combine(guardrail.entry) }
+        for guardrail in inputs + outputs + inputWebhooks + outputWebhooks { hasher.combine(guardrail.entry) }
         return hasher.finalize()
     }
 
@@ -63,16 +86,12 @@ package final class CallGuards {
     /// Forms with files are not looked at, but for their size.
     package func judge(_ call: ClientCall) throws(GuardrailBlock) -> [UInt8]? {
         if inputs.isEmpty { return nil }
-        guard call.multipart == nil, case .object(var body)? = try? call.value() else { return nil }
+        guard call.multipart == nil, case .object(let body)? = try? call.value() else { return nil }
         try judgeSize(of: body)
-        var hasChanged = false
-        for member in body.members where GuardedText.promptMembers.contains(member.name) {
-            if let value = try guarded(member.value, by: inputs, .request) {
-                body[member.name] = value
-                hasChanged = true
-            }
+        let changed = try GuardedText.changed(body) { text throws(GuardrailBlock) in
+            try guarded(text, by: inputs, .request)
         }
-        return hasChanged ? JSONValue.object(body).bytes : nil
+        return changed.map { JSONValue.object($0).bytes }
     }
 
     private func judgeSize(of body: JSONObject) throws(GuardrailBlock) {
@@ -103,48 +122,23 @@ package final class CallGuards {
         let limits = JSONLimits(maximumBytes: max(1, whole.count), maximumValues: 16_000_000)
         guard let value = try? JSONValue.parse(whole, limits: limits) else { return nil }
         do throws(GuardrailBlock) {
-            return try guarded(value, by: outputs, .answer)?.bytes
-        } catch {
-            block = error
-            throw error
-        }
+            return try GuardedText.changed(value) { text throws(GuardrailBlock) in
+                try guarded(text, by: outputs, .answer)
+            }?.bytes
+        } catch { throw stop(error) }
     }
 
-    func stop(_ guardrail: CompiledGuardrail) -> GuardrailBlock {
-        let block = GuardrailBlock(name: guardrail.entry.name, side: .answer)
+    /// Keeps the answer back.
+    func stop(_ block: GuardrailBlock) -> GuardrailBlock {
         self.block = block
         return block
     }
 
-    // MARK: Texts
-
-    /// A value with its texts guarded; nil when nothing changes.
-    private func guarded(
-        _ value: JSONValue, by guardrails: [CompiledGuardrail], _ side: GuardrailBlock.Side
-    ) throws(GuardrailBlock) -> JSONValue? {
-        switch value {
-        case .string(let text): return try guarded(text, by: guardrails, side).map { .string($0) }
-        case .array(var elements):
-            var hasChanged = false
-            for index in elements.indices {
-                if let element = try guarded(elements[index], by: guardrails, side) {
-                    elements[index] = element
-                    hasChanged = true
-                }
-            }
-            return hasChanged ? .some(.array(elements)) : .none
-        case .object(var object):
-            var hasChanged = false
-            for member in object.members where !GuardedText.silentMembers.contains(member.name) {
-                if let value = try guarded(member.value, by: guardrails, side) {
-                    object[member.name] = value
-                    hasChanged = true
-                }
-            }
-            return hasChanged ? .some(.object(object)) : .none
-        default: return .none
-        }
+    func stop(_ guardrail: CompiledGuardrail) -> GuardrailBlock {
+        stop(GuardrailBlock(name: guardrail.entry.name, side: .answer))
     }
+
+    // MARK: Texts
 
     private func guarded(
         _ text: String, by guardrails: [CompiledGuardrail], _ side: GuardrailBlock.Side

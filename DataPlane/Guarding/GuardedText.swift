@@ -41,4 +41,47 @@ enum GuardedText {
         }
         return (Int64(messages), Int64(characters), Int64(bytes))
     }
+
+    /// The body of a request with its texts changed; nil when none was. `change` says nil for one that stays.
+    static func changed<Failure: Error>(
+        _ body: JSONObject, by change: (String) throws(Failure) -> String?
+    ) throws(Failure) -> JSONObject? {
+        var body = body
+        var hasChanged = false
+        for member in body.members where promptMembers.contains(member.name) {
+            if let value = try changed(member.value, by: change) {
+                body[member.name] = value
+                hasChanged = true
+            }
+        }
+        return hasChanged ? body : nil
+    }
+
+    /// The same for any value, such as an answer.
+    static func changed<Failure: Error>(
+        _ value: JSONValue, by change: (String) throws(Failure) -> String?
+    ) throws(Failure) -> JSONValue? {
+        switch value {
+        case .string(let text): return try change(text).map { .string($0) }
+        case .array(var elements):
+            var hasChanged = false
+            for index in elements.indices {
+                if let element = try changed(elements[index], by: change) {
+                    elements[index] = element
+                    hasChanged = true
+                }
+            }
+            return hasChanged ? .some(.array(elements)) : .none
+        case .object(var object):
+            var hasChanged = false
+            for member in object.members where !silentMembers.contains(member.name) {
+                if let value = try changed(member.value, by: change) {
+                    object[member.name] = value
+                    hasChanged = true
+                }
+            }
+            return hasChanged ? .some(.object(object)) : .none
+        default: return .none
+        }
+    }
 }

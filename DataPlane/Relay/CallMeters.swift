@@ -103,7 +103,11 @@ package final class CallMeters {
     /// What guardrails did in a call; most calls have none.
     func note(_ guards: CallGuards?) {
         guard let guards else { return }
-        for (kind, effect) in guards.effects { guarded.cell(kind, effect.name).add() }
+        for (kind, effect) in guards.close() { noteGuardrail(kind, effect) }
+    }
+
+    func noteGuardrail(_ kind: String, _ effect: GuardrailMark.Effect) {
+        guarded.cell(kind, effect.name).add()
     }
 
     func noteRefusal(_ code: ErrorCode, status: Int) {

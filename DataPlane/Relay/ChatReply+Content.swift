@@ -66,6 +66,9 @@ final class AnswerCollector: EventFilter {
         return ContentLog.Said(bytes: bytes, byteCount: bytes.count + seen - kept)
     }
 
+    /// Notes what was held back and goes to the client now.
+    func note(_ events: [CanonicalEvent]) { for event in events { note(event) } }
+
     private func note(_ event: CanonicalEvent) {
         switch event {
         case .start(let id): answer.id = id
@@ -117,12 +120,14 @@ extension Gateway {
 
 extension ChatReply {
     /// What looks at the pieces of a stream; nil: nothing does.
-    func streamFilter(_ call: ClientCall, _ form: CallForm) -> (any EventFilter)? {
-        let guarding = guards.flatMap { $0.looksAtOutput ? OutputGuard($0) : nil }
-        guard let recording else { return guarding }
+    func streamFilter(
+        _ call: ClientCall, _ form: CallForm
+    ) -> (all: (any EventFilter)?, asked: AskedStream?) {
+        let (guarding, asked) = filters()
+        guard let recording else { return (guarding, asked) }
         let collector = AnswerCollector(behind: guarding, form, context(of: call))
         recording.collector = collector
-        return collector
+        return (collector, asked)
     }
 
     /// Leaves what was said to be handed over, if it is kept. The call waits for nothing.

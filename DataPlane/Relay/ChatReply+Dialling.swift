@@ -40,17 +40,17 @@ extension ChatReply {
         while let first = turn.next(in: serving, gateway) {
             upstream = first
             let result =
-                if let delay = turn.hedgeNanoseconds {
+                if let delay = turn.hedgeNanoseconds(at: first) {
                     await raced(call, first, &turn, in: serving, after: delay)
                 } else { await attempt(call, first) }
             let upstream = upstream ?? first
             switch result {
             case .ended(let outcome):
                 guard case .failure(let failure) = rest, !hasBegun, outcome.ending != .clientGone,
-                    !isCutShort, failure.code != .guardrailBlocked
+                    !isCutShort, !failure.isOfGuardrail
                 else {
                     note(outcome, at: upstream)
-                    return guarded(outcome)
+                    return guards == nil ? outcome : await guarded(outcome)
                 }
                 last = (failure, upstream.target)
             case .failed(let failure): last = (failure, upstream.target)
@@ -121,7 +121,9 @@ extension ChatReply {
     private func note(_ outcome: CallOutcome, at upstream: Upstream) {
         let now = gateway.loop.now
         switch outcome.ending {
-        case .completed: upstream.noteSuccess(firstByteNanoseconds: waited, credential: credential, at: now)
+        case .completed:
+            upstream.noteSuccess(
+                firstByteNanoseconds: waited, ownNanoseconds: answeredAfter, credential: credential, at: now)
         case .clientGone, .nodeKilled: upstream.state.breaker.abandon(at: now)
         case .providerError, .upstreamCut, .timedOut:
             if case .failure(let failure) = rest, !failure.blamesTarget {

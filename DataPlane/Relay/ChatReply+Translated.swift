@@ -296,8 +296,9 @@ extension ChatReply {
         _ connection: ClientConnection, from upstream: Upstream, _ call: ClientCall, _ form: CallForm,
         _ outgoing: OutgoingCall
     ) async -> CallOutcome {
+        let (filter, asked) = streamFilter(call, form)
         var stream = StreamTranslation(
-            from: outgoing.format, to: form, context(of: call), filter: streamFilter(call, form),
+            from: outgoing.format, to: form, context(of: call), filter: filter,
             isRewritten: guards?.mayChangeOutput ?? false)
         translation = stream
         var problem: CallFailure?
@@ -306,6 +307,10 @@ extension ChatReply {
             while stream.ending == .open {
                 let part = try await connection.nextBody()
                 if let part { stream.take(part, to: &output) } else { stream.takeEnd(to: &output) }
+                if let asked, let failure = await settle(asked, &stream, &output) {
+                    problem = failure
+                    break
+                }
                 // Before the first token another target can still be asked.
                 if stream.hasToken || stream.ending == .done { connection.awaitedUntil = 0 }
                 if connection.awaitedUntil == 0, !output.isEmpty {

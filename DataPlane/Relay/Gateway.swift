@@ -45,6 +45,7 @@ package final class Gateway {
     let routing: Routing
     let upstreams: UpstreamTable
     let answers: AnswerCache
+    let webhooks: GuardrailWebhooks
     var spareReplies: [ChatReply] = []
     /// Copies of calls under way.
     var mirrors: [ObjectIdentifier: ChatReply] = [:]
@@ -71,6 +72,7 @@ package final class Gateway {
         admission = Admission(seed: random.next())
         routing = Routing(seed: random.next())
         upstreams = UpstreamTable(calling)
+        webhooks = GuardrailWebhooks(calling, log: log)
     }
 
     /// Calls that hold a permit now.

@@ -29,8 +29,9 @@ extension Gateway {
             var call = try parse(body, of: exchange, for: work, model, isStream)  // what it must know of it
             let permit = try admit(call, exchange, in: serving)  // who, may they: the right to dial
             let admitted = permit.admitted
-            let guards = CallGuards(admitted.guardrails)  // what its account lets through: most have none
-            let redacted = try guards.flatMap { guards throws(CallFailure) in try redact(call, by: guards) }
+            let guards = guards(of: admitted, exchange, in: serving)  // of its account: most have none
+            var redacted: KeptBytes?  // what they let through
+            if let guards { redacted = try await redact(call, by: guards) }
             if let redacted { call = try parse(redacted.view, of: exchange, for: work, model, isStream) }
             var (plan, facts) = plan(call, admitted, at: permit.admittedAt, exchange, in: serving)
             guard !plan.isEmpty else { throw CallFailure(.noTarget) }
@@ -76,15 +77,25 @@ extension Gateway {
         } catch { await refuse(exchange, error, in: work.dialect) }
     }
 
+    private func guards(
+        of admitted: Admitted, _ exchange: Exchange, in serving: ServingSnapshot
+    ) -> CallGuards? {
+        CallGuards(admitted.guardrails) { CallWebhooks(self, admitted, exchange, in: serving) }
+    }
+
     /// The request with marks in the places of what guardrails redact; nil when it stays as it is.
-    @inline(never)
-    private func redact(_ call: ClientCall, by guards: CallGuards) throws(CallFailure) -> KeptBytes? {
+    private func redact(
+        _ call: ClientCall, by guards: CallGuards
+    ) async throws(CallFailure) -> KeptBytes? {
+        let redacted: [UInt8]?
         do throws(GuardrailBlock) {
-            return try guards.judge(call).map { KeptBytes($0) }
+            redacted = try await guards.ask(about: call, try guards.judge(call))
         } catch {
             meters.note(guards)
             throw CallFailure(error)
         }
+        if isDraining { throw CallFailure(.draining) }  // somebody was asked meanwhile
+        return redacted.map { KeptBytes($0) }
     }
 
     /// Strangers must not make us take in large bodies; small ones are checked once, with the route.

@@ -212,6 +212,9 @@ extension ErrorCode {
     package static let guardrailBlocked = ErrorCode(
         "guardrail_blocked", 400, .caller, .gateway,
         "A guardrail of the account of this API key does not let this content through.")
+    package static let guardrailUnavailable = ErrorCode(
+        "guardrail_unavailable", 503, retryable: true, .administrator, .gateway,
+        "A guardrail of the account of this API key could not be asked, and lets nothing through meanwhile.")
     package static let providerCredentialsRejected = ErrorCode(
         "provider_credentials_rejected", 502, .administrator, .gateway,
         "The provider refused the credentials configured for it.")
@@ -249,7 +252,8 @@ extension ErrorCode {
         invalidAPIKey, keyRevoked, keyExpired, keyNotYetValid, keyRotated, tenantSuspended, snapshotStale,
         addressNotAllowed, regionNotAllowed, endpointNotAllowed, routeNotAllowed, modelNotAllowed,
         routeNotFound, modelRequired, budgetExceeded, budgetContended, guardrailBlocked,
-        providerCredentialsRejected, providerError, providerRateLimited, upstreamUnreachable,
+        guardrailUnavailable, providerCredentialsRejected, providerError, providerRateLimited,
+        upstreamUnreachable,
         upstreamForbidden, upstreamInvalid, upstreamCut, upstreamTimeout, noTarget, draining, outboxFull,
         snapshotMissing,
     ]

@@ -30,6 +30,8 @@ package struct Guardrail: Hashable, Sendable {
     }
 
     package static let maximumOfTenant = 100
+    /// A call asks them one after the other.
+    package static let maximumWebhooksOfTenant = 5
 
     /// What is wrong with the parts of a guardrail, each at its place. Whether patterns can be understood is
     /// not looked at.
@@ -101,6 +103,8 @@ package enum GuardrailKind: String, Sendable, CaseIterable {
     /// Credentials of services, private keys, tokens.
     case secrets
     case size
+    /// Somebody else decides: the texts are posted to an address.
+    case webhook
 }
 
 /// Data of persons that can be told by their form.
@@ -120,16 +124,19 @@ package struct GuardrailRule: Hashable, Sendable {
     package var texts: [String]
     package var personalData: [PersonalDatum]
     package var size: GuardrailSize
+    package var webhook: GuardrailWebhook?
 
     package init(
         kind: GuardrailKind, action: GuardrailAction = .block, texts: [String] = [],
-        personalData: [PersonalDatum] = [], size: GuardrailSize = GuardrailSize()
+        personalData: [PersonalDatum] = [], size: GuardrailSize = GuardrailSize(),
+        webhook: GuardrailWebhook? = nil
     ) {
         self.kind = kind
         self.action = action
         self.texts = texts
         self.personalData = personalData
         self.size = size
+        self.webhook = webhook
     }
 
     package static let maximumTexts = 100
@@ -162,7 +169,24 @@ package struct GuardrailRule: Hashable, Sendable {
         if Set(personalData).count != personalData.count {
             found.append(ValidationError("/personal_data", .duplicate, "must name each kind once"))
         }
-        return found + sizeProblems
+        return found + sizeProblems + webhookProblems
+    }
+
+    private var webhookProblems: [ValidationError] {
+        guard (kind == .webhook) == (webhook != nil) else {
+            return [
+                kind == .webhook
+                    ? ValidationError("/webhook", .required, "must say where to ask")
+                    : ValidationError("/webhook", .notAllowed, "belongs to guardrails of that kind")
+            ]
+        }
+        let range = GuardrailWebhook.timeouts
+        return webhook.map { range.contains($0.timeout) } ?? true
+            ? []
+            : [
+                ValidationError(
+                    "/webhook/timeout_ms", .outOfRange, "must be \(range.lowerBound) to \(range.upperBound)")
+            ]
     }
 
     private var sizeProblems: [ValidationError] {
@@ -197,6 +221,39 @@ package struct GuardrailSize: Hashable, Sendable {
         self.characters = characters
         self.tokens = tokens
     }
+}
+
+/// Where a guardrail of the kind `webhook` asks, and what becomes of a text that it hears nothing about.
+package struct GuardrailWebhook: Hashable, Sendable {
+    package var url: BaseURL
+    /// The longest a call waits for one answer. Unit: milliseconds.
+    package var timeout: Int32
+    package var onFailure: GuardrailFailure
+    /// Until then messages are signed by the secret of before as well; nil: by one secret alone.
+    package var overlapUntil: Timestamp?
+
+    package static let timeouts: ClosedRange<Int32> = 50...10_000
+    package static let usualTimeout: Int32 = 2000
+    /// How long the secret of before signs beside a new one. Unit: seconds.
+    package static let overlapSeconds: Int64 = 86_400
+
+    package init(
+        url: BaseURL, timeout: Int32 = usualTimeout, onFailure: GuardrailFailure = .block,
+        overlapUntil: Timestamp? = nil
+    ) {
+        self.url = url
+        self.timeout = timeout
+        self.onFailure = onFailure
+        self.overlapUntil = overlapUntil
+    }
+}
+
+/// What becomes of a text when nobody, or nothing sensible, answers in time.
+package enum GuardrailFailure: String, Sendable, CaseIterable {
+    /// It is kept back (fail closed).
+    case block
+    /// It is let through (fail open).
+    case allow
 }
 
 /// Which guardrails of a tenant; what is nil does not matter.

@@ -54,12 +54,13 @@ package final class HTTPClient {
 
     /// Sends a request and receives the whole answer, whatever its status.
     ///
-    /// A dead pooled connection is replaced once for idempotent methods. `timeoutNanoseconds` covers
-    /// everything; more content than `maximumBody` bytes is `.tooLarge`. `tls` is needed for `https`.
+    /// A dead pooled connection is replaced once for idempotent methods and requests that may be repeated.
+    /// `timeoutNanoseconds` covers everything; more content than `maximumBody` bytes is `.tooLarge`. `tls` is
+    /// needed for `https`.
     package func request(
         _ method: HTTPMethod, _ url: String, fields: HeaderFields = [:], body: [UInt8] = [],
         tls: TLSContext? = nil, serverName: String? = nil, proxy: ProxyAddress? = nil,
-        timeoutNanoseconds: Int64 = 30_000_000_000, maximumBody: Int = 16 << 20
+        isRepeatable: Bool = false, timeoutNanoseconds: Int64 = 30_000_000_000, maximumBody: Int = 16 << 20
     ) async throws(CallError) -> Response {
         guard let address = WebAddress(url) else { throw .invalidRequest("not an http or https address") }
         guard let origin = Origin(address, tls: tls, serverName: serverName, proxy: proxy) else {
@@ -73,7 +74,7 @@ package final class HTTPClient {
         do {
             return try await exchange(message, pool, fresh: false, deadlines, maximumBody)
         } catch {
-            guard error.isStaleConnection, method.isIdempotent else { throw error }
+            guard error.isStaleConnection, isRepeatable || method.isIdempotent else { throw error }
             deadlines.totalNanoseconds = max(1, timeoutNanoseconds - (loop.now - start))
             return try await exchange(message, pool, fresh: true, deadlines, maximumBody)
         }

@@ -5,7 +5,7 @@ package import Patterns
 /// A guardrail, ready to look at texts.
 package final class CompiledGuardrail: Sendable {
     package let entry: GuardrailEntry
-    /// nil for those of sizes.
+    /// nil for those of sizes and webhooks.
     package let detector: Detector?
 
     package var id: GuardrailID { entry.id }
@@ -19,20 +19,22 @@ package final class CompiledGuardrail: Sendable {
             case .words: detector = try Detector(words: entry.rule.texts)
             case .personalData: detector = Detector(personalData: entry.rule.personalData)
             case .secrets: detector = .secrets
-            case .size: detector = nil
+            case .size, .webhook: detector = nil
             }
         } catch { return nil }
     }
 
     /// Those of a tenant, in the order of ids: the older ones first.
     static func compiled(
-        _ entries: [GuardrailEntry], _ problems: inout ProblemList
+        _ entries: [GuardrailEntry], fleetKey: FleetKeyID?, _ problems: inout ProblemList
     ) -> [CompiledGuardrail] {
         var ids: Set<GuardrailID> = []
         return entries.sorted { $0.id < $1.id }.compactMap { entry in
             problems.check(ids.insert(entry.id).inserted, .duplicate, "\(entry.id)")
             let rules = Guardrail.problems(name: entry.name, rule: entry.rule, sides: entry.sides)
             problems.check(rules.isEmpty, .invalid, "\(entry.id)")
+            let isSealed = entry.secret.map { $0.fleetKey == fleetKey } ?? true
+            problems.check(isSealed, .fleetKey, "\(entry.id)")
             let compiled = CompiledGuardrail(entry)
             problems.check(compiled != nil, .invalid, "\(entry.id) has a pattern that is none")
             return compiled

@@ -190,6 +190,12 @@ extension CompiledSnapshot {
     /// Every tenant, in no order.
     package var tenants: [CompiledTenant] { buckets.flatMap { $0.map { Array($0.tenants.values) } ?? [] } }
 
+    /// Whose entries hold something sealed under the fleet key.
+    package var secretOwners: Set<TenantID?> {
+        let guarded = tenants.filter { $0.guardrails.contains { $0.entry.secret != nil } }
+        return Set(providers.map(\.entry.tenant)).union(guarded.map(\.id))
+    }
+
     /// Bytes that the keys keep resident.
     package var keyBytes: Int { buckets.reduce(0) { $0 + ($1?.keys.residentBytes ?? 0) } }
 

@@ -78,7 +78,8 @@ final class SnapshotBucket: Sendable {
                 tenant, routes: linker.linked(entries, &problems),
                 workspaces: Set((workspaces[tenant.id] ?? []).map(\.id)),
                 limits: TenantLimits(limits[tenant.id] ?? [], groups[tenant.id] ?? []),
-                guardrails: CompiledGuardrail.compiled(guardrails[tenant.id] ?? [], &problems),
+                guardrails: CompiledGuardrail.compiled(
+                    guardrails[tenant.id] ?? [], fleetKey: fleetKey, &problems),
                 providers: Array(own.values))
         }
         let owners =

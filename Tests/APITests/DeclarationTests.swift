@@ -55,6 +55,14 @@ struct DeclarationTests {
             ],
         ]
         for limit in limits { _ = try await world.make("\(base)/limits", limit) }
+        let guardrails: [JSONValue] = [
+            ["name": "no mail", "kind": "personal_data", "personal_data": ["email"], "action": "redact"],
+            [
+                "name": "small", "kind": "size", "size": ["messages": 5],
+                "subject": ["route": .string(world.acme.route)],
+            ],
+        ]
+        for guardrail in guardrails { _ = try await world.make("\(base)/guardrails", guardrail) }
         let key = try await server.send(
             .patch, "\(base)/keys/\(world.acme.key)", token: world.admin,
             body: ["routes": [.string(world.acme.route)], "tags": ["team"], "metadata": ["a": "@1"]])
@@ -114,6 +122,7 @@ struct DeclarationTests {
             func sorted(_ things: JSONValue?) -> [String] { (things?.array ?? []).map(\.text).sorted() }
             for noun in [
                 "workspaces", "groups", "roles", "providers", "models", "prices", "routes", "limits",
+                "guardrails",
             ] {
                 // Of what is made in one moment, the order is not known.
                 #expect(sorted(copy[noun]) == sorted(portable[noun]), "\(noun)")
@@ -212,6 +221,49 @@ struct DeclarationTests {
                 ])
             #expect(fixed.status == 409)
             #expect(Set(fixed.pointers) == ["/limits/0/metric", "/limits/0/period"])
+        }
+    }
+
+    @Test("guardrails are changed by name; one that asks a webhook needs its secret to be made, and no more")
+    func guardrails() async throws {
+        try await withAdminServer { server in
+            let world = try await Self.furnished(server)
+            let tenant = world.acme.tenant
+            var webhook = JSONObject()
+            webhook["name"] = "judge"
+            webhook["kind"] = "webhook"
+            webhook["webhook"] = ["url": "https://judge.example/v1"]
+            webhook["subject"] = ["key": "@key/default/app"]
+            var secret = webhook
+            secret["webhook_secret"] = .string("whsec_" + String(repeating: "QUJD", count: 10))
+            func document(_ webhook: JSONObject) -> JSONValue {
+                [
+                    "guardrails": [
+                        [
+                            "name": "no mail", "kind": "personal_data", "personal_data": ["email", "card"],
+                            "action": "redact",
+                        ], .object(webhook),
+                    ]
+                ]
+            }
+            let bare = try await Self.apply(server, tenant, world.admin, document(webhook))
+            #expect(bare.status == 400 && bare.pointers == ["/guardrails/1/webhook_secret"], "\(bare.text)")
+            let made = try await Self.apply(server, tenant, world.admin, document(secret))
+            #expect(Self.actions(made) == ["update", "create"], "\(made.text)")
+            for again in [webhook, secret] {
+                let same = try await Self.apply(server, tenant, world.admin, document(again))
+                #expect(Set(Self.actions(same)) == ["unchanged"], "\(same.text)")
+            }
+            let exported = try await Self.export(server, tenant, world.admin)
+            #expect(!exported.text.contains("whsec_"))
+            let names = exported["guardrails"]?.array?.compactMap { $0["name"]?.string }
+            // Of what is made in one moment, the order is not known.
+            #expect(names.map(Set.init) == ["no mail", "small", "judge"])
+            let keyless = try await Self.export(server, tenant, world.admin, keys: false)
+            #expect(keyless["guardrails"]?.array?.count == 2, "without the one of a key")
+            webhook["webhook"] = ["url": "https://judge.example/v2", "on_failure": "allow"]
+            let moved = try await Self.apply(server, tenant, world.admin, document(webhook))
+            #expect(Self.actions(moved) == ["unchanged", "update"], "\(moved.text)")
         }
     }
 

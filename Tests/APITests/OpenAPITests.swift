@@ -148,7 +148,7 @@ struct OpenAPITests {
             marked == [
                 "password", "current_password", "new_password", "credential", "refresh_token", "token",
                 "code",
-                "challenge", "client_secret", "flow", "state",
+                "challenge", "client_secret", "flow", "state", "webhook_secret",
             ])
     }
 

@@ -47,22 +47,24 @@ struct SecretTests {
             try await server.database.pool.withConnection { connection in
                 let stored = try #require(try await server.storedCredential(provider, tenant, connection))
                 let vault = server.keys.vault
-                let opened = try await vault.open(stored.sealed, of: provider, owner: tenant, connection)
+                let opened = try await vault.open(
+                    stored.sealed, of: .provider(provider), owner: tenant, connection)
                 #expect(opened == Secret(utf8: "sk-test-0123456789abcd"))
                 // Whoever stole the database and has another master key, or none.
                 let thief = CredentialVault(masterKey: .random())
                 await #expect(throws: (any Error).self) {
-                    _ = try await thief.open(stored.sealed, of: provider, owner: tenant, connection)
+                    _ = try await thief.open(
+                        stored.sealed, of: .provider(provider), owner: tenant, connection)
                 }
                 let fleet = SealedCredentialBytes(stored)
                 #expect(fleet.opens(as: "sk-test-0123456789abcd", of: provider, with: server.keys.fleetKey))
                 let other = try #require(ProviderID(world.other.provider))
                 await #expect(throws: CryptographyError.self) {
-                    _ = try await vault.open(stored.sealed, of: other, owner: tenant, connection)
+                    _ = try await vault.open(stored.sealed, of: .provider(other), owner: tenant, connection)
                 }
                 let owner = try #require(TenantID(world.other.tenant))
                 await #expect(throws: CryptographyError.self) {
-                    _ = try await vault.open(stored.sealed, of: provider, owner: owner, connection)
+                    _ = try await vault.open(stored.sealed, of: .provider(provider), owner: owner, connection)
                 }
             }
         }

@@ -87,7 +87,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
             contextWindow: 128_000, capabilities: CapabilitySet(ModelCapability.allCases))
         let rules = RouteRules(
             strategy: .leastLatency, affinity: .promptPrefix,
-            retries: RetryRules(attempts: 5, attemptsPerTarget: 1, backoff: 0, hedgeAfter: 900),
+            retries: RetryRules(
+                attempts: 5, attemptsPerTarget: 1, backoff: 0, hedgeAfter: 900, hedgePercentile: 95),
             timeouts: RouteTimeouts(connect: 1, firstByte: 2, firstToken: 3, betweenChunks: 4, total: 5),
             cache: RouteCache(seconds: 60, maximumBytes: 2048))
         return RouteEntry(
@@ -182,10 +183,20 @@ struct Sample: Sendable, CustomTestStringConvertible {
         ),
         (.key(KeyID(high: 3, low: 4)), GuardrailRule(kind: .secrets)),
         (.tenant, GuardrailRule(kind: .size, size: GuardrailSize(messages: 1, characters: 2, tokens: 3))),
+        (
+            .tenant,
+            GuardrailRule(
+                kind: .webhook,
+                webhook: GuardrailWebhook(
+                    url: BaseURL("https://judge.example/v1")!, timeout: 700, onFailure: .allow,
+                    overlapUntil: time))
+        ),
     ].map { subject, rule in
         GuardrailEntry(
             id: GuardrailID(high: 1, low: 9), tenant: TenantID(high: 1, low: 2), name: "no secrets",
-            subject: subject, rule: rule, sides: .input, mode: .observe)
+            subject: subject, rule: rule, sides: .input, mode: .observe,
+            secret: rule.kind == .webhook
+                ? SealedCredential(fleetKey: FleetKeyID(high: 1, low: 8), sealed: [1, 2, 3]) : nil)
     }
 
     static func event(_ number: UInt64) -> UsageEvent {

@@ -78,6 +78,11 @@ struct ProvokedCodeTests {
             title: "a request is refused in its dialect, and no provider hears of it",
             codes: ["guardrail_blocked"]),
         Provocation(
+            file: "RelayTests/GuardrailWebhookTests.swift",
+            title:
+                "without an answer, closed keeps the request back and open lets it through",
+            codes: ["guardrail_unavailable"]),
+        Provocation(
             file: "RelayTests/UpstreamFailureTests.swift",
             title: "each failure has its answer and its entry in the books",
             codes: [

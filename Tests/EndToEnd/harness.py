@@ -150,7 +150,7 @@ class Eclusa:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.ports = {name: free_port() for name in (
-            "admin", "node", "gateway", "operations", "stand_in", "webhook", "grafana", "raw")}
+            "admin", "node", "gateway", "operations", "stand_in", "webhook", "grafana", "raw", "judge")}
         self.parts = contextlib.ExitStack()
         self.postgres = Postgres(self.folder)
         self.parts.callback(self.postgres.remove)
@@ -195,8 +195,8 @@ class Eclusa:
 
     @property
     def egress(self):
-        """The stand-in, and whatever a test puts in a provider's place."""
-        return ",".join(self.address(name) for name in ("stand_in", "raw"))
+        """The stand-in, whatever a test puts in a provider's place, and who answers guardrails."""
+        return ",".join(self.address(name) for name in ("stand_in", "raw", "judge"))
 
     @property
     def base_url(self):

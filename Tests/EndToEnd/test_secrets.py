@@ -72,6 +72,16 @@ def plant(own):
         "client_secret": planter.new("client secret of an identity provider")})
     assert identity.status_code == 201, identity.text
     planter.send("PATCH", f"{base}/identity-providers/{identity.json()['id']}", {"client_secret": planter.new("replaced client secret")})
+    signing = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    planter.keep("secret of a guardrail", signing)
+    planter.keep("bytes of a guardrail's secret", signing.removeprefix("whsec_"))
+    guardrail = {"name": "canary", "kind": "webhook", "mode": "observe", "webhook": {"url": own.url("judge")}, "webhook_secret": signing}
+    made = planter.send("POST", base + "/guardrails", guardrail)
+    assert made.status_code == 201, made.text
+    replaced = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+    planter.keep("replaced secret of a guardrail", replaced)
+    planter.send("PATCH", f"{base}/guardrails/{made.json()['id']}", {"webhook_secret": replaced})
+    planter.send("POST", base + "/guardrails", {**guardrail, "webhook_secret": planter.new("malformed secret of a guardrail", "whsec_")})
     account = own.admin.post(f"/tenants/{own.tenant}/service-accounts", {"name": "canary"})["id"]
     token = own.admin.post(f"/tenants/{own.tenant}/service-accounts/{account}/tokens", {"name": "canary"})["secret"]
     planter.keep("management token", token)

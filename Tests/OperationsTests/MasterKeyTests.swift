@@ -125,7 +125,7 @@ struct PlatformKeysTests {
             }
             let provider = ProviderID(at: clock.now), secret = Secret(utf8: "sk-rotated")
             let sealed = try await database.pool.withConnection {
-                try await before.vault.seal(secret, of: provider, owner: tenants[7], $0)
+                try await before.vault.seal(secret, of: .provider(provider), owner: tenants[7], $0)
             }
             let both = try await PlatformKeys.load(
                 database.pool, masterKey: new.accepting(old), clock: clock.clock)
@@ -140,7 +140,7 @@ struct PlatformKeysTests {
             #expect(again.isEmpty)
             let after = try await PlatformKeys.load(database.pool, masterKey: new, clock: clock.clock)
             let opened = try await database.pool.withConnection {
-                try await after.vault.open(sealed, of: provider, owner: tenants[7], $0)
+                try await after.vault.open(sealed, of: .provider(provider), owner: tenants[7], $0)
             }
             #expect(opened == secret)
             await #expect(throws: PlatformKeys.Failure.self) {
@@ -180,15 +180,17 @@ struct PlatformKeysTests {
                 var sealed: [[UInt8]] = []
                 for tenant in [gone, stays] {
                     try await vault.createDataKey(of: tenant, now: clock.now, connection)
-                    sealed.append(try await vault.seal(secret, of: provider, owner: tenant, connection))
+                    sealed.append(
+                        try await vault.seal(secret, of: .provider(provider), owner: tenant, connection))
                 }
                 let first = try await vault.shred(gone, connection)
                 let second = try await vault.shred(gone, connection)
                 #expect(first && !second)
                 await #expect(throws: OperationError.self) {
-                    _ = try await vault.open(sealed[0], of: provider, owner: gone, connection)
+                    _ = try await vault.open(sealed[0], of: .provider(provider), owner: gone, connection)
                 }
-                let opened = try await vault.open(sealed[1], of: provider, owner: stays, connection)
+                let opened = try await vault.open(
+                    sealed[1], of: .provider(provider), owner: stays, connection)
                 #expect(opened == secret)
             }
         }

@@ -139,6 +139,24 @@ struct Tenancy {
         return (text, key.id)
     }
 
+    static let webhookSecret = WebhookSecret().text
+
+    /// A guardrail that asks a webhook.
+    func addWebhook(fleet: FleetKey, at now: Timestamp, _ pool: PostgresPool) async throws -> GuardrailID {
+        let id = GuardrailID(at: now), secret = Secret(utf8: Self.webhookSecret)
+        let guardrail = Guardrail(
+            id: id, tenant: tenant, name: "judge",
+            rule: GuardrailRule(
+                kind: .webhook, webhook: GuardrailWebhook(url: BaseURL("https://judge.example")!)),
+            createdAt: now, updatedAt: now)
+        let seal = SealedCredential(secret, of: .guardrail(id), under: fleet)
+        let stored = StoredCredential(
+            sealed: Array(Self.webhookSecret.utf8), hint: "",
+            forFleet: .init(fleetKey: seal.fleetKey, sealed: seal.sealed))
+        try await pool.withConnection { try await GuardrailStore.create(guardrail, secret: stored, $0) }
+        return id
+    }
+
     func revoke(_ key: KeyID, at now: Timestamp, _ pool: PostgresPool) async throws {
         try await pool.withConnection { connection in
             _ = try await KeyStore.revoke(key, of: tenant, at: now, connection)
@@ -188,12 +206,18 @@ final class ControlPlaneRig {
             workers: workers,
             clock: clock, log: .silent, metrics: metrics, options: options,
             refresh: { _ in try live.refreshed() }
-        ) { credential, provider, owner, connection in
-            // The rig's credentials lie open in the database.
-            let sealed = SealedCredential(Secret(credential.sealed), of: provider, under: live.keys.fleet)
-            try await ProviderStore.setFleetSeal(
-                .init(fleetKey: sealed.fleetKey, sealed: sealed.sealed), for: credential, of: provider,
-                ownedBy: owner, connection)
+        ) { stored, place, owner, connection in
+            // The rig's secrets lie open in the database.
+            let sealed = SealedCredential(Secret(stored.sealed), of: place, under: live.keys.fleet)
+            let seal = StoredCredential.FleetSeal(fleetKey: sealed.fleetKey, sealed: sealed.sealed)
+            switch place {
+            case .provider(let provider):
+                try await ProviderStore.setFleetSeal(
+                    seal, for: stored, of: provider, ownedBy: owner, connection)
+            case .guardrail(let guardrail):
+                try await GuardrailStore.setFleetSeal(
+                    seal, for: stored, of: guardrail, in: owner, connection)
+            }
         }
     }
 

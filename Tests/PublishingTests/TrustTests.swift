@@ -45,6 +45,7 @@ struct TrustTests {
             let loop = rig.database.loop, pool = rig.database.pool, now = rig.clock.now()
             let tenancy = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
             let (key, id) = try await tenancy.addKey(at: now, pool)
+            let judge = try await tenancy.addWebhook(fleet: rig.keys.fleet, at: now, pool)
             try rig.listen()
             rig.start()
             let folder = TemporaryDirectory()
@@ -57,6 +58,7 @@ struct TrustTests {
             #expect(node.feed.identity.enrolled?.fleetKey.id != old)
             #expect(
                 node.live.current?.credentials(of: tenancy.provider).first?.secret == Secret(utf8: "sk-acme"))
+            #expect(node.live.current?.webhookSecrets(of: judge).map(\.text) == [Tenancy.webhookSecret])
             #expect(node.feed.snapshotMachine.trust?.current.version == 2)
             #expect(node.feed.snapshotMachine.rejection == nil)
             // What the new key signs is followed; a restart walks the whole chain again.

@@ -79,15 +79,7 @@ final class GatewayBench {
         self.fixture = fixture
         self.parts = parts
         let compiled = try CompiledSnapshot(fixture.built())
-        var credentials: [ProviderID: [OpenedCredential]] = [:]
-        for provider in compiled.providers {
-            credentials[provider.id] = try provider.entry.credentials.map { entry in
-                OpenedCredential(
-                    id: entry.id, weight: entry.weight,
-                    secret: try entry.sealed.open(of: provider.id, with: fixture.fleetKey))
-            }
-        }
-        let serving = ServingSnapshot(compiled, credentials: credentials)
+        let serving = try ServingSnapshot(compiled, openingWith: fixture.fleetKey)
         client = HTTPClient(
             loop: loop, dialer: Dialer(loop: loop, resolver: resolver, policy: .unrestricted))
         let dialer = Dialer(

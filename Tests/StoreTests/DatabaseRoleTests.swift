@@ -47,7 +47,7 @@ struct DatabaseRoleTests {
         grants: app=rw ingest=rw publisher=arwd reports=r
         group_members: app=arwd publisher=r reports=r
         groups: app=arwd reports=r
-        guardrails: app=arwd publisher=r reports=r
+        guardrails: app=arwd publisher=rw
         idempotency_keys: app=arwd
         identity_provider_roles: app=ard
         identity_providers.id: reports=r

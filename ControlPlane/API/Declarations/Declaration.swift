@@ -47,7 +47,7 @@ final class Declaration {
         for noun in nouns where withKeys || noun.name != "keys" {
             guard var found = try await all(of: noun) else { continue }
             // Nothing could name their keys.
-            if !withKeys, noun.name == "limits" { found.removeAll { Self.isOfKey($0) } }
+            if !withKeys, Self.ofSubjects.contains(noun.name) { found.removeAll { Self.isOfKey($0) } }
             for thing in found where !noun.belongs(thing) { nameShared(thing, noun) }
             // Lists begin with the newest; who made them began with the oldest.
             let own = Array(found.filter(noun.belongs).reversed())
@@ -57,8 +57,10 @@ final class Declaration {
         noteRoles()
     }
 
-    /// Whether a limit has a key as its subject.
-    static func isOfKey(_ limit: JSONObject) -> Bool { limit["subject"]?["key"]?.string != nil }
+    /// Nouns whose things have a subject, which may be a key.
+    static let ofSubjects = ["limits", "guardrails"]
+
+    static func isOfKey(_ thing: JSONObject) -> Bool { thing["subject"]?["key"]?.string != nil }
 
     /// Puts what members were given directly into the members: whoever invites them elsewhere offers it.
     private func noteRoles() {

@@ -76,6 +76,7 @@ struct DeclaredNoun: Sendable {
                 $0.belongs = { $0["revoked_at"]?.isNull ?? true }
             },
             DeclaredNoun("limits", of: LimitRoutes.all, identity: ["subject", "name"]),
+            DeclaredNoun("guardrails", of: GuardrailRoutes.all, identity: ["name"]),
         ]
 
     /// Of the platform: what it shares with all tenants.

@@ -9,10 +9,14 @@ package struct GuardrailEntry: Hashable, Sendable, BinaryRecord {
     package let rule: GuardrailRule
     package let sides: GuardrailSides
     package let mode: GuardrailMode
+    /// What signs the questions of a webhook: one secret, or the one in force and the one before with a space
+    /// between.
+    package let secret: SealedCredential?
 
     package init(
         id: GuardrailID, tenant: TenantID, name: String, subject: GuardrailSubject = .tenant,
-        rule: GuardrailRule, sides: GuardrailSides = .both, mode: GuardrailMode = .enforce
+        rule: GuardrailRule, sides: GuardrailSides = .both, mode: GuardrailMode = .enforce,
+        secret: SealedCredential? = nil
     ) {
         self.id = id
         self.tenant = tenant
@@ -21,12 +25,14 @@ package struct GuardrailEntry: Hashable, Sendable, BinaryRecord {
         self.rule = rule
         self.sides = sides
         self.mode = mode
+        self.secret = secret
     }
 
-    package init(_ guardrail: Guardrail) {
+    /// - Parameter secret: already sealed under the fleet key.
+    package init(_ guardrail: Guardrail, secret: SealedCredential? = nil) {
         self.init(
             id: guardrail.id, tenant: guardrail.tenant, name: guardrail.name, subject: guardrail.subject,
-            rule: guardrail.rule, sides: guardrail.sides, mode: guardrail.mode)
+            rule: guardrail.rule, sides: guardrail.sides, mode: guardrail.mode, secret: secret)
     }
 
     package func encode(into writer: inout FieldWriter) {
@@ -48,6 +54,13 @@ package struct GuardrailEntry: Hashable, Sendable, BinaryRecord {
         writer.signed(13, rule.size.messages ?? 0)
         writer.signed(14, rule.size.characters ?? 0)
         writer.signed(15, rule.size.tokens ?? 0)
+        if let webhook = rule.webhook {
+            writer.text(16, webhook.url.description)
+            writer.signed(17, webhook.timeout)
+            writer.text(18, webhook.onFailure.rawValue)
+            writer.time(19, webhook.overlapUntil)
+        }
+        if let secret { writer.value(20, secret) }
     }
 
     package init(from reader: inout FieldReader) throws(CodecError) {
@@ -61,7 +74,8 @@ package struct GuardrailEntry: Hashable, Sendable, BinaryRecord {
         mode = try Self.required(parts.mode, 10)
         rule = GuardrailRule(
             kind: try Self.required(parts.kind, 7), action: try Self.required(parts.action, 8),
-            texts: parts.texts, personalData: parts.personalData, size: parts.size)
+            texts: parts.texts, personalData: parts.personalData, size: parts.size, webhook: parts.webhook)
+        secret = parts.secret
     }
 
     /// The fields as they are read, before it is known that all are there.
@@ -77,6 +91,18 @@ package struct GuardrailEntry: Hashable, Sendable, BinaryRecord {
         var texts: [String] = []
         var personalData: [PersonalDatum] = []
         var size = GuardrailSize()
+        var url: BaseURL?
+        var timeout = GuardrailWebhook.usualTimeout
+        var onFailure = GuardrailFailure.block
+        var overlapUntil: Timestamp?
+        var secret: SealedCredential?
+
+        var webhook: GuardrailWebhook? {
+            url.map {
+                GuardrailWebhook(
+                    url: $0, timeout: timeout, onFailure: onFailure, overlapUntil: overlapUntil)
+            }
+        }
 
         mutating func take(_ field: Field) throws(CodecError) {
             switch field.tag {
@@ -90,7 +116,21 @@ package struct GuardrailEntry: Hashable, Sendable, BinaryRecord {
             case 13: size.messages = try field.signed()
             case 14: size.characters = try field.signed()
             case 15: size.tokens = try field.signed()
+            case 16...20: try takeWebhook(field)
             default: try takeWords(field)
+            }
+        }
+
+        private mutating func takeWebhook(_ field: Field) throws(CodecError) {
+            switch field.tag {
+            case 16:
+                let text = try field.text(upTo: BaseURL.maximumLength)
+                url = BaseURL(text)
+                if url?.description != text { throw .malformed("the URL of a guardrail") }
+            case 17: timeout = try field.signed()
+            case 18: onFailure = try field.word()
+            case 19: overlapUntil = try field.time()
+            default: secret = try SealedCredential(field)
             }
         }
 

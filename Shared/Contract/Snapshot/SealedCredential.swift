@@ -1,7 +1,22 @@
 package import Cryptography
 package import Domain
 
-/// A provider's credential as it travels: sealed under the fleet key, bound to the provider it belongs to.
+/// What a sealed secret belongs to: it opens nowhere else.
+package enum SecretPlace: Hashable, Sendable {
+    case provider(ProviderID)
+    /// What signs the questions of a guardrail.
+    case guardrail(GuardrailID)
+
+    fileprivate var associatedData: [UInt8] {
+        switch self {
+        case .provider(let id): Array("eclusa provider credential v1:".utf8) + id.bytes
+        case .guardrail(let id): Array("eclusa guardrail secret v1:".utf8) + id.bytes
+        }
+    }
+}
+
+/// A secret as it travels, mostly a provider's credential: sealed under the fleet key, bound to what it
+/// belongs to.
 package struct SealedCredential: Hashable, Sendable, BinaryRecord {
     /// Which fleet key opens it.
     package let fleetKey: FleetKeyID
@@ -10,12 +25,16 @@ package struct SealedCredential: Hashable, Sendable, BinaryRecord {
     /// A credential of 8 KiB and what sealing adds.
     package static let maximumBytes = 8192 + SymmetricKey.overheadBytes
 
-    /// The credential sealed so that it opens only as this provider's: swapping two sealed credentials inside
-    /// a snapshot or a database gives nothing. Equal arguments give equal bytes, so that a snapshot built
-    /// again, also by another replica, has the same addresses.
-    package init(_ credential: Secret, of provider: ProviderID, under key: FleetKey) {
+    /// The secret sealed so that it opens only in this place: swapping two sealed secrets inside a snapshot
+    /// or a database gives nothing. Equal arguments give equal bytes, so that a snapshot built again, also by
+    /// another replica, has the same addresses.
+    package init(_ secret: Secret, of place: SecretPlace, under key: FleetKey) {
         fleetKey = key.id
-        sealed = key.key.sealDeterministically(credential, associatedData: Self.associatedData(provider))
+        sealed = key.key.sealDeterministically(secret, associatedData: place.associatedData)
+    }
+
+    package init(_ credential: Secret, of provider: ProviderID, under key: FleetKey) {
+        self.init(credential, of: .provider(provider), under: key)
     }
 
     /// A credential that was sealed before, as a database keeps it.
@@ -24,14 +43,14 @@ package struct SealedCredential: Hashable, Sendable, BinaryRecord {
         self.sealed = sealed
     }
 
-    /// The credential; `.notAuthentic` with another key, another provider's id, or changed bytes.
-    package func open(of provider: ProviderID, with key: FleetKey) throws(CryptographyError) -> Secret {
+    /// The secret; `.notAuthentic` with another key, in another place, or with changed bytes.
+    package func open(of place: SecretPlace, with key: FleetKey) throws(CryptographyError) -> Secret {
         guard key.id == fleetKey else { throw .notAuthentic }
-        return try key.key.openSecret(sealed, associatedData: Self.associatedData(provider))
+        return try key.key.openSecret(sealed, associatedData: place.associatedData)
     }
 
-    private static func associatedData(_ provider: ProviderID) -> [UInt8] {
-        Array("eclusa provider credential v1:".utf8) + provider.bytes
+    package func open(of provider: ProviderID, with key: FleetKey) throws(CryptographyError) -> Secret {
+        try open(of: .provider(provider), with: key)
     }
 
     package func encode(into writer: inout FieldWriter) {

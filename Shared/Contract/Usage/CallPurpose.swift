@@ -25,12 +25,15 @@ package struct GuardrailMark: Hashable, Sendable, BinaryRecord {
         case observed = 1
         case redacted = 2
         case blocked = 3
+        /// A webhook that had to be asked gave no sensible answer in time.
+        case unanswered = 4
 
         package var name: String {
             switch self {
             case .observed: "observed"
             case .redacted: "redacted"
             case .blocked: "blocked"
+            case .unanswered: "unanswered"
             }
         }
     }
