@@ -26,6 +26,7 @@ export async function refusalsPage({ tenant }) {
     };
     const field = (name, input) => {
         input.id = `refusals-${name}`;
+        input.name = name;
         input.value = chosen[name] ?? "";
         input.addEventListener("change", () => keep(name, input.value.trim()));
         return h("div", { class: "field" }, h("label", { htmlFor: input.id }, t(name === "span" ? "usage.span" : `field.${name}`)), input);
