@@ -73,8 +73,9 @@ def test_postgres_killed_restarted_and_unreachable(fleet):
                 begun = time.monotonic()
                 answer = fleet.admin.http.get(f"/api/v1/tenants/{fleet.tenant}", timeout=30)
                 slowest = max(slowest, time.monotonic() - begun)
-                assert answer.status_code == 503, f"{kind}: {answer.status_code} {answer.text}"
-                assert int(answer.headers["retry-after"]) >= 1
+                # 504 when the request's own time was over first.
+                assert answer.status_code in (503, 504), f"{kind}: {answer.status_code} {answer.text}"
+                assert answer.status_code == 504 or int(answer.headers["retry-after"]) >= 1
         finally:
             if kind == "killed":
                 fleet.postgres.start()

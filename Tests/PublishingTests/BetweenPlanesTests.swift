@@ -22,6 +22,9 @@ import Transport
 /// between them.
 @Suite("between the planes")
 struct BetweenPlanesTests {
+    /// Sooner than the heartbeat, which would bring it too; how soon is measured in a release build.
+    private static let pushed = NodeProtocol.heartbeatSeconds * 800_000_000
+
     @Test(
         "a node joins, follows, serves a key, reports, and refuses the key soon after its revocation")
     func walk() async throws {
@@ -43,7 +46,7 @@ struct BetweenPlanesTests {
             try await tenancy.revoke(id, at: rig.clock.now(), pool)
             let revokedAt = loop.now
             await loop.until { node.refuses(key) == .revoked }
-            #expect(loop.now - revokedAt < 2_000_000_000)
+            #expect(loop.now - revokedAt < Self.pushed)
 
             await loop.until { node.counter == rig.publisher.version?.counter }
             node.feed.report()
@@ -91,7 +94,7 @@ struct BetweenPlanesTests {
         }
     }
 
-    @Test("every one of many revocations reaches the node within two seconds, also on a busy machine")
+    @Test("every one of many revocations is pushed to the node: none waits for the next heartbeat")
     func revocationLatency() async throws {
         try await withControlPlane { rig in
             let loop = rig.database.loop, pool = rig.database.pool, now = rig.clock.now()
@@ -109,8 +112,7 @@ struct BetweenPlanesTests {
                 await loop.until { node.refuses(text) == .revoked }
                 slowest = max(slowest, loop.now - start)
             }
-            // A debug build among other tests; the figure of a release build is measured elsewhere.
-            #expect(slowest < 2_000_000_000, "the slowest took \(slowest / 1_000_000) ms")
+            #expect(slowest < Self.pushed, "the slowest took \(slowest / 1_000_000) ms")
             node.close()
         }
     }
@@ -138,7 +140,7 @@ struct BetweenPlanesTests {
             #expect(
                 second.live.current?.credentials(of: tenancy.provider).first?.secret
                     == Secret(utf8: "sk-acme"))
-            #expect(loop.now - began < 2_000_000_000)
+            #expect(loop.now - began < Self.pushed)
             #expect(second.node == first.node)
 
             // Meanwhile the key is revoked; the control plane comes back on its address.

@@ -113,7 +113,7 @@ struct TimeoutTests {
             let said = try await DialectClient.openAI.call(bench, "hi")
             #expect(said.status == 504)
             #expect(try await bench.event().attempts == 2)
-            #expect(bench.loop.now - begun < 5_000_000_000)
+            #expect(bench.loop.now - begun < 15_000_000_000)
         }
     }
 }
