@@ -882,12 +882,23 @@ CREATE TABLE public.guardrails (
     maximum_messages bigint,
     maximum_characters bigint,
     maximum_tokens bigint,
+    webhook_url text,
+    webhook_timeout_ms integer,
+    webhook_on_failure text,
+    secret bytea,
+    fleet_key_id uuid,
+    fleet_secret bytea,
+    secret_overlap_until timestamp with time zone,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT guardrail_bounds_are_positive CHECK ((LEAST(maximum_messages, maximum_characters, maximum_tokens) > 0)),
+    CONSTRAINT guardrail_fleet_seal_fits CHECK (((octet_length(fleet_secret) >= 1) AND (octet_length(fleet_secret) <= 16384))),
+    CONSTRAINT guardrail_fleet_seal_is_whole CHECK (((fleet_key_id IS NULL) = (fleet_secret IS NULL))),
     CONSTRAINT guardrail_has_one_subject CHECK ((num_nonnulls(workspace_id, route_id, key_id) <= 1)),
     CONSTRAINT guardrail_lists_are_short CHECK ((((cardinality(sides) >= 1) AND (cardinality(sides) <= 2)) AND (cardinality(texts) <= 100) AND (cardinality(personal_data) <= 20))),
     CONSTRAINT guardrail_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 200))),
+    CONSTRAINT guardrail_webhook_fits CHECK ((((octet_length(webhook_url) >= 1) AND (octet_length(webhook_url) <= 512)) AND ((webhook_timeout_ms >= 50) AND (webhook_timeout_ms <= 10000)) AND ((octet_length(webhook_on_failure) >= 1) AND (octet_length(webhook_on_failure) <= 40)) AND ((octet_length(secret) >= 1) AND (octet_length(secret) <= 16384)))),
+    CONSTRAINT guardrail_webhook_is_whole CHECK (((num_nulls(webhook_url, webhook_timeout_ms, webhook_on_failure, secret) = ANY (ARRAY[0, 4])) AND ((kind = 'webhook'::text) = (secret IS NOT NULL)))),
     CONSTRAINT guardrail_words_fit CHECK ((((octet_length(kind) >= 1) AND (octet_length(kind) <= 40)) AND ((octet_length(action) >= 1) AND (octet_length(action) <= 40)) AND ((octet_length(mode) >= 1) AND (octet_length(mode) <= 40))))
 );
 
@@ -1565,8 +1576,10 @@ CREATE TABLE public.routes (
     updated_at timestamp with time zone NOT NULL,
     cache_seconds integer,
     cache_maximum_bytes integer,
+    hedge_percentile integer DEFAULT 0 NOT NULL,
     CONSTRAINT route_attempts_are_in_range CHECK ((((attempts >= 1) AND (attempts <= 10)) AND ((attempts_per_target >= 1) AND (attempts_per_target <= 5)))),
     CONSTRAINT route_cache_is_whole CHECK ((((cache_seconds IS NULL) = (cache_maximum_bytes IS NULL)) AND ((cache_seconds >= 1) AND (cache_seconds <= 604800)) AND ((cache_maximum_bytes >= 1024) AND (cache_maximum_bytes <= 1048576)))),
+    CONSTRAINT route_hedge_percentile_is_in_range CHECK (((hedge_percentile = 0) OR ((hedge_percentile >= 50) AND (hedge_percentile <= 99)))),
     CONSTRAINT route_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 128))),
     CONSTRAINT route_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, first_token_ms, between_chunks_ms, total_ms) > 0)),
     CONSTRAINT route_waits_are_in_range CHECK ((((backoff_ms >= 0) AND (backoff_ms <= 10000)) AND ((hedge_after_ms >= 0) AND (hedge_after_ms <= 600000)))),
@@ -3116,8 +3129,7 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.groups TO eclusa_app;
 GRANT SELECT ON TABLE public.groups TO eclusa_reports;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.guardrails TO eclusa_app;
-GRANT SELECT ON TABLE public.guardrails TO eclusa_publisher;
-GRANT SELECT ON TABLE public.guardrails TO eclusa_reports;
+GRANT SELECT,UPDATE ON TABLE public.guardrails TO eclusa_publisher;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.idempotency_keys TO eclusa_app;
 
