@@ -46,22 +46,16 @@ final class NodeService: LoopService {
     init(_ shared: SharedParts, url: PostgresURL, resolver: BlockingPool, loop: EventLoop) throws {
         self.shared = shared
         self.loop = loop
-        database = PostgresPool(
-            loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.publisherConnections,
-            purpose: "publisher", statementTimeoutMilliseconds: 60_000, resolver: resolver,
-            log: shared.log, metrics: shared.metrics)
-        ingestDatabase = PostgresPool(
-            loop: loop, url: url, role: DatabaseRole.ingest.name, size: Self.ingestConnections,
-            purpose: "ingest", statementTimeoutMilliseconds: 30_000, resolver: resolver,
-            log: shared.log, metrics: shared.metrics)
-        lendingDatabase = PostgresPool(
-            loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.lendingConnections,
-            purpose: "lending", statementTimeoutMilliseconds: 5_000, resolver: resolver,
-            log: shared.log, metrics: shared.metrics)
-        contentDatabase = PostgresPool(
-            loop: loop, url: url, role: DatabaseRole.publisher.name, size: Self.contentConnections,
-            purpose: "contents", statementTimeoutMilliseconds: 10_000, resolver: resolver,
-            log: shared.log, metrics: shared.metrics)
+        func pool(_ role: DatabaseRole, _ size: Int, _ purpose: String, milliseconds: Int) -> PostgresPool {
+            PostgresPool(
+                loop: loop, url: url, role: role.name, size: size, purpose: purpose,
+                statementTimeoutMilliseconds: milliseconds, resolver: resolver, log: shared.log,
+                metrics: shared.metrics)
+        }
+        database = pool(.publisher, Self.publisherConnections, "publisher", milliseconds: 60_000)
+        ingestDatabase = pool(.ingest, Self.ingestConnections, "ingest", milliseconds: 30_000)
+        lendingDatabase = pool(.publisher, Self.lendingConnections, "lending", milliseconds: 5_000)
+        contentDatabase = pool(.publisher, Self.contentConnections, "contents", milliseconds: 10_000)
         let keys = shared.keys
         let signing = try SnapshotSigning(
             rootKey: keys.pinnedRoot, key: keys.snapshotKey, keySets: keys.keySets,

@@ -36,6 +36,8 @@ cd /
 exec env -i "${variables[@]}" /usr/sbin/chroot --userspec=65532:65532 "$root" "$@"
 """
 
+pytestmark = pytest.mark.slow
+
 
 class Engine:
     """Starts services of the file in namespaces that they share, but for their mounts."""

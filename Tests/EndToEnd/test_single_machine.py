@@ -78,6 +78,8 @@ mount --make-rshared /
 exec env -i container=guide PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --unit=guide.target --show-status=no
 """
 
+pytestmark = pytest.mark.slow
+
 
 class Machine:
     """The copy; `run` is a shell in it."""
