@@ -43,6 +43,8 @@ struct SimulatedNode {
     var waiting: [Waiting] = []
     var request: (message: GrantRequest, sentAt: Int64)?
     var isAlive = true
+    /// Counts its processes: an answer reaches only the one that asked.
+    var process = 0
     /// What this node sends is lost; what is sent to it is lost.
     var isCutOut = false
     var isCutIn = false

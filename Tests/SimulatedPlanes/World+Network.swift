@@ -16,6 +16,17 @@ extension World {
         }
     }
 
+    /// Every control plane is stopped for a restore, and a message is part of its TLS connection: what was on
+    /// its way to the old process never reaches the restored one. Answers that had left still arrive.
+    mutating func loseMessagesToControl() {
+        network.removeAll { _, message in
+            switch message {
+            case .request, .batch: true
+            case .answer, .taken: false
+            }
+        }
+    }
+
     mutating func deliver() {
         let due = network.filter { $0.at <= now }.shuffled(using: &generator)
         network.removeAll { $0.at <= now }
@@ -24,14 +35,19 @@ extension World {
 
     private mutating func deliver(_ message: Message) {
         switch message {
-        case .request(let request, let from):
+        case .request(let request, let from, let process):
             guard !control.isDown else { return }
             let isFrozen = control.isFrozen
             let answer = control.answer(request, of: nodes[from].id, at: wall, faults: mutation)
-            send(.answer(answer, to: from, request, isFrozen: isFrozen), isCut: nodes[from].isCutIn)
-        case .answer(let answer, let to, let request, let isFrozen):
-            // Whoever asked has given up waiting, or was killed.
-            guard nodes[to].isAlive, nodes[to].request?.message.sequence == request.sequence else { return }
+            send(
+                .answer(answer, to: from, process: process, request, isFrozen: isFrozen),
+                isCut: nodes[from].isCutIn)
+        case .answer(let answer, let to, let process, let request, let isFrozen):
+            // Whoever asked has given up waiting, or was killed: a later process may have come to the same
+            // number, but the answer comes on the connection of the one that asked.
+            guard nodes[to].isAlive, nodes[to].process == process,
+                nodes[to].request?.message.sequence == request.sequence
+            else { return }
             nodes[to].request = nil
             let lent = nodes[to].lentBudget
             take(answer, request, to)
@@ -90,7 +106,8 @@ extension World {
         let wall = wall(of: nodes[index])
         let request = nodes[index].holder.request(at: now, wall: wall)
         nodes[index].request = (request, now)
-        send(.request(request, from: index), isCut: nodes[index].isCutOut)
+        send(
+            .request(request, from: index, process: nodes[index].process), isCut: nodes[index].isCutOut)
     }
 
     mutating func upload(_ index: Int) {

@@ -7,8 +7,8 @@ import TestSupport
 /// provider's own books.
 struct World {
     enum Message {
-        case request(GrantRequest, from: Int)
-        case answer(GrantAnswer, to: Int, GrantRequest, isFrozen: Bool)
+        case request(GrantRequest, from: Int, process: Int)
+        case answer(GrantAnswer, to: Int, process: Int, GrantRequest, isFrozen: Bool)
         case batch([SimulatedNode.Event], from: Int, epoch: UInt64, sequence: Int64)
         case taken(Int64, to: Int, epoch: UInt64)
     }
@@ -103,6 +103,7 @@ struct World {
         case 7: control.backup = control.state
         case 8 where chance(3):
             control.restore()
+            loseMessagesToControl()
             hasLostUsage = true
             hasRestored = true
             // What was acknowledged after the backup is not there: the node numbers anew.
@@ -139,6 +140,7 @@ struct World {
     mutating func start(_ index: Int) {
         guard !nodes[index].isAlive else { return }
         nodes[index].isAlive = true
+        nodes[index].process += 1
         let seed = generator.next()
         nodes[index].holder = GrantHolder(sequence: 0, at: now, identifiers: SeededGenerator(seed: seed))
         let saved = nodes[index].disk.grants.values.sorted { $0.id < $1.id }.compactMap { save in
