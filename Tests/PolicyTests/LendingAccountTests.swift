@@ -122,6 +122,43 @@ struct LendingAccountTests {
         #expect(frozen.grant == nil)
     }
 
+    @Test(
+        "what was spent of a grant its node gives back to a restored control plane stays counted",
+        arguments: [nil, 3] as [UInt64?])
+    func restoredAndClosed(known serial: UInt64?) {
+        var lender = Self.lender(.budget, 1_000)
+        lender.isFrozen = true
+        if let serial {
+            var loan = LendingAccount.Loan(
+                id: Self.position(1).grant, node: Self.node(1), seenAt: Self.now)
+            (loan.serial, loan.lent) = (serial, 50)
+            lender.loans = [loan]
+        }
+        var position = Self.position(1, serial: 7, lent: 300, spent: 120, held: 30)
+        position.isClosed = true
+        let asked = lender.take(position, of: Self.node(1), at: Self.now)
+        #expect(asked.reply.wantsStatement && !asked.reply.isClosed)
+        let grant = Grant(
+            id: position.grant, node: Self.node(1), account: Self.account, metric: .cost, period: .day,
+            window: lender.window, epoch: 1, serial: 7, lent: 400)
+        let closed = lender.take(position, of: Self.node(1), statement: grant, at: Self.now)
+        #expect(closed.reply.isClosed && !closed.reply.wantsStatement)
+        #expect(lender.free == 850)
+        // Of a grant that was never lent nothing is spent.
+        var unlent = Self.position(2)
+        unlent.isClosed = true
+        #expect(lender.take(unlent, of: Self.node(2), at: Self.now).reply.isClosed)
+    }
+
+    @Test("a budget's grant that is not known any more is closed at once where nothing was restored")
+    func closedLongAgo() {
+        var lender = Self.lender(.budget, 1_000)
+        var position = Self.position(1, serial: 7, lent: 300, spent: 120)
+        position.isClosed = true
+        #expect(lender.take(position, of: Self.node(1), at: Self.now).reply.isClosed)
+        #expect(lender.loans.isEmpty)
+    }
+
     @Test("slots are lent as they are needed, and what is closed is free again")
     func slots() {
         var lender = Self.lender(.concurrency, 3)

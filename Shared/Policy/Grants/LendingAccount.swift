@@ -82,10 +82,11 @@ package struct LendingAccount: Sendable {
         _ position: GrantPosition, of node: NodeID, statement: Grant? = nil, at now: Timestamp
     ) -> Outcome {
         guard let index = place(position, of: node, statement, at: now) else {
+            let isForgotten = canForget(position, of: node)
             return Outcome(
                 reply: GrantReply(
                     grant: position.grant, account: account, target: position.lent, amount: amount,
-                    wantsStatement: !position.isClosed, isClosed: position.isClosed))
+                    wantsStatement: !isForgotten, isClosed: isForgotten))
         }
         adopt(position, index, at: now)
         if position.isClosed {
@@ -123,7 +124,7 @@ package struct LendingAccount: Sendable {
     ) -> Int? {
         let known = loans.firstIndex { $0.id == position.grant && $0.node == node }
         if let known, position.serial <= loans[known].serial { return known }
-        if known == nil, position.isClosed { return nil }
+        if canForget(position, of: node) { return nil }
         var loan = known.map { loans[$0] } ?? Loan(id: position.grant, node: node, seenAt: now)
         if position.serial > 0 {
             guard let statement, statement.id == position.grant, statement.node == node,
@@ -144,6 +145,15 @@ package struct LendingAccount: Sendable {
         }
         loans.append(loan)
         return loans.count - 1
+    }
+
+    /// Whether a position may be closed without a loan: its node gives the grant back, and nothing of it
+    /// counts here. After a restore a budget that is not known may be spent in part: it is taken back first,
+    /// or what was spent of it would be lent again.
+    private func canForget(_ position: GrantPosition, of node: NodeID) -> Bool {
+        let isLost = isFrozen && kind == .budget && position.serial > 0
+        return position.isClosed && !isLost
+            && !loans.contains { $0.id == position.grant && $0.node == node }
     }
 
     private mutating func adopt(_ position: GrantPosition, _ index: Int, at now: Timestamp) {
