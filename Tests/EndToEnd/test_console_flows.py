@@ -202,6 +202,26 @@ def test_field_errors_stand_beside_their_fields_and_nothing_typed_is_lost(eclusa
     browser.sees("What applications call the gateway with.")
 
 
+def test_what_is_typed_stays_when_somebody_else_changes_the_thing(eclusa, browser):
+    model = eclusa.models["stand-in-chunks-50"]
+    at = f"/tenants/{eclusa.tenant}/models/{model}"
+    browser.enter(at)
+    browser.press("New price")
+    browser.type("input", "3.5")
+    browser.run("""window.heard = [];
+        import("/console/core/events.js").then(({ listen }) => listen((kind, data) => { window.heard.push(data?.target_id); }));""")
+    browser.sees("Live")
+    eclusa.admin.patch(at, {"display_name": "Renamed meanwhile"})
+    try:
+        browser.wait(lambda: model in browser.run("return window.heard"), "the news", 30)
+        browser.driver.execute_async_script("setTimeout(arguments[0], 600)")
+        assert browser.find("[name=input]").get_attribute("value") == "3.5"
+        browser.press("Cancel", "main form")
+        browser.sees("Renamed meanwhile")
+    finally:
+        eclusa.admin.patch(at, {"display_name": ""})
+
+
 def test_of_two_who_change_one_thing_the_second_is_told(eclusa, browser):
     path = f"/tenants/{eclusa.tenant}/workspaces/{eclusa.workspace}"
     browser.enter(path + "/edit")

@@ -10,7 +10,7 @@ import { listen } from "./events.js";
 import { makeForm } from "./form.js";
 import { controls } from "./controls.js";
 import { description, emptyState, failure, linkButton, loading, pageHead, table } from "./parts.js";
-import { go, guard } from "./router.js";
+import { go, guard, hasTyped } from "./router.js";
 import { forgetNames, may } from "./session.js";
 import { label, t } from "./words.js";
 
@@ -24,16 +24,25 @@ const allowed = (noun, verb, context) => {
 const words = (noun, part) => t(`noun.${noun.name}.${part}`);
 const idOf = (noun, row) => (noun.id ? noun.id(row) : row.id);
 
-/// Calls `changed` when somebody wrote such a thing, until the page goes. Many at once count as one.
-function whenWritten(noun, element, changed) {
+/// Whether somebody is at what must not vanish under them: a dialog, a form they opened, text they typed.
+const isAtWork = (element) => document.querySelector("dialog") !== null || element.querySelector("form[data-open]") !== null || hasTyped();
+
+/// Calls `changed` when somebody wrote such a thing, until the page goes. Many at once count as one; while somebody
+/// types it waits.
+function whenWritten(noun, element, changed, isAbout = () => true) {
     let timer = null;
+    const tell = () => {
+        if (!element.isConnected) return;
+        if (isAtWork(element)) timer = setTimeout(tell, 1000);
+        else changed();
+    };
     const stop = listen((kind, data) => {
         if (!element.isConnected) return void stop();
         const isOurs = kind === "again" || (kind === "audit" && data.target_kind === noun.kind)
             || (noun.event && kind === noun.event);
-        if (!isOurs) return;
+        if (!isOurs || !isAbout(data ?? {})) return;
         clearTimeout(timer);
-        timer = setTimeout(() => { if (element.isConnected && !document.querySelector("dialog")) changed(data); }, 300);
+        timer = setTimeout(tell, 300);
     });
 }
 
@@ -165,7 +174,7 @@ export function detailPage(noun, context, id) {
     }
 
     read();
-    whenWritten(noun, page, (data) => { if (!data.target_id || data.target_id === id) read(); });
+    whenWritten(noun, page, read, (data) => !data.target_id || data.target_id === id);
     return page;
 }
 
@@ -330,6 +339,7 @@ export function innerList(context, inner) {
                 },
             });
             guard(form.isDirty);
+            form.element.dataset.open = "";
             fill(buttonPlace);
             place.before(form.element);
             form.element.querySelector("input, select, textarea")?.focus();

@@ -30,6 +30,7 @@ export const href = (path) => root + path;
 
 /// What was typed and not saved; asked before it is left.
 export function guard(dirty) { isDirty = dirty; }
+export const hasTyped = () => isDirty();
 
 export async function go(path, { replace = false, force = false } = {}) {
     if (!force && isDirty() && !await askToLeave()) return;
