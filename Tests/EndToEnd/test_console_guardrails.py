@@ -65,7 +65,7 @@ def test_a_guardrail_is_made_refuses_and_the_refusals_are_shown(eclusa, browser,
     browser.sees("guardrail_blocked")
     browser.sees("secretive")
     assert browser.findings() == []
-    browser.type("code", "key_revoked\n")
+    browser.type("code", "outbox_full\n")
     browser.sees("Nothing was refused")
     browser.open(at + "/refusals?code=guardrail_blocked&span=1h")
     browser.sees("Some of them")
