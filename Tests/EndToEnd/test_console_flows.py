@@ -219,7 +219,7 @@ def test_what_is_typed_stays_when_somebody_else_changes_the_thing(eclusa, browse
         browser.press("Cancel", "main form")
         browser.sees("Renamed meanwhile")
     finally:
-        eclusa.admin.patch(at, {"display_name": ""})
+        eclusa.admin.patch(at, {"display_name": "Fifty chunks"})
 
 
 def test_of_two_who_change_one_thing_the_second_is_told(eclusa, browser):
