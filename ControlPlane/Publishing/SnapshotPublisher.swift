@@ -191,10 +191,13 @@ package final class SnapshotPublisher {
     package func reconcile(sweeping sweep: Sweep = .nothing) async throws -> Bool {
         try await mutex.withLock {
             try await takeOverKeys()
-            var mustBuildAll = false
+            // A version that cannot be taken over, while it is the newest.
+            var unusable: SnapshotVersion?
             for _ in 0..<Self.attempts {
                 let mode: SnapshotReading.Mode
-                if let published, !mustBuildAll {
+                if let unusable {
+                    mode = .everything(insteadOf: unusable)
+                } else if let published {
                     mode =
                         switch sweep {
                         case .nothing where published.manifest.fleetKey != signing.fleetKey:
@@ -204,18 +207,19 @@ package final class SnapshotPublisher {
                         case .part(let scope): .sweeping(published.version, scope)
                         }
                 } else {
-                    mode = mustBuildAll ? .everything : .following(SnapshotVersion(epoch: 0, counter: 0))
+                    mode = .following(SnapshotVersion(epoch: 0, counter: 0))
                 }
                 switch try await SnapshotReading.take(
                     mode, fleetKey: signing.fleetKey, at: clock.now(), database)
                 {
                 case .unchanged(let state): return try await proceed(state)
-                case .behind(let state, let latest): mustBuildAll = try await !adopt(state, latest)
+                case .behind(let state, let latest):
+                    unusable = try await adopt(state, latest) ? nil : state.version
                 case .unsealed(let credentials): try await sealAll(credentials)
                 case .content(let content):
                     if let isPublished = try await publish(content) { return isPublished }
                     // Somebody was faster: what they published may be all there is to say.
-                    mustBuildAll = false
+                    unusable = nil
                 }
             }
             throw PublishingContention()

@@ -35,8 +35,15 @@ enum SnapshotReading {
         /// A part that did not change as far as is known (nil: everything), to be compared with the version
         /// at hand.
         case sweeping(SnapshotVersion, SnapshotScope?)
-        /// Everything, because there is nothing at hand.
-        case everything
+        /// Everything, because there is nothing at hand and this version cannot be taken over.
+        case everything(insteadOf: SnapshotVersion)
+
+        /// The newest version as far as the publisher knows.
+        var known: SnapshotVersion {
+            switch self {
+            case .following(let version), .sweeping(let version, _), .everything(let version): version
+            }
+        }
     }
 
     /// Reads in one transaction what changed since the last build, or everything.
@@ -45,12 +52,8 @@ enum SnapshotReading {
     ) async throws -> SnapshotReading {
         try await pool.withTransaction(.readOnlySnapshot) { connection in
             let state = try await SnapshotStore.state(connection)
-            switch mode {
-            case .following(let known), .sweeping(let known, _):
-                if known != state.version {
-                    return .behind(state, try await SnapshotStore.latest(connection))
-                }
-            case .everything: break
+            if mode.known != state.version {
+                return .behind(state, try await SnapshotStore.latest(connection))
             }
             return try await read(mode, state, fleetKey: fleetKey, at: now, connection)
         }
@@ -62,16 +65,17 @@ enum SnapshotReading {
     ) async throws -> SnapshotReading {
         var scope: SnapshotScope?
         var isChange = true
-        if mode != .everything, let builtFrom = state.builtFrom {
+        if let builtFrom = state.builtFrom {
             var dirty = try await SnapshotStore.changes(since: builtFrom, connection)
             isChange = !dirty.isEmpty
             switch mode {
+            case .everything: isChange = true
             case .following where dirty.isEmpty: return .unchanged(state)
             case .sweeping(_, let part?):
                 dirty.formUnion(part)
                 scope = dirty
             case .sweeping(_, nil): scope = nil
-            default: scope = dirty
+            case .following: scope = dirty
             }
         }
         let visibility = try await SnapshotStore.visibility(connection)

@@ -181,6 +181,30 @@ struct SnapshotPublisherTests {
         }
     }
 
+    @Test("who is about to build everything takes over instead what somebody has published meanwhile")
+    func overtakenWhileStarting() async throws {
+        try await withControlPlane { rig in
+            let pool = rig.database.pool, now = rig.clock.now()
+            _ = try await Tenancy.create("acme", fleet: rig.keys.fleet, at: now, pool)
+            let before = try await pool.withConnection { try await SnapshotStore.state($0).version }
+            func reading() async throws -> SnapshotReading {
+                try await SnapshotReading.take(
+                    .everything(insteadOf: before), fleetKey: rig.keys.fleet.id, at: now, pool)
+            }
+            guard case .content = try await reading() else {
+                Issue.record("nobody has published: everything is read")
+                return
+            }
+            try await rig.publisher.reconcile()
+            guard case .behind(let state, let latest) = try await reading() else {
+                Issue.record("somebody has published: it is taken over")
+                return
+            }
+            #expect(state.version == rig.publisher.version)
+            #expect(latest?.version == rig.publisher.version)
+        }
+    }
+
     @Test("a stored snapshot that somebody changed is not taken over but built anew")
     func tampered() async throws {
         try await withControlPlane { rig in
