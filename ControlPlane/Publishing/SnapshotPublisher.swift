@@ -129,7 +129,10 @@ package final class SnapshotPublisher {
                 }
             } catch {
                 metrics.failures.add()
-                log.error("could not publish", ["reason": LogValue(error)])
+                // Contention ends by itself, and is told apart from what does not.
+                log.log(
+                    error is PublishingContention ? .warning : .error, "could not publish",
+                    ["reason": LogValue(error)])
                 // The pool fails at once while the database is away; a spread keeps replicas apart.
                 wait = Int64.random(in: 500_000_000...1_500_000_000)
             }
@@ -190,10 +193,10 @@ package final class SnapshotPublisher {
     @discardableResult
     package func reconcile(sweeping sweep: Sweep = .nothing) async throws -> Bool {
         try await mutex.withLock {
-            try await takeOverKeys()
             // A version that cannot be taken over, while it is the newest.
             var unusable: SnapshotVersion?
             for _ in 0..<Self.attempts {
+                try await takeOverKeys()
                 let mode: SnapshotReading.Mode
                 if let unusable {
                     mode = .everything(insteadOf: unusable)
@@ -216,6 +219,9 @@ package final class SnapshotPublisher {
                 case .behind(let state, let latest):
                     unusable = try await adopt(state, latest) ? nil : state.version
                 case .unsealed(let credentials): try await sealAll(credentials)
+                // The epoch was raised after the keys were looked at, which say so too.
+                case .content(let content) where content.state.version.epoch > signing.trust.current.epoch:
+                    continue
                 case .content(let content):
                     if let isPublished = try await publish(content) { return isPublished }
                     // Somebody was faster: what they published may be all there is to say.
@@ -384,7 +390,9 @@ package final class SnapshotPublisher {
     package func restate() { restate(objects: nil) }
 
     private func restate(objects: [SHA256Digest: SnapshotObject]?) {
-        guard let told else { return }
+        // Of an epoch that is over there is nothing to state: the next look publishes.
+        let epochs = [signing.trust.current.epoch, signing.trust.previous?.epoch]
+        guard let told, epochs.contains(told.version.epoch) else { return }
         do throws(VerifiedManifest.Refusal) {
             let live = try restated(told.live)
             let held = try told.held.map { held throws(VerifiedManifest.Refusal) in try restated(held) }
@@ -426,7 +434,7 @@ package final class SnapshotPublisher {
 
 /// Replicas went on overtaking each other, or the database changes all the time: the next look continues.
 struct PublishingContention: Error, CustomStringConvertible {
-    var description: String { "another publisher was faster every time" }
+    var description: String { "another publisher was faster, or the epoch was raised, every time" }
 }
 
 extension PublishedSnapshot {
