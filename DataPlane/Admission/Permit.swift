@@ -63,28 +63,29 @@ package struct Permit: ~Copyable {
         _ id: UsageEventID, _ outcome: CallOutcome, _ grants: [GrantID], of admitted: Admitted,
         _ endpoint: Endpoint, at admittedAt: Timestamp
     ) -> UsageEvent {
-        let key = admitted.key.record
+        let key = admitted.key
         // What was kept costs nothing: nobody was asked.
-        let price = outcome.isCached ? nil : outcome.target.price(at: admittedAt)
+        let charge = outcome.isCached ? nil : outcome.target.charge(for: outcome.usage, at: admittedAt)
         let state: UsageEvent.CostState =
             outcome.isCached
-            ? .settled : price == nil ? .unpriced : outcome.isEstimated ? .estimated : .settled
+            ? .settled : charge == nil ? .unpriced : outcome.isEstimated ? .estimated : .settled
         return UsageEvent(
-            id: id, tenant: key.tenant, workspace: key.workspace, key: key.id, route: admitted.route.id,
-            provider: outcome.target.provider.id, model: outcome.target.entry.model, price: price?.id,
+            id: id, tenant: key.record.tenant, workspace: key.record.workspace, key: key.record.id,
+            route: admitted.route.id,
+            provider: outcome.target.provider.id, model: outcome.target.entry.model, price: charge?.price,
             endpoint: endpoint, startedAt: admittedAt,
             latencyMicroseconds: outcome.latencyMicroseconds,
             firstByteMicroseconds: outcome.firstByteMicroseconds, usage: outcome.usage,
-            cost: price.map { outcome.target.cost(of: outcome.usage, by: $0) } ?? .zero, costState: state,
-            status: outcome.status,
+            cost: charge?.cost ?? .zero, costState: state, status: outcome.status,
             isStream: outcome.isStream, ending: outcome.ending, errorCode: outcome.error?.code,
             attempts: outcome.attempts, grants: grants, purpose: outcome.purpose,
             isCached: outcome.isCached, marks: outcome.marks)
     }
 }
 
-/// What became of a call that was dialled.
-package struct CallOutcome {
+/// What became of a call that was dialled. A reference, since it goes up through many stages; its last owner
+/// completes it.
+package final class CallOutcome {
     /// The target whose answer counts: the last one dialled.
     package var target: CompiledTarget
     package var usage: TokenUsage

@@ -77,7 +77,7 @@ extension Gateway {
         reply.upstream = upstreams.upstream(target, of: admitted.route, in: serving)
         reply.noteFirstByte()
         reply.recording?.answer = ContentLog.Said(kept.bytes)
-        var outcome = reply.outcome(.completed, target)
+        let outcome = reply.outcome(.completed, target)
         outcome.isCached = true
         return outcome
     }

@@ -34,7 +34,7 @@ extension ChatReply {
     private func finish(_ exchange: Exchange, with failure: CallFailure) async {
         if !hasBegun {
             await RefusalEdge.answer(exchange, with: failure, in: work.dialect, fields: failureFields)
-        } else if translation != nil {
+        } else if case .some = translation {
             await sendBreak(exchange, with: failure)
         } else {
             await RefusalEdge.endStream(exchange, isChunked: isChunked, with: failure)

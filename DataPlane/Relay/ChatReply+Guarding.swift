@@ -50,7 +50,6 @@ extension ChatReply {
         } catch {
             let failure = CallFailure(error)
             rest = .failure(failure)
-            var outcome = outcome
             outcome.error = failure.code
             outcome.status = UInt16(truncatingIfNeeded: failure.status)
             return outcome

@@ -178,9 +178,9 @@ final class ChatReply {
         upstream = nil
         exchange = nil
         // Most calls have none of these, and some are large.
-        if canonical != nil { canonical = nil }
-        if embedding != nil { embedding = nil }
-        if translation != nil { translation = nil }
+        if case .some = canonical { canonical = nil }
+        if case .some = embedding { embedding = nil }
+        if case .some = translation { translation = nil }
         if dropped != nil { dropped = nil }
         if answerType != nil { answerType = nil }
         if guards != nil { guards = nil }

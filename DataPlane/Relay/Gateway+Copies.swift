@@ -29,7 +29,7 @@ extension Gateway {
             let usage = TokenUsage(
                 input: max(outcome.usage.input, ChatReply.tokens(call.promptBytes)),
                 output: outcome.usage.output)
-            var left = CallOutcome(
+            let left = CallOutcome(
                 target: target, usage: usage, isEstimated: true, ending: .completed, status: outcome.status,
                 isStream: outcome.isStream, attempts: 1,
                 latencyMicroseconds: outcome.firstByteMicroseconds)

@@ -51,7 +51,7 @@ extension Gateway {
             let note = begin(call, plan, permit, held)  // in case the process is killed
             let place = cached(call, admitted, guards, exchange)  // may it have been answered before
             let kept = place.flatMap { answer(reply, call, from: $0, admitted, in: serving) }
-            var outcome: CallOutcome
+            let outcome: CallOutcome
             if let kept {
                 outcome = kept
             } else {

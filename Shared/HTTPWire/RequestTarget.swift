@@ -210,12 +210,15 @@ struct RequestTarget: ~Copyable {
 
 extension RequestHead {
     /// The target as received.
+    @inline(__always)
     package func rawTarget(in bytes: UnsafeRawPointer) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: bytes + target.offset, count: target.length)
     }
 
     /// The path to route by: percent-decoded once, dot segments resolved, valid UTF-8. No copy when the
     /// received path is already that. Valid until the bytes move or the head is reset.
+    // Inlined, as the next one, so that a head that is a class's property is not copied for it.
+    @inline(__always)
     package func path(in bytes: UnsafeRawPointer) -> UnsafeRawBufferPointer { target.path(in: bytes) }
 
     /// The query as received without `?`, nil when there is none; see ``QueryItems``.

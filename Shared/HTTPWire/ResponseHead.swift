@@ -42,9 +42,10 @@ package struct ResponseHead: ~Copyable {
     }
 
     /// Whether this is an interim response (1xx), after which the real one follows.
-    package var isInterim: Bool { status < 200 }
+    @inline(__always) package var isInterim: Bool { status < 200 }
 
     /// How the content ends, given the method of the request it answers (RFC 9112 §6.3).
+    @inline(__always)
     package func framing(answering method: HTTPMethod) -> BodyFraming {
         method == .head || HTTPStatus.forbidsContent(status) ? .length(0) : declared
     }

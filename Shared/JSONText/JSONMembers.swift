@@ -38,7 +38,7 @@ package struct JSONMember {
 /// Everything inside is checked as strictly as by `validateJSON`, and a name that repeats (compared
 /// unescaped) is refused. The document is acceptable only when `next` has returned nil: use nothing before
 /// that.
-package struct JSONMembers {
+package struct JSONMembers: ~Copyable {
     private let document: UnsafeRawBufferPointer
     private var scanner: JSONScanner
     private var seen = SeenNames()
@@ -51,21 +51,34 @@ package struct JSONMembers {
 
     /// The members of the object that is the whole document.
     package init(_ document: UnsafeRawBufferPointer) throws(JSONError) {
-        try self.init(document, from: 0, to: document.count)
+        scanner = try Self.opened(JSONScanner(document, from: 0, to: document.count))
+        self.document = document
+        isWholeDocument = true
     }
 
+    /// The members of an object inside the document.
     init(_ document: UnsafeRawBufferPointer, from start: Int, to end: Int) throws(JSONError) {
+        scanner = try Self.opened(JSONScanner(document, from: start, to: end))
         self.document = document
-        scanner = JSONScanner(document, from: start, to: end)
         isWholeDocument = start == 0 && end == document.count
+    }
+
+    /// Past the opening brace. Before the large rest of the value is made, so that none of it is copied.
+    @inline(__always)
+    private static func opened(_ whole: JSONScanner) throws(JSONError) -> JSONScanner {
+        var scanner = whole
         scanner.skipWhitespace()
-        guard scanner.current == 0x7B else {
-            // Tell a document that is JSON of another kind from one that is not JSON.
-            var whole = scanner
-            guard whole.skipValue(depth: 0), whole.skipToEnd() else { throw whole.error }
-            throw JSONError(.notAnObject, offset: scanner.position)
-        }
-        scanner.position += 1
+        guard scanner.current == 0x7B else { throw notAnObject(scanner) }
+        scanner.position &+= 1
+        return scanner
+    }
+
+    /// Tells a document that is JSON of another kind from one that is not JSON.
+    @inline(never)
+    private static func notAnObject(_ start: JSONScanner) -> JSONError {
+        var scanner = start
+        guard scanner.skipValue(depth: 0), scanner.skipToEnd() else { return scanner.error }
+        return JSONError(.notAnObject, offset: start.position)
     }
 
     /// The next member; nil after the last one, when the rest has been checked too.

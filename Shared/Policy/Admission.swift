@@ -57,8 +57,9 @@ package struct CallOrigin: Sendable, Hashable {
     }
 }
 
-/// A key that may call an endpoint now: only `authenticate` makes one.
-package struct AdmittedKey: Sendable {
+/// A key that may call an endpoint now: only `authenticate` makes one. A reference, since a call hands it
+/// from stage to stage.
+package final class AdmittedKey: Sendable {
     package let record: KeyRecord
     package let tenant: CompiledTenant
     private let segment: KeySegment
@@ -105,7 +106,7 @@ package struct Admitted: Sendable {
 }
 
 /// Who calls, and whether they may use an endpoint now: form and checksum, public id, secret, standing,
-/// freshness, address, tenant, region, endpoint, in that order. Pure; allocates nothing.
+/// freshness, address, tenant, region, endpoint, in that order. Pure; allocates nothing but its answer.
 ///
 /// An unknown public id costs as much as a wrong secret. Standing is told only to somebody who knows the
 /// secret.

@@ -46,10 +46,22 @@ package final class CompiledTarget: Sendable {
     }
 
     /// The price in force at a moment; nil when none has begun, or the last one was ended.
-    package func price(at now: Timestamp) -> PriceEntry? {
-        prices.last { $0.effectiveFrom <= now }.flatMap { price in
-            price.effectiveUntil.map { now < $0 } ?? true ? price : nil
-        }
+    package func price(at now: Timestamp) -> PriceEntry? { priceIndex(at: now).map { prices[$0] } }
+
+    private func priceIndex(at now: Timestamp) -> Int? {
+        var index = prices.count - 1
+        while index >= 0, prices[index].effectiveFrom > now { index -= 1 }
+        if index < 0 { return nil }
+        if let end = prices[index].effectiveUntil, end <= now { return nil }
+        return index
+    }
+
+    /// What a usage costs by the price in force at a moment; nil when there is none. Copies no price.
+    package func charge(for usage: TokenUsage, at now: Timestamp) -> (price: PriceID, cost: NanoUSD)? {
+        guard let index = priceIndex(at: now) else { return nil }
+        let cost = prices[index].table.cost(of: usage)
+        let isMarkedUp = prices[index].tenant == nil
+        return (prices[index].id, isMarkedUp ? markup.applied(to: cost) : cost)
     }
 
     /// What a usage costs the tenant by a price: the platform's prices carry the tenant's markup, its own do

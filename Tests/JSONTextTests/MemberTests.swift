@@ -106,7 +106,7 @@ struct MemberTests {
             #expect(fragment.string == "a\"\\/\u{8}\u{C}\n\r\tAé€😀\0z")
             #expect(fragment.kind == .string && fragment.hasEscapes)
             #expect(fragment.boolean == nil && fragment.exactInt64 == nil && fragment.double == nil)
-            #expect(throws: JSONError(.notAnObject, offset: 0)) { try fragment.members() }
+            #expect(throws: JSONError(.notAnObject, offset: 0)) { _ = try fragment.members() }
             #expect(throws: JSONError(.notAnArray, offset: 0)) { try fragment.elements() }
         }
         try withFragment(#" "plain" "#) { fragment in

@@ -19,24 +19,41 @@ package struct FieldWriter {
 
     package init(reserving capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
-    private mutating func header(_ tag: UInt32, _ kind: WireKind) {
-        varint(UInt64(tag) << 2 | UInt64(kind.rawValue))
+    /// One field in one step, so that the buffer is asked for room once: its header, a varint, bytes.
+    @inline(__always)
+    private mutating func put(
+        _ tag: UInt32, _ kind: WireKind, varint: UInt64? = nil,
+        _ rest: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) {
+        bytes.append(addingCapacity: 2 * Self.maximumVarintBytes + rest.count) { room in
+            room.withUnsafeMutableBufferPointer { room, count in
+                Self.put(UInt64(tag) << 2 | UInt64(kind.rawValue), in: room, &count)
+                if let varint { Self.put(varint, in: room, &count) }
+                UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: room[count...]))
+                    .copyMemory(from: rest)
+                count &+= rest.count
+            }
+        }
     }
 
-    private mutating func varint(_ value: UInt64) {
+    private static let maximumVarintBytes = 10
+
+    @inline(__always)
+    private static func put(_ value: UInt64, in room: UnsafeMutableBufferPointer<UInt8>, _ count: inout Int) {
         var rest = value
         while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            room[count] = UInt8(truncatingIfNeeded: rest) | 0x80
             rest >>= 7
+            count &+= 1
         }
-        bytes.append(UInt8(truncatingIfNeeded: rest))
+        room[count] = UInt8(truncatingIfNeeded: rest)
+        count &+= 1
     }
 
     /// A number; zero is not written.
     package mutating func number(_ tag: UInt32, _ value: some BinaryInteger & UnsignedInteger) {
         guard value != 0 else { return }
-        header(tag, .varint)
-        varint(UInt64(value))
+        put(tag, .varint, varint: UInt64(value))
     }
 
     /// A number that may be negative; zero is not written.
@@ -49,8 +66,7 @@ package struct FieldWriter {
 
     /// Eight bytes whatever the value: for numbers that are usually large.
     package mutating func fixed(_ tag: UInt32, _ value: UInt64) {
-        header(tag, .fixed64)
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+        withUnsafeBytes(of: value.littleEndian) { put(tag, .fixed64, $0) }
     }
 
     /// A moment; nil is not written.
@@ -60,9 +76,7 @@ package struct FieldWriter {
     }
 
     package mutating func bytes(_ tag: UInt32, _ value: UnsafeRawBufferPointer) {
-        header(tag, .bytes)
-        varint(UInt64(value.count))
-        bytes.append(contentsOf: value)
+        put(tag, .bytes, varint: UInt64(value.count), value)
     }
 
     /// Bytes, empty ones too: an empty element of a list is an element.
@@ -83,7 +97,7 @@ package struct FieldWriter {
     package mutating func publicID(_ tag: UInt32, _ value: KeyPublicID) { words(tag, value.high, value.low) }
 
     private mutating func words(_ tag: UInt32, _ high: UInt64, _ low: UInt64) {
-        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { bytes(tag, $0) }
+        withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { put(tag, .bytes, varint: 16, $0) }
     }
 
     package mutating func digest(_ tag: UInt32, _ value: SHA256Digest) {
@@ -104,7 +118,7 @@ package struct FieldWriter {
     ) {
         var writer = FieldWriter()
         swap(&writer.bytes, &buffer)
-        writer.header(tag, .bytes)
+        writer.put(tag, .bytes)
         let length = writer.bytes.count
         writer.bytes.append(0)
         writer.bytes.append(0)
