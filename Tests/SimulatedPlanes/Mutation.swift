@@ -24,6 +24,8 @@ package enum Mutation: String, CaseIterable, CustomStringConvertible {
     case holdsAreNotKept
     /// A raise is used twice: it adds to what was there.
     case raisesAdd
+    /// A node that lost its record of a rate begins with a burst anew.
+    case burstsAreGivenAgain
 
     package var description: String { rawValue }
 
