@@ -22,15 +22,39 @@ struct GrantHolderTests {
         GrantHolder(sequence: 0, at: 0, identifiers: SeededGenerator(seed: 7))
     }
 
+    /// What a process left on disk: of 100 that were lent for today 60 are spent, 20 were held.
+    private static func saved(of claim: LimitClaim) -> (SavedGrant, Grant) {
+        let window = LimitWindow(start: wall, end: wall.advanced(bySeconds: 86_400))
+        let grant = Grant(
+            id: GrantID(high: 1, low: 9), node: NodeID(high: 1, low: 1), account: claim.account,
+            metric: .cost, period: .day, window: window, epoch: 1, serial: 3, lent: 100)
+        let statement = SignedEnvelope(
+            payloadType: Grant.payloadType, payload: grant.encoded, signedBy: [])
+        return (SavedGrant(id: grant.id, statement: statement, lent: 100, spent: 60, margin: 20), grant)
+    }
+
     private static func answer(
-        _ holder: inout GrantHolder, at now: Int64, _ reply: (GrantPosition) -> GrantReply
+        _ holder: inout GrantHolder, at now: Int64, wall: Timestamp = wall,
+        _ reply: (GrantPosition) -> GrantReply
     ) -> GrantRequest {
+        exchange(&holder, at: now, wall: wall, reply).request
+    }
+
+    private static func exchange(
+        _ holder: inout GrantHolder, at now: Int64, wall: Timestamp = wall,
+        _ reply: (GrantPosition) -> GrantReply
+    ) -> (request: GrantRequest, changes: GrantChanges) {
         let request = holder.request(at: now, wall: wall)
         let answer = GrantAnswer(
             now: wall, sequence: request.sequence, replies: request.positions.map(reply))
         let changes = holder.take(answer, to: request, at: now) { try? Grant(encoded: $0.payload) }
         _ = holder.saved(changes, at: now)
-        return request
+        return (request, changes)
+    }
+
+    /// Nothing new: it may keep what it has.
+    private static func kept(_ position: GrantPosition) -> GrantReply {
+        GrantReply(grant: position.grant, account: position.account, target: position.lent, amount: 1_000)
     }
 
     @Test("what was asked for once is forgotten after a second, the last unit too")
@@ -81,17 +105,8 @@ struct GrantHolderTests {
     @Test("what was lent before a restart is held, and used under the terms the first call brings")
     func restored() throws {
         let claim = Self.claim(.cost, .day, limit: 1_000, amount: 10)
-        let window = LimitWindow(start: Self.wall, end: Self.wall.advanced(bySeconds: 86_400))
-        let grant = Grant(
-            id: GrantID(high: 1, low: 9), node: NodeID(high: 1, low: 1), account: claim.account,
-            metric: .cost,
-            period: .day, window: window, epoch: 1, serial: 3, lent: 100)
-        let saved = SavedGrant(
-            id: grant.id,
-            statement: SignedEnvelope(payloadType: Grant.payloadType, payload: grant.encoded, signedBy: []),
-            lent: 100, spent: 60, margin: 20)
         var holder = Self.holder()
-        holder.restore([(saved, grant)], at: 0, wall: Self.wall)
+        holder.restore([Self.saved(of: claim)], at: 0, wall: Self.wall)
         var held = 0
         while case .held = holder.hold([claim], at: 0, wall: Self.wall) { held += 1 }
         // 100 were lent, 60 are spent, 20 may have been on their way.
@@ -101,5 +116,49 @@ struct GrantHolderTests {
             return
         }
         #expect(wait.refusal.reason == .contended)
+    }
+
+    @Test("a restarted node whose clock is days ahead gives back no slice of a window that lasts")
+    func clockAhead() {
+        let claim = Self.claim(.cost, .day, limit: 1_000)
+        let (saved, grant) = Self.saved(of: claim)
+        var holder = Self.holder()
+        let ahead = Self.wall.advanced(bySeconds: 3 * 86_400)
+        holder.restore([(saved, grant)], at: 0, wall: ahead)
+        // Told what day it is, it knows when the window is over.
+        for (day, isGivenBack) in [(0, false), (1, false), (1, true)] as [(Int64, Bool)] {
+            let request = holder.request(at: 0, wall: ahead)
+            #expect(request.positions.filter { $0.grant == grant.id }.map(\.isClosed) == [isGivenBack])
+            let answer = GrantAnswer(
+                now: Self.wall.advanced(bySeconds: day * 86_400), sequence: request.sequence,
+                replies: request.positions.map(Self.kept))
+            _ = holder.take(answer, to: request, at: 0) { _ in nil }
+        }
+    }
+
+    @Test("what nobody asks for is taken from the disk before it is given back, and not asked for again")
+    func idle() {
+        let claim = Self.claim(.cost, .day, limit: 1_000)
+        let (saved, grant) = Self.saved(of: claim)
+        var holder = Self.holder()
+        holder.restore([(saved, grant)], at: 0, wall: Self.wall)
+        // The next day's is asked for ahead.
+        _ = Self.answer(&holder, at: 0, Self.kept)
+        #expect(Self.answer(&holder, at: 599 * Self.second, Self.kept).positions.count == 2)
+        let (said, changes) = Self.exchange(&holder, at: 601 * Self.second, Self.kept)
+        #expect(said.positions.map(\.isClosed) == [false, false])
+        #expect(said.positions[0].lent == 100)
+        // 60 are spent, 20 may have been.
+        #expect(changes.saves.map(\.lent) == [80])
+        let (given, forgotten) = Self.exchange(&holder, at: 602 * Self.second) { position in
+            var reply = Self.kept(position)
+            reply.isClosed = position.isClosed
+            return reply
+        }
+        #expect(given.positions.map(\.isClosed) == [true, true])
+        #expect(given.positions[0].lent == 80)
+        #expect(forgotten.deletes.contains(grant.id))
+        #expect(Self.answer(&holder, at: 603 * Self.second, Self.kept).positions.isEmpty)
+        #expect(holder.isEmpty)
     }
 }

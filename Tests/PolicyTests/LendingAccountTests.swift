@@ -47,6 +47,26 @@ struct LendingAccountTests {
         #expect(lender.free == 0)
     }
 
+    @Test("a node that lost its record of a rate goes on without a new burst, also when told twice")
+    func lostRate() {
+        var lender = Self.lender(.rate, 600)
+        #expect(lender.take(Self.position(1), of: Self.node(1), at: Self.now).reply.isAlone)
+        #expect(lender.take(Self.position(1), of: Self.node(1), at: Self.now).reply.isAlone)
+        for low in 8...9 as ClosedRange<UInt64> {
+            let position = GrantPosition(grant: GrantID(high: 9, low: low), account: Self.account)
+            for _ in 1...2 {
+                let outcome = lender.take(position, of: Self.node(1), at: Self.now)
+                #expect(outcome.grant?.lent == 600)
+                #expect(!outcome.reply.isAlone)
+            }
+        }
+        // Given back, all of it: whoever comes next is the first again.
+        var closed = GrantPosition(grant: GrantID(high: 9, low: 9), account: Self.account, serial: 3)
+        closed.isClosed = true
+        _ = lender.take(closed, of: Self.node(1), at: Self.now)
+        #expect(lender.take(Self.position(2), of: Self.node(2), at: Self.now).reply.isAlone)
+    }
+
     @Test("the share of a silent node is not lent again")
     func cutOff() {
         var lender = Self.lender(.rate, 600)

@@ -75,6 +75,7 @@ struct SimulatedControlPlane {
             state.openedAt[position.grant] = window.start
             var reply = outcome.reply
             if faults == .restoreTakesBack, isFrozen { reply.target = 0 }
+            if faults == .burstsAreGivenAgain { reply.isAlone = account.loans.count == 1 }
             if let grant = outcome.grant { reply.statement = Self.signed(grant) }
             replies.append(reply)
         }
@@ -115,6 +116,14 @@ struct SimulatedControlPlane {
             state.accounts[key]!.loans[index].settled += cost
             return
         }
+    }
+
+    /// What the books keep of a grant.
+    func open(_ grant: GrantID) -> Int64 {
+        for account in state.accounts.values {
+            if let loan = account.loans.first(where: { $0.id == grant }) { return account.open(loan) }
+        }
+        return 0
     }
 
     mutating func restore() {

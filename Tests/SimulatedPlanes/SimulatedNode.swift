@@ -12,6 +12,8 @@ struct SimulatedNode {
         let cost: Int64
         /// The worst case of its budgets: what a provider may have billed of a call that was killed.
         let worst: Int64
+
+        var budgetGrant: GrantID? { holds.first(where: \.isSpent)?.grant }
     }
 
     struct Waiting {
@@ -59,13 +61,13 @@ struct SimulatedNode {
         holder = GrantHolder(sequence: 0, at: now, identifiers: SeededGenerator(seed: generator.next()))
     }
 
-    /// What it was lent of budgets in the windows that are now, unless it gives them back.
-    var lentBudget: Int64 {
-        holder.accounts.reduce(0) { sum, account in
-            guard let account, account.terms.kind == .budget, let grant = account.current, !grant.isClosing
-            else { return sum }
-            return sum + grant.lent
+    /// What it was lent of budgets in the windows that are now; all there ever was of one it gives back.
+    var lentBudgets: [GrantID: Int64] {
+        var lent: [GrantID: Int64] = [:]
+        for case let account? in holder.accounts where account.terms.kind == .budget {
+            if let grant = account.current { lent[grant.id] = grant.isClosing ? .max : grant.lent }
         }
+        return lent
     }
 
     mutating func apply(_ changes: GrantChanges) {

@@ -15,7 +15,7 @@ extension World {
     /// No amount is lent twice.
     private mutating func checkBooks() {
         // The books of a restored control plane say more than is true until every node has spoken.
-        if hasRestored { return }
+        if restores > 0 { return }
         for account in control.state.accounts.values {
             let open = account.loans.reduce(0) { $0 + account.open($1) }
             if open > account.amount {
@@ -24,12 +24,13 @@ extension World {
         }
     }
 
-    /// No budget is spent above its limit, counting calls under way at their worst.
+    /// No budget is spent above its limit, counting calls under way at their worst; of grants that nobody can
+    /// tell of after a restore, what the books have of them.
     private mutating func checkNodes() {
         var spent = billed
         for node in nodes {
-            for call in node.calls where call.worst > 0 {
-                if let window = window(of: call) { spent[window, default: 0] += call.worst }
+            for call in node.calls {
+                if let grant = call.budgetGrant { spent[grant, default: 0] += call.worst }
             }
             for account in node.holder.accounts.compactMap(\.self) {
                 guard let grant = account.current, account.terms.kind == .budget else { continue }
@@ -37,23 +38,31 @@ extension World {
                 if used > grant.lent { violate("a node uses \(used) of \(grant.lent) lent") }
             }
         }
-        // Both the node's disk and the control plane's books were lost: nobody knows what was spent.
-        if hasLostDisk && hasRestored { return }
-        for amount in spent.values where amount > budget.terms.amount {
+        var byWindow: [Timestamp: Int64] = [:]
+        for (grant, amount) in spent {
+            guard let window = control.windows[grant] else { continue }
+            byWindow[window, default: 0] += min(amount, forgotten[grant] ?? .max)
+        }
+        for amount in byWindow.values where amount > budget.terms.amount {
             violate("\(amount) of \(budget.terms.amount) is spent")
         }
     }
 
-    /// In no minute more than the limit and one burst; a node may always have one call.
+    /// In no minute more than what refills in it, and what all shares had saved before: a burst, and of each
+    /// node a call, because the smallest share can save that much. Where a node's record and the books are
+    /// both lost, a restored control plane may take a rate for one that nobody has used yet, once.
     private mutating func checkRate() {
         admissions.removeAll { $0 < now - 60_000_000_000 }
-        let allowed = Int(rate.terms.amount) + Int(rate.terms.amount) / 6 + 2 * nodes.count
+        let limit = Int(rate.terms.amount)
+        let bursts = hasLostDisk ? 1 + restores : 1
+        let allowed = limit + bursts * (limit / 6) + nodes.count
         if admissions.count > allowed { violate("\(admissions.count) calls a minute of \(allowed)") }
         let shares = nodes.reduce(Int64(0)) { sum, node in
-            guard node.isAlive, let slot = node.holder.slots[rate.account] else { return sum }
-            return sum + (node.holder.accounts[slot]?.current?.lent ?? 0)
+            guard node.isAlive, let slot = node.holder.slots[rate.account],
+                let grant = node.holder.accounts[slot]?.current, !grant.isClosing
+            else { return sum }
+            return sum + grant.lent
         }
-        if hasLostDisk && hasRestored { return }
         if shares > rate.terms.amount { violate("shares of \(shares) in \(rate.terms.amount)") }
     }
 

@@ -49,10 +49,12 @@ extension World {
                 nodes[to].request?.message.sequence == request.sequence
             else { return }
             nodes[to].request = nil
-            let lent = nodes[to].lentBudget
+            let lent = nodes[to].lentBudgets
             take(answer, request, to)
-            if isFrozen, nodes[to].isAlive, nodes[to].lentBudget < lent {
-                violate("a restored control plane took back \(lent - nodes[to].lentBudget)")
+            if !isFrozen || !nodes[to].isAlive { return }
+            let kept = nodes[to].lentBudgets
+            for (grant, amount) in lent where amount < .max && kept[grant] ?? 0 < amount {
+                violate("a restored control plane took back \(amount - (kept[grant] ?? 0)) of \(grant)")
             }
         case .batch(let events, let from, let epoch, let sequence):
             guard !control.isDown else { return }
@@ -89,6 +91,7 @@ extension World {
         }
         // A kill between the write and its use: the disk is ahead of the process, never behind.
         nodes[index].apply(changes)
+        for save in changes.saves { forgotten[save.id] = nil }
         if !isHealing, chance(200) {
             kill(index)
             return

@@ -20,17 +20,21 @@ struct World {
     var nodes: [SimulatedNode] = []
     var network: [(at: Int64, message: Message)] = []
     let budget, rate, slots: LimitClaim
-    /// What the provider may have billed by window, killed calls at their worst.
-    var billed: [Timestamp: Int64] = [:]
+    /// What the provider may have billed by grant, killed calls at their worst.
+    var billed: [GrantID: Int64] = [:]
+    /// What the books have of grants that no node can tell of any more: of what was spent beyond it only the
+    /// books before a restore knew.
+    var forgotten: [GrantID: Int64] = [:]
     var admissions: [Int64] = []
     var answered = 0
     var answeredCost: Int64 = 0
     var violations: [String] = []
     var isHealing = false
+    var quietUntil: Int64 = 0
     /// A disk or a part of the books was lost with answered calls on it.
     var hasLostUsage = false
     var hasLostDisk = false
-    var hasRestored = false
+    var restores = 0
 
     static let epochStart = Timestamp(microseconds: 1_773_057_600_000_000)
 
@@ -48,7 +52,8 @@ struct World {
         rate = claim(2, .requests, .minute, [30, 600].randomElement(using: &generator) ?? 30)
         slots = claim(3, .concurrency, .open, Int64.random(in: 1...12, using: &generator))
         control = SimulatedControlPlane(
-            windowMicroseconds: [30_000_000, 300_000_000].randomElement(using: &generator) ?? 30_000_000)
+            windowMicroseconds: [30_000_000, 300_000_000, 3_600_000_000].randomElement(using: &generator)
+                ?? 30_000_000)
         for claim in [budget, rate, slots] { control.limits[claim.account.limit] = claim.terms }
         for index in 0..<Int.random(in: 1...5, using: &generator) {
             nodes.append(SimulatedNode(NodeID(high: 3, low: UInt64(index)), at: now, using: &generator))
@@ -77,7 +82,7 @@ struct World {
         for index in nodes.indices where nodes[index].isAlive {
             finishCalls(index)
             retryWaiting(index)
-            if chance(2) { begin(index) }
+            if now >= quietUntil, chance(2) { begin(index) }
             exchange(index)
             upload(index)
         }
@@ -95,6 +100,9 @@ struct World {
             hasLostUsage =
                 hasLostUsage || !nodes[index].disk.open.isEmpty || !nodes[index].disk.batches.isEmpty
             hasLostDisk = true
+            if !control.state.imported.contains(nodes[index].id) {
+                forget(nodes[index].disk.grants.keys)
+            }
             nodes[index].disk = SimulatedNode.Disk(outboxEpoch: generator.next())
             start(index)
         case 4: nodes[index].isCutOut.toggle()
@@ -105,12 +113,18 @@ struct World {
             control.restore()
             loseMessagesToControl()
             hasLostUsage = true
-            hasRestored = true
+            restores += 1
+            let told = Set(nodes.flatMap(\.disk.grants.keys))
+            forget(control.windows.keys.filter { !told.contains($0) })
             // What was acknowledged after the backup is not there: the node numbers anew.
             for index in nodes.indices { renumber(index) }
         case 9:
             nodes[index].clockError = Int64.random(
                 in: -3_600_000_000_000...3_600_000_000_000, using: &generator)
+        case 10 where chance(4):
+            // Nobody calls for so long that nodes give back what they have.
+            now += Int64.random(in: 600_000_000_000...900_000_000_000, using: &generator)
+            quietUntil = now + 3_000_000_000
         case 10: now += Int64.random(in: 0...40_000_000_000, using: &generator)
         default:
             for index in nodes.indices {
@@ -119,6 +133,11 @@ struct World {
             }
             control.isDown = false
         }
+    }
+
+    /// Nobody will tell the control plane more of these grants than it has in its books now.
+    private mutating func forget(_ grants: some Sequence<GrantID>) {
+        for grant in grants { forgotten[grant] = control.open(grant) }
     }
 
     private mutating func renumber(_ index: Int) {
@@ -224,14 +243,8 @@ struct World {
         }
     }
 
-    /// By the window its grant is of; calls without a budget are not counted.
+    /// To the grant it is held against; calls without a budget are not counted.
     mutating func bill(_ call: SimulatedNode.Call, _ cost: Int64) {
-        guard call.worst > 0 else { return }
-        guard let window = window(of: call) else { return }
-        billed[window, default: 0] += cost
-    }
-
-    func window(of call: SimulatedNode.Call) -> Timestamp? {
-        call.holds.first(where: \.isSpent).flatMap { control.windows[$0.grant] }
+        if let grant = call.budgetGrant { billed[grant, default: 0] += cost }
     }
 }

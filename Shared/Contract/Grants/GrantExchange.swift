@@ -100,7 +100,7 @@ package struct GrantReply: Hashable, Sendable, BinaryRecord {
     package var amount: Int64
     /// Used of it by other nodes, as far as they have said: spent of a budget, held of slots.
     package var usedElsewhere: Int64
-    /// Nobody else holds a part: a rate may begin with its whole burst.
+    /// Nobody else holds a part, and its node was lent none before: a rate may begin with its whole burst.
     package var isAlone: Bool
     /// The node must say its position again with the signed grant: the control plane was restored.
     package var wantsStatement: Bool

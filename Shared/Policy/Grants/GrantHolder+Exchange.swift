@@ -34,7 +34,7 @@ extension GrantHolder {
             defer { rotation += 1 }
             guard accounts[rotation] != nil else { continue }
             roll(rotation, at: now, wall: wall)
-            positions += self.positions(of: rotation, at: now, wall: wall).prefix(100)
+            positions += self.positions(of: rotation, at: now).prefix(100)
         }
         sequence += 1
         if rotation >= accounts.count {
@@ -44,19 +44,18 @@ extension GrantHolder {
         return GrantRequest(sequence: sequence, round: round, positions: positions)
     }
 
-    private mutating func positions(of slot: Int, at now: Int64, wall: Timestamp) -> [GrantPosition] {
-        let isIdle = closeIfIdle(slot, at: now)
-        if accounts[slot]!.current == nil, !isIdle { accounts[slot]!.current = open(at: now) }
-        lendAhead(slot, at: now, wall: wall)
+    private mutating func positions(of slot: Int, at now: Int64) -> [GrantPosition] {
+        if !isIdle(slot, at: now) {
+            if accounts[slot]!.current == nil { accounts[slot]!.current = open(at: now) }
+            lendAhead(slot, at: now)
+        }
         let account = accounts[slot]!
         var positions: [GrantPosition] = []
         if let grant = account.current { positions.append(position(grant, account, within: nil)) }
         for grant in account.others {
-            var past = grant
-            let isOver = grant.window.map { ($0.end ?? .distantFuture) <= calendar(at: now, wall: wall) }
-            if isOver == true, grant.held == 0 { past.isClosing = true }
-            positions.append(position(past, account, within: grant.window?.start))
+            positions.append(position(grant, account, within: grant.window?.start))
         }
+        dropIfEmpty(slot, at: now)
         return positions
     }
 
@@ -73,7 +72,7 @@ extension GrantHolder {
 
     /// Once a window's grant is there, the next window's is asked for: the turn of a window during an outage
     /// finds money.
-    private mutating func lendAhead(_ slot: Int, at now: Int64, wall: Timestamp) {
+    private mutating func lendAhead(_ slot: Int, at now: Int64) {
         guard let account = accounts[slot], account.terms.kind == .budget, let grant = account.current,
             grant.serial > 0, let end = grant.window?.end,
             !account.others.contains(where: { ($0.window?.start ?? .distantPast) >= end })
@@ -82,14 +81,21 @@ extension GrantHolder {
         accounts[slot]!.others.append(HeldGrant(id: id, window: LimitWindow(start: end, end: nil)))
     }
 
-    private mutating func closeIfIdle(_ slot: Int, at now: Int64) -> Bool {
-        guard let account = accounts[slot], let grant = account.current else { return false }
+    /// Whether nobody has asked for it for so long that it is given back.
+    private func isIdle(_ slot: Int, at now: Int64) -> Bool {
+        let account = accounts[slot]!
         let limit = account.terms.kind == .budget ? Self.idleNanoseconds.slow : Self.idleNanoseconds.quick
-        let isIdle = now - account.lastUsed > limit && grant.held == 0 && account.need == 0
-        // Only while the control plane is there to take it.
-        guard isIdle, let answeredAt, now - answeredAt < 5_000_000_000 else { return false }
-        accounts[slot]!.current!.isClosing = true
-        return true
+        return now - account.lastUsed > limit && account.need == 0
+    }
+
+    /// Forgets an account that nobody asks for and nothing is lent of.
+    private mutating func dropIfEmpty(_ slot: Int, at now: Int64) {
+        guard let account = accounts[slot], account.current == nil, account.others.isEmpty,
+            isIdle(slot, at: now)
+        else { return }
+        slots[account.account] = nil
+        accounts[slot] = nil
+        vacant.append(slot)
     }
 
     private mutating func decay(at now: Int64) {
@@ -119,17 +125,16 @@ extension GrantHolder {
             return changes
         }
         clock = (answer.now, now)
-        answeredAt = now
         for reply in answer.replies {
             guard let slot = slots[reply.account] else { continue }
-            take(reply, slot, at: now, verified, &changes)
+            take(reply, slot, at: now, today: answer.now, verified, &changes)
         }
         return changes
     }
 
     private mutating func take(
-        _ reply: GrantReply, _ slot: Int, at now: Int64, _ verified: (SignedEnvelope) -> Grant?,
-        _ changes: inout GrantChanges
+        _ reply: GrantReply, _ slot: Int, at now: Int64, today: Timestamp,
+        _ verified: (SignedEnvelope) -> Grant?, _ changes: inout GrantChanges
     ) {
         let isCurrent = accounts[slot]!.current?.id == reply.grant
         let other = accounts[slot]!.others.firstIndex { $0.id == reply.grant }
@@ -154,10 +159,13 @@ extension GrantHolder {
                 SavedGrant(
                     id: grant.id, statement: envelope, lent: news.lent, spent: grant.spent,
                     margin: grant.margin))
-        } else if reply.target < grant.lent, grant.serial > 0, let statement = grant.statement {
-            let least = grant.spent + grant.held + grant.withheld
-            let lowered = max(reply.target, accounts[slot]!.terms.kind == .rate ? 0 : least)
-            if lowered < grant.lent {
+        } else {
+            // Given back in two steps: on disk nothing is left to use, then the control plane hears of it.
+            let isOver = !isCurrent && grant.window?.end.map { $0 <= today } ?? false
+            if grant.held == 0, isOver || isIdle(slot, at: now) { grant.isClosing = true }
+            let least = accounts[slot]!.terms.kind == .rate ? 0 : grant.spent + grant.held + grant.withheld
+            let lowered = max(grant.isClosing ? 0 : reply.target, least)
+            if lowered < grant.lent, grant.serial > 0, let statement = grant.statement {
                 grant.lent = lowered
                 changes.saves.append(
                     SavedGrant(
@@ -181,15 +189,7 @@ extension GrantHolder {
         } else {
             accounts[slot]!.others.removeAll { $0.id == id && $0.held == 0 }
         }
-        let account = accounts[slot]!
-        let limit = account.terms.kind == .budget ? Self.idleNanoseconds.slow : Self.idleNanoseconds.quick
-        if account.current == nil, account.others.isEmpty, account.need == 0,
-            decayedAt - account.lastUsed > limit
-        {
-            slots[account.account] = nil
-            accounts[slot] = nil
-            vacant.append(slot)
-        }
+        dropIfEmpty(slot, at: decayedAt)
     }
 
     /// The changes are on disk: what was given may be used. True when calls that wait should ask again.

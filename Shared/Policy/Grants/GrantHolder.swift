@@ -31,7 +31,6 @@ package struct GrantHolder: Sendable {
     var identifiers: any RandomNumberGenerator & Sendable
     /// The control plane's clock at a moment of ours; nil before its first answer.
     var clock: (theirs: Timestamp, at: Int64)?
-    var answeredAt: Int64?
     var sequence: UInt64
     package var raises: [GrantID: Raise] = [:]
     var decayedAt: Int64

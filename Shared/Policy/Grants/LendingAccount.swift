@@ -110,7 +110,8 @@ package struct LendingAccount: Sendable {
                 // Nobody can say yet what others need: whoever was lent something goes on with it.
                 target: isFrozen ? loan.lent : isUseless ? min(base(loan), loan.lent) : asked(loan, target),
                 amount: amount,
-                usedElsewhere: usedElsewhere(index, at: now), isAlone: loans.count == 1),
+                usedElsewhere: usedElsewhere(index, at: now),
+                isAlone: loans.count == 1 && loan.serial == 1),
             grant: isNews
                 ? Grant(
                     id: loan.id, node: node, account: account, metric: metric, period: period,
@@ -141,6 +142,10 @@ package struct LendingAccount: Sendable {
         if kind == .budget {
             for index in loans.indices where loans[index].node == node { loans[index].isOrphan = true }
         } else {
+            // Its calls of before count still: only what is lent for the first time begins with a burst.
+            for lost in loans where lost.node == node && position.serial == 0 {
+                loan.serial = max(loan.serial, lost.serial)
+            }
             loans.removeAll { $0.node == node }
         }
         loans.append(loan)

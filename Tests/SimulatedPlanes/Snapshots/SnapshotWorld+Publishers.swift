@@ -14,10 +14,9 @@ extension SnapshotWorld {
             if stored.version == building.base || mutation == .versionsAreReused {
                 commit(index, building.next, building.content)
             }
-        } else if stored.mustRestate {
-            let next = try nextSnapshots(index)
-            let told = try next.restated(kills: publishers[index].told.kills, rollout: next.previous.rollout)
-            begin(index, told, stored.content)
+        } else if stored.isRestored {
+            let state = SnapshotStore.State(version: stored.version, builtFrom: nil)
+            begin(index, try NextSnapshots.first(content, state, at: wall, signing()), content)
         } else if stored.told.version != publishers[index].told.version {
             publishers[index].told = stored.told
         } else if stored.content != content, let told = try changed(index) {

@@ -16,8 +16,8 @@ struct SnapshotWorld {
         var told: ToldSnapshots
         /// What the newest snapshot was made of.
         var content: SnapshotContent
-        /// A restored database says what it has under a version of its new epoch.
-        var mustRestate = false
+        /// A restored database has no version in its new epoch: everything is read anew.
+        var isRestored = false
     }
 
     struct Publisher {
@@ -195,12 +195,12 @@ struct SnapshotWorld {
         content = backup.content
         let newest = stored.version.epoch
         stored = backup.stored
-        stored.mustRestate = true
+        stored.isRestored = true
         for key in revokedIn.keys where content.keys.first(where: { $0.id == key })?.revoked == nil {
             revokedIn.removeValue(forKey: key)
         }
         if mutation != .epochIsNotRaised {
-            stored.version = SnapshotVersion(epoch: newest + 1, counter: stored.version.counter)
+            stored.version = SnapshotVersion(epoch: newest + 1, counter: 0)
             keySets.append(
                 Self.keySet(
                     version: UInt32(keySets.count) + 1, epoch: newest + 1, root, snapshotKey))
