@@ -60,6 +60,9 @@ CREATE FUNCTION public.create_usage_partition(day date) RETURNS boolean
     AS $$
 declare
     partition text := 'usage_events_' || to_char(day, 'YYYYMMDD');
+    first timestamptz := day::timestamp at time zone 'UTC';
+    past timestamptz := (day + 1)::timestamp at time zone 'UTC';
+    attach text := 'alter table usage_events attach partition %I for values from (%L) to (%L)';
 begin
     if to_regclass(partition) is not null then
         return false;
@@ -70,10 +73,19 @@ begin
         return false;
     end if;
     execute format('create table %I (like usage_events including defaults including constraints)', partition);
+    begin
+        execute format(attach, partition, first, past);
+    exception when check_violation then
+        -- Calls of that day are there already: of nodes whose clocks were days ahead.
+        alter table usage_events_default no force row level security;
+        execute format('with early as (delete from usage_events_default
+                                        where started_at >= %L and started_at < %L returning *)
+                        insert into %I select * from early', first, past, partition);
+        alter table usage_events_default force row level security;
+        execute format(attach, partition, first, past);
+    end;
     execute format('alter table %I enable row level security', partition);
     execute format('alter table %I force row level security', partition);
-    execute format('alter table usage_events attach partition %I for values from (%L) to (%L)', partition,
-                   day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
     return true;
 end
 $$;

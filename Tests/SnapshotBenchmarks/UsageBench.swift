@@ -79,7 +79,7 @@ struct UsageBench: Sendable {
             cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos, cost_state, status_code,
             streamed, ending, error_code, attempts)
         select numbered(1, tenant), gen_random_uuid(),
-               \(begin) + make_interval(secs => 86400.0 * n / \(count)),
+               \(begin) + make_interval(secs => 86400.0 * (n - 1) / \(count)),
                numbered(2, tenant * 10 + key % 3), numbered(3, tenant * 10000 + key), numbered(5, 1),
                numbered(6, 1), numbered(7, n % 4), null, numbered(9, 1 + n % 3), 'chat', 1200000, 300000,
                800 + n % 200, 100, 0, 300, 0, 4000000 + n % 1000000, 'settled',
@@ -178,6 +178,8 @@ struct UsageBench: Sendable {
 
     // MARK: Ingest
 
+    private struct NotTaken: Error { let answer: String }
+
     private func ingest(_ database: TestDatabase, at now: Timestamp) async throws {
         let pool = database.makePool(size: 2, role: .ingest, purpose: "ingest")
         let nodes = [NodeID(high: 9, low: 1), NodeID(high: 9, low: 2)]
@@ -189,18 +191,21 @@ struct UsageBench: Sendable {
             }
         }
         let start = monotonicNanoseconds()
-        let ended = nodes.map { _ in Completion<Bool>() }
+        let ended = nodes.map { _ in Completion<Result<Void, any Error>>() }
         for (index, list) in sealed.enumerated() {
             database.loop.spawn {
-                var isWhole = true
-                for (batch, digest) in list {
-                    let answer = try? await UsageStore.ingest(batch, digest: digest, at: now, pool)
-                    isWhole = isWhole && answer == .acknowledged(sequence: batch.sequence)
-                }
-                ended[index].fulfil(isWhole)
+                do {
+                    for (batch, digest) in list {
+                        let answer = try await UsageStore.ingest(batch, digest: digest, at: now, pool)
+                        guard answer == .acknowledged(sequence: batch.sequence) else {
+                            throw NotTaken(answer: "\(answer)")
+                        }
+                    }
+                    ended[index].fulfil(.success(()))
+                } catch { ended[index].fulfil(.failure(error)) }
             }
         }
-        for completion in ended where await !completion.value() { output("a batch was not taken") }
+        for completion in ended { try await completion.value().get() }
         let nanoseconds = monotonicNanoseconds() - start
         let rate = Int64(Self.batches * UsageBatch.maximumEvents) * 1_000_000_000 / nanoseconds
         let verdict = rate >= Self.goalEvents ? "" : "   MISSED"

@@ -210,6 +210,34 @@ struct UsageStoreTests {
         }
     }
 
+    @Test("calls of a node whose clock was days ahead do not stand in the way of that day, but move to it")
+    func early() async throws {
+        try await withTestDatabase { database in
+            let calls = Calls()
+            let now = calls.fixture.clock.now
+            let day = now.advanced(bySeconds: 5 * 86_400)
+            _ = try await ingest(
+                calls.batch(1, [calls.event(at: now), calls.event(at: day)]), calls, database.pool)
+            let then = try calls.batch(2, [calls.event(at: day)])
+            let answer = try await UsageStore.ingest(then.batch, digest: then.digest, at: day, database.pool)
+            #expect(answer == .acknowledged(sequence: 2))
+            try await database.pool.withConnection { connection in
+                let homes = try await connection.query(
+                    "select tableoid::regclass::text from usage_events order by started_at")
+                #expect(
+                    try homes.map { try $0.text(0) } == [
+                        "usage_events_20260309", "usage_events_20260314", "usage_events_20260314",
+                    ])
+                let guarded = try await connection.query(
+                    """
+                    select bool_and(relrowsecurity and relforcerowsecurity)
+                      from pg_class where relname like 'usage_events%' and relkind in ('r', 'p')
+                    """)
+                #expect(try guarded.first?.bool(0) == true)
+            }
+        }
+    }
+
     @Test("second targets cost and are no calls; copies are in no sum; the log tells what every event was")
     func purposes() async throws {
         try await withTestDatabase { database in
