@@ -28,7 +28,8 @@ package struct AccessTokens: Sendable {
         let seconds = now.microseconds / 1_000_000
         var claims = JSONWebTokenClaims(
             subject: user.description, tokenID: Base64.encodeURL(randomBytes(12)), issuedAt: seconds,
-            notBefore: seconds, expires: seconds + Self.lifetimeSeconds)
+            // By a clock that is behind, another control plane's or this one's set right, it counts too.
+            notBefore: 0, expires: seconds + Self.lifetimeSeconds)
         claims.other[Self.sessionClaim] = .string(session.description)
         return signer.token(claims)
     }

@@ -59,7 +59,7 @@ def test_kill_9_of_the_control_plane_at_each_step_of_a_write_or_a_publish(fleet)
 def test_postgres_killed_restarted_and_unreachable(fleet):
     """The admin API says 503 in time and comes back by itself; applications notice nothing."""
     callers = Callers(fleet, count=2)
-    slowest = 0
+    slowest = {"killed": 0, "frozen": 0}
     for kind in ("killed", "frozen"):
         if kind == "killed":
             fleet.postgres.kill()
@@ -72,7 +72,7 @@ def test_postgres_killed_restarted_and_unreachable(fleet):
             for _ in range(3):
                 begun = time.monotonic()
                 answer = fleet.admin.http.get(f"/api/v1/tenants/{fleet.tenant}", timeout=30)
-                slowest = max(slowest, time.monotonic() - begun)
+                slowest[kind] = max(slowest[kind], time.monotonic() - begun)
                 # 504 when the request's own time was over first.
                 assert answer.status_code in (503, 504), f"{kind}: {answer.status_code} {answer.text}"
                 assert answer.status_code == 504 or int(answer.headers["retry-after"]) >= 1
@@ -87,9 +87,11 @@ def test_postgres_killed_restarted_and_unreachable(fleet):
             lambda: fleet.admin.http.get(f"/api/v1/tenants/{fleet.tenant}").status_code == 200, 20,
             f"the admin API after Postgres was {kind}")
     answered = callers.stop()
-    print(f"without Postgres the admin API answered 503 within {slowest:.2f} s; {answered} calls meanwhile")
+    print(f"without Postgres the admin API answered within {slowest} s; {answered} calls meanwhile")
     assert not callers.failures, f"the data plane noticed: {callers.failures[:3]}"
-    assert slowest < 5
+    # A server that is there and says nothing is given up when a statement's time and the grace are over.
+    assert slowest["killed"] < 5
+    assert slowest["frozen"] < 17
     fleet.assert_usage_is_exact(answered)
 
 

@@ -40,6 +40,8 @@ struct ValueTests {
         let user = UserID(at: now), session = SessionID(at: now)
         let token = tokens.issue(user: user, session: session, now: now)
         #expect(try tokens.verify(token, now: now).user == user)
+        // A clock that goes back, or another control plane's that is behind, signs nobody out.
+        #expect(try tokens.verify(token, now: now.advanced(bySeconds: -3_600)).user == user)
         let stranger = AccessTokens(signingKeyID: "1", signing: Ed25519PrivateKey(), accepted: [:])
         let forged = stranger.issue(user: user, session: session, now: now)
         // Signed by the right key, as another kind of token.
