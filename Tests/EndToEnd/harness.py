@@ -1,6 +1,7 @@
 """Eclusa's programs as real processes on loopback: a private Postgres, the control plane, gateway nodes, the stand-in provider."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
@@ -22,13 +23,25 @@ ADMIN_EMAIL = "admin@example.com"
 PASSWORD = "end-to-end-" + secrets.token_hex(8)
 
 
+CLAIMS = {}
+
+
 def free_port():
-    """Below the range the kernel takes for connections: one of those would have it by the time the program listens."""
+    """Below the range the kernel takes for connections: one of those would have it by the time the program listens. No other test
+    run gets it before this one ends."""
+    folder = Path(tempfile.gettempdir(), f"eclusa-test-ports-{os.getuid()}")
+    folder.mkdir(exist_ok=True)
     while True:
         port = random.SystemRandom().randrange(12_000, 30_000)
+        if port in CLAIMS:
+            continue
+        claim = (folder / str(port)).open("w")
         with socket.socket() as probe, contextlib.suppress(OSError):
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
             probe.bind(("127.0.0.1", port))
+            CLAIMS[port] = claim
             return port
+        claim.close()
 
 
 def wait_until(condition, seconds, what):
