@@ -258,7 +258,9 @@ package struct KeyOperations {
         {
             connection in
             _ = try await standing(id, tenant, .keysRevoke, to: caller, connection)
-            let key = try found(try await KeyStore.revoke(id, of: tenant, at: now, connection))
+            guard let key = try await KeyStore.revoke(id, of: tenant, at: now, connection) else {
+                throw OperationError(.alreadyRevoked)
+            }
             return Recorded(
                 try await state(of: key, at: now, connection), AuditSubject("key", id, Self.details(key)))
         }

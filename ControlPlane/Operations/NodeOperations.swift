@@ -154,7 +154,10 @@ package struct JoinTokenOperations {
         _ = try await environment.write("join-tokens.delete", .joinTokensDelete, in: .platform, by: caller) {
             connection in
             let token = try found(try await JoinTokenStore.find(id, connection))
-            guard try await JoinTokenStore.delete(id, connection) else { throw OperationError(.inUse) }
+            guard try await JoinTokenStore.delete(id, connection) else {
+                _ = try found(try await JoinTokenStore.find(id, connection))
+                throw OperationError(.inUse)
+            }
             return Recorded(id, AuditSubject("join_token", id, ["node_name": .string(token.nodeName)]))
         }
     }

@@ -32,6 +32,9 @@ package struct OperationEnvironment {
     let probe: (ProviderProbe) async -> ProviderProbe.Answer
     let post: (WebhookPost) async -> WebhookPost.Answer
     private var changed: () -> Void
+    /// What a write locks before it reads anything: of writers of one thing, each finds what the one before
+    /// it left.
+    private var lock: RequestTerms.Lock?
     private let state = State()
 
     /// What changes while requests are served; one a loop.
@@ -104,6 +107,13 @@ package struct OperationEnvironment {
         return inner
     }
 
+    /// The same, for a request that changes one thing.
+    func locking(_ lock: RequestTerms.Lock) -> OperationEnvironment {
+        var inner = self
+        inner.lock = lock
+        return inner
+    }
+
     /// Wakes the publisher.
     func announceChange() { changed() }
 
@@ -167,6 +177,7 @@ package struct OperationEnvironment {
         let result: Changed<Value>
         do {
             result = try await database.withTenant(scope.tenant) { connection in
+                if let lock { try await lock.take(connection) }
                 if try await Self.require(scope.tenant, connection)?.status == .deleting {
                     throw OperationError(.conflict, detail: "The tenant is being deleted.")
                 }

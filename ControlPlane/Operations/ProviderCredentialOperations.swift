@@ -101,8 +101,9 @@ package struct ProviderCredentialOperations {
         ) { connection in
             let provider = try found(try await ProviderStore.find(provider, of: owner, connection))
             let credential = try await self.credential(id, provider, connection)
-            _ = try await ProviderStore.removeCredential(
-                id, of: provider.id, ownedBy: owner, connection)
+            guard
+                try await ProviderStore.removeCredential(id, of: provider.id, ownedBy: owner, connection)
+            else { throw OperationError.notFound }
             return Recorded(credential, AuditSubject("provider-credential", id, Self.details(credential)))
         }
     }

@@ -23,6 +23,15 @@ package struct RequestTerms: Sendable {
         /// A thing with a row of its own, by its ID in parts.
         case thing(prefix: String, high: UInt64, low: UInt64, owner: TenantID?)
         case name(String)
+
+        /// Waits for whoever has it; held to the end of the transaction, which is in the owner's tenant.
+        func take(_ connection: PostgresConnection) async throws {
+            switch self {
+            case .thing(let prefix, let high, let low, let owner):
+                try await NounLock.take(prefix, PostgresUUID(high: high, low: low), of: owner, connection)
+            case .name(let name): try await NounLock.take(name, connection)
+            }
+        }
     }
 
     package var repetition: Repetition?
@@ -51,9 +60,16 @@ package struct KeptAnswer: Sendable, Hashable {
 }
 
 extension Operations {
+    /// The same, for a request that changes one thing: its writes begin by locking it, once their caller is
+    /// known to be allowed.
+    package func locking(_ lock: RequestTerms.Lock) -> Operations { Operations(environment.locking(lock)) }
+
     /// How long an answer is kept, and how long one that holds a secret.
     package static let repetitionSeconds: Int64 = 86_400
     package static let shownSecretSeconds: Int64 = 600
+
+    /// How often many changes at once are tried that others' changes get in the way of.
+    private static let maximumRounds = 5
 
     /// What `asOne` gives back.
     package struct Done: Sendable {
@@ -78,14 +94,19 @@ extension Operations {
         let signal = ChangeSignal()
         let done: Done
         do {
-            done = try await environment.database.pool.withTransaction { connection in
+            done = try await transaction(isConditional: terms.lock != nil) { connection in
                 signal.isRaised = false
                 if let repetition = terms.repetition,
                     let kept = try await claim(repetition, by: caller, connection)
                 {
                     return Done(answer: kept, isRepetition: true)
                 }
-                if let lock = terms.lock { try await Self.take(lock, connection) }
+                if let lock = terms.lock {
+                    if case .thing(_, _, _, let owner) = lock {
+                        try await TenantIsolation.enter(owner, connection)
+                    }
+                    try await lock.take(connection)
+                }
                 let answer = try await work(Operations(environment.inside(connection, signal)))
                 if terms.isDryRun { throw Rehearsed(done: Done(answer: answer, isRepetition: false)) }
                 if let repetition = terms.repetition {
@@ -110,7 +131,7 @@ extension Operations {
         let signal = ChangeSignal()
         let value: Value
         do {
-            value = try await environment.database.pool.withTransaction { connection in
+            value = try await transaction(isConditional: false) { connection in
                 signal.isRaised = false
                 return try await work(Operations(environment.inside(connection, signal)))
             }
@@ -121,13 +142,20 @@ extension Operations {
         return value
     }
 
-    private static func take(_ lock: RequestTerms.Lock, _ connection: PostgresConnection) async throws {
-        switch lock {
-        case .thing(let prefix, let high, let low, let owner):
-            try await TenantIsolation.enter(owner, connection)
-            try await NounLock.take(prefix, PostgresUUID(high: high, low: low), of: owner, connection)
-        case .name(let name): try await NounLock.take(name, connection)
+    /// A transaction; a new one when somebody changed what it was about to write, unless the request says
+    /// what it wants to find.
+    private func transaction<Value>(
+        isConditional: Bool, _ body: (PostgresConnection) async throws -> Value
+    ) async throws -> Value {
+        let pool = environment.database.pool
+        for _ in 1..<(isConditional ? 1 : Self.maximumRounds) {
+            do {
+                return try await pool.withTransaction { try await body($0) }
+            } catch let error as OperationError where error.code == .preconditionFailed {
+                continue
+            }
         }
+        return try await pool.withTransaction { try await body($0) }
     }
 
     // MARK: Repetitions

@@ -164,15 +164,15 @@ package enum KeyStore {
         return try rows.first.map(read)
     }
 
-    /// Revokes a key for ever; one that is revoked already keeps its first moment. nil: no such key.
+    /// Revokes a key for ever. nil: no such key, or revoked.
     package static func revoke(
         _ id: KeyID, of tenant: TenantID, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Key? {
         let rows = try await connection.query(
             """
             update keys
-               set revoked_at = coalesce(revoked_at, \(now)), updated_at = \(now)
-             where tenant_id = \(tenant) and id = \(id)
+               set revoked_at = \(now), updated_at = \(now)
+             where tenant_id = \(tenant) and id = \(id) and revoked_at is null
             returning \(fragment: columns)
             """)
         return try rows.first.map(read)

@@ -22,6 +22,7 @@ package enum NounLock {
         "mtok": Table(name: "management_tokens", isOfTenant: true),
         "idp": Table(name: "identity_providers", isOfTenant: true),
         "prov": Table(name: "providers", isOfTenant: true),
+        "cred": Table(name: "provider_credentials", isOfTenant: true),
         "model": Table(name: "models", isOfTenant: true),
         "price": Table(name: "prices", isOfTenant: true),
         "route": Table(name: "routes", isOfTenant: true),
@@ -35,7 +36,6 @@ package enum NounLock {
         "invoice": Table(name: "invoices", isOfTenant: true),
         "use": Table(name: "call_contents", isOfTenant: true),
         "node": Table(name: "nodes", isOfTenant: false),
-        "join": Table(name: "join_tokens", isOfTenant: false),
     ]
 
     /// Whether things whose IDs begin so have a row to lock.

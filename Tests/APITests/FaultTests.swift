@@ -72,7 +72,7 @@ struct FaultTests {
         }
     }
 
-    @Test("of two changes of one thing at once, the second is told to look again")
+    @Test("of two changes of one thing at once, the second waits for the first and is made after it")
     func changedMeanwhile() async throws {
         try await withAdminServer { server in
             let world = try await World(server)
@@ -88,8 +88,33 @@ struct FaultTests {
                 try await server.waitForBlockedStatement()
             }
             await done.wait()
-            #expect(reply?.status == 412)
-            #expect(reply?.code == "precondition_failed")
+            #expect(reply?.status == 200)
+            #expect(reply?.string("name") == "X")
+        }
+    }
+
+    @Test("a declaration that finds a change under way is applied to what that left")
+    func appliedMeanwhile() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let path = "/api/v1/tenants/\(world.acme.tenant)"
+            let done = Wakeup()
+            var reply: Reply?
+            try await server.database.pool.withTransaction { connection in
+                try await connection.execute("update workspaces set updated_at = now()")
+                server.database.loop.spawn {
+                    reply = try? await server.send(
+                        .post, "\(path)/apply", token: world.admin,
+                        body: ["workspaces": [["slug": "default", "name": "Renamed"]]])
+                    done.signal()
+                }
+                try await server.waitForBlockedStatement()
+            }
+            await done.wait()
+            #expect(reply?.status == 200, "\(reply?.text ?? "")")
+            let workspace = try await server.send(
+                .get, "\(path)/workspaces/\(world.acme.workspace)", token: world.admin)
+            #expect(workspace.string("name") == "Renamed")
         }
     }
 

@@ -228,6 +228,9 @@ package final class AdminAPI {
         _ call: Call, _ route: AdminRoute, by caller: Caller, _ condition: EntityTagCondition?,
         _ repetition: RequestTerms.Repetition?, isDryRun: Bool
     ) async throws(OperationError) -> Reply {
+        var call = call
+        let lock = Terms.lock(route, call.parameters, by: caller)
+        if condition == nil, tags.changesItsNoun(route) { call.operations = operations.locking(lock) }
         guard condition != nil || repetition != nil || isDryRun else {
             return reply(try await route.handle(call), route)
         }
@@ -235,8 +238,8 @@ package final class AdminAPI {
         terms.repetition = repetition
         terms.isDryRun = isDryRun
         terms.holdsSecret = route.answer.holdsSecret
-        if condition != nil { terms.lock = Terms.lock(route, call.parameters) }
-        let done = try await operations.asOne(terms, by: caller) { operations throws(OperationError) in
+        if condition != nil { terms.lock = lock }
+        let done = try await call.operations.asOne(terms, by: caller) { operations throws(OperationError) in
             let inside = call.with(operations)
             if let condition { try await check(condition, inside, route) }
             return kept(try await route.handle(inside), route, isDryRun: isDryRun)

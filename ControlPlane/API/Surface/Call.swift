@@ -7,7 +7,7 @@ package import Operations
 /// One request to a route, with everything about it checked that the route table can say: typed parameters, a
 /// read query and body, and the caller. Valid inside the handler; non-Sendable, on its loop.
 package struct Call {
-    package let operations: Operations
+    package internal(set) var operations: Operations
     /// Where the request came from, for audit and log.
     package let origin: RequestOrigin
     package let query: BodyValues

@@ -45,6 +45,16 @@ package struct EntityTags: Sendable {
     /// The route that reads what this one changes; nil: it changes nothing that can be read by itself.
     package func reader(of route: AdminRoute) -> AdminRoute? { readers[route.operationID] }
 
+    /// Whether a write changes the very thing that its path names, and not something beside it, as what is
+    /// posted to a tenant does, unless it is answered with the tenant.
+    func changesItsNoun(_ route: AdminRoute) -> Bool {
+        let reader = reader(of: route)
+        guard route.method == .post else { return reader != nil || !route.pathParameters.isEmpty }
+        guard let reader else { return false }
+        return route.pathParameters.last != .tenant
+            || place(route.answer)?.schema.name == place(reader.answer)?.schema.name
+    }
+
     /// The noun inside an answer of this shape: the answer itself, or one member of it.
     private func place(_ shape: AnswerShape) -> (schema: ObjectSchema, member: String?)? {
         guard case .json(.object(let object)) = shape.content else { return nil }

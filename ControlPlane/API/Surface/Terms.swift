@@ -50,9 +50,15 @@ struct Terms {
     }
 
     /// What has to be locked while the condition is looked at and the change made: the last thing the path
-    /// names.
-    static func lock(_ route: AdminRoute, _ parameters: RouteParameters) -> RequestTerms.Lock {
+    /// names, or who is calling.
+    static func lock(
+        _ route: AdminRoute, _ parameters: RouteParameters, by caller: Caller
+    ) -> RequestTerms.Lock {
         guard let last = route.pathParameters.last, let id = thing(last, parameters) else {
+            if route.path.hasPrefix("/api/v1/me"), let user = caller.user {
+                return .thing(
+                    prefix: PathParameter.user.prefix, high: user.high, low: user.low, owner: nil)
+            }
             return .name(route.path)
         }
         let owner = parameters[PathParameter.tenant.name].flatMap { TenantID($0) }
