@@ -35,6 +35,8 @@ package struct AdminRoute: Sendable {
     package private(set) var reachesOutside = false
     /// How long it may take before it is ended with 504. Unit: seconds.
     package private(set) var deadlineSeconds = 30
+    /// The largest body it takes. Unit: bytes.
+    package private(set) var maximumBodyBytes = AdminAPI.usualBodyBytes
     package var form = Form.api
     /// Its answer opens a session: a browser may have the tokens as cookies.
     package private(set) var opensSession = false
@@ -76,6 +78,13 @@ package struct AdminRoute: Sendable {
     package func within(seconds: Int) -> AdminRoute {
         var route = self
         route.deadlineSeconds = seconds
+        return route
+    }
+
+    /// The same route for larger bodies.
+    package func takingBodies(ofBytes bytes: Int) -> AdminRoute {
+        var route = self
+        route.maximumBodyBytes = bytes
         return route
     }
 
