@@ -242,10 +242,10 @@ extension AdminRoute {
         _ handle: @escaping @Sendable (Call) async throws(OperationError) -> ListPage<Value>
     ) -> AdminRoute {
         let times = isByCreation ? Paging.ofTime : []
-        let envelope = Paging.envelope(of: representation)
+        let envelope = Paging.envelope(of: representation, list: operationID)
         return AdminRoute(
             method: .get, path: path, access: access, operationID: operationID, summary: summary,
-            query: queryShape(Paging.fields + times + query), body: nil,
+            query: queryShape(Paging.fields(of: operationID) + times + query), body: nil,
             answer: AnswerShape(status: 200, content: .json(envelope.schema))
         ) { call throws(OperationError) in
             .json(envelope.json(try await handle(call)), status: 200)
