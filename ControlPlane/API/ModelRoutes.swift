@@ -35,7 +35,7 @@ enum ModelRoutes {
                 try await call.operations.priceImports.run(
                     try PriceImportBody.value(call.body), of: try owner.tenant(of: call),
                     by: try call.caller)
-            },
+            }.takingBodies(ofBytes: PriceImportBody.maximumBytes),
             AdminRoute(
                 method: .get, path: "\(owner.basePath)/providers/{provider}/model-export",
                 access: .needs(.pricesRead, in: owner.place),

@@ -243,11 +243,15 @@ extension Reader where Value == Markup {
 
 /// The body that imports models and prices.
 enum PriceImportBody {
+    /// A document's quotes and line ends are two bytes each in a body. Unit: bytes.
+    static let maximumBytes = 2 * PriceImportOperations.documentLengths.upperBound
+
     static let provider = Field<ProviderID>.required("provider", .id(), "Whose models they become.")
     static let document = Field<String?>.optional(
         "document", .anyText(PriceImportOperations.documentLengths),
-        "The text of a price file in the community's format (model_prices_and_context_window.json), or of a "
-            + "part of one with at most 500 models; missing: the catalogue of this release.")
+        "The text of a price file in the community's format (model_prices_and_context_window.json), of all "
+            + "vendors or a part, with at most \(PriceImportOperations.maximumModels) models of the vendor; "
+            + "missing: the catalogue of this release.")
     static let vendor = Field<String?>.optional(
         "vendor", .text(.label),
         "Whose models to take, by the file's litellm_provider; missing: that of the provider's kind.")
@@ -273,8 +277,14 @@ extension Representation<PriceImportReport> {
             .init("updated", .count, "Models whose facts differed.") { .integer($0.count(.updated)) },
             .init("unchanged", .count, "Models that were right already.") { .integer($0.count(.unchanged)) },
             .init("skipped", .count, "Entries that could not be taken.") { .integer($0.count(.skipped)) },
+            .init("other_vendors", .count, "Entries of other vendors, which are passed over.") {
+                .integer($0.otherVendors)
+            },
             .init("priced", .count, "Models that get a new price.") { .integer($0.priced) },
-            .init("models", .list(line, maximumCount: PriceImportOperations.maximumModels), "Each of them.") {
+            .init(
+                "models", .list(line, maximumCount: PriceImportOperations.maximumModels),
+                "Each entry of the vendor."
+            ) {
                 .array(
                     $0.lines.map {
                         [

@@ -4,6 +4,8 @@ struct Command: Sendable {
     let summary: String
     var arguments: [Argument] = []
     var options: [Option] = []
+    /// What there is to know beside the options.
+    var note: String?
     let run: @Sendable (Invocation, CommandContext) async throws -> Void
 
     /// A word without dashes, by position.
@@ -42,6 +44,7 @@ struct Command: Sendable {
             let required = option.isRequired ? " (required)" : ""
             return Self.row("--\(option.name)\(option.value.map { " \($0)" } ?? "")", option.help + required)
         }
+        if let note { lines += ["", note] }
         return lines.joined(separator: "\n")
     }
 

@@ -33,7 +33,8 @@ struct CommandContext {
         let path = Session.path(profile: profile)
         guard let session = Session.read(path) else {
             throw .signedOut(
-                "not signed in; run 'eclusa login --url http://127.0.0.1:7070 --email you@example.com'")
+                "not signed in; run 'eclusa login --url URL --email you@example.com' with the URL of the "
+                    + "control plane, as `eclusa up` printed it or http://127.0.0.1:7070")
         }
         return AdminClient(http: http, session: session) { renewed throws(CommandFailure) in
             try renewed.write(path)

@@ -82,6 +82,8 @@ import Transport
             \(Command.row("--help", "show help, also after a noun or a verb"))
             \(Command.row("--version", "show the version"))
 
+            Values of bodies may come from files: --document @FILE, @- for standard input, @@ for a first @.
+
             Exit codes: 0 done, 1 refused by the control plane, 64 wrong words, 69 no answer,
             70 a program broke, 73 a file or port cannot be had, 77 not signed in, 78 a setting is wrong.
             """

@@ -47,6 +47,19 @@ enum CompletionCommands {
         }
     }
 
+    /// The files a path may become, folders with a slash at their end.
+    private static func files(_ path: String) -> [String] {
+        let end = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+        let folder = String(path[..<end])
+        let start = String(path[end...])
+        let names = StateDirectory.names(in: folder.isEmpty ? "." : folder).filter {
+            $0.hasPrefix(start) && (start.hasPrefix(".") || !$0.hasPrefix("."))
+        }
+        return names.sorted().prefix(200).map { name in
+            "\(folder)\(name)\(StateDirectory.isFolder(folder + name) ? "/" : "")"
+        }
+    }
+
     /// What may follow: the last of `words` is what is being typed.
     static func candidates(_ words: [String], in table: [Command]) -> [String] {
         let typed = words.last ?? ""
@@ -60,6 +73,9 @@ enum CompletionCommands {
             return (command.options + Command.everywhere).map { "--\($0.name)" }
                 .filter { $0.hasPrefix(typed) && !given.contains($0) }
         }
+        if typed.hasPrefix("@") { return files(String(typed.dropFirst())).map { "@" + $0 } }
+        // To bash the @ is a word of its own.
+        if before.last == "@" { return files(typed) }
         if before == ["completion"] { return shells.filter { $0.hasPrefix(typed) } }
         if let option = before.last, option.hasPrefix("--") {
             let command = table.filter { before.starts(with: $0.words) }.max {

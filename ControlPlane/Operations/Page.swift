@@ -68,11 +68,17 @@ package struct PageCursor: Sendable, Hashable {
         return (Timestamp(microseconds: Int64(bitPattern: time)), id)
     }
 
-    /// The cursor a text is, when this program could have made it.
-    package init?(text: String) {
-        guard let bytes = Base64.decodeURL(text), bytes.count == 16 || bytes.count == 24 else { return nil }
-        self.bytes = bytes
+    /// The cursor a text is, when this list of this program could have made it.
+    package init?(text: String, of list: String) {
+        let tag = Self.tag(of: list)
+        guard let bytes = Base64.decodeURL(text), bytes.suffix(tag.count) == tag[...],
+            [16, 24].contains(bytes.count - tag.count)
+        else { return nil }
+        self.bytes = bytes.dropLast(tag.count)
     }
 
-    package var text: String { Base64.encodeURL(bytes) }
+    /// With a mark of the list, so that no other one takes it for its own.
+    package func text(of list: String) -> String { Base64.encodeURL(bytes + Self.tag(of: list)) }
+
+    private static func tag(of list: String) -> [UInt8] { Array(sha256(list).bytes.prefix(4)) }
 }

@@ -42,7 +42,10 @@ package struct PriceImportReport: Sendable {
         package let note: String
     }
 
+    /// Of each entry of the vendor, in the file's order.
     package let lines: [Line]
+    /// How many entries are of others, and were passed over.
+    package let otherVendors: Int
     package let isApplied: Bool
 
     package func count(_ action: Action) -> Int { lines.count { $0.action == action } }
@@ -53,10 +56,10 @@ package struct PriceImportReport: Sendable {
 package struct PriceImportOperations {
     let environment: OperationEnvironment
 
-    /// Models of one request, at most; larger files go in parts.
-    package static let maximumModels = 500
-    /// Bytes of a document.
-    package static let documentLengths = 2...900_000
+    /// Models of the vendor in one request, at most; entries of others do not count.
+    package static let maximumModels = 1000
+    /// Bytes of a document: the community's whole file has one to two million.
+    package static let documentLengths = 2...4_000_000
 
     /// The catalogue that comes with the program, in the community's format; each entry names its source.
     package static let catalogue = String(
@@ -89,11 +92,10 @@ package struct PriceImportOperations {
             let existing = try await ModelStore.byName(of: provider.id, ownedBy: owner, connection)
             var importer = Importer(
                 provider: provider, existing: existing, now: now, start: start, isDryRun: wanted.isDryRun)
-            for member in entries {
-                guard member.value["litellm_provider"]?.string == vendor else { continue }
-                try await importer.take(member.name, member.value, connection)
-            }
-            let report = PriceImportReport(lines: importer.lines, isApplied: !wanted.isDryRun)
+            let own = try Self.entries(entries, of: vendor)
+            for member in own { try await importer.take(member.name, member.value, connection) }
+            let report = PriceImportReport(
+                lines: importer.lines, otherVendors: entries.count - own.count, isApplied: !wanted.isDryRun)
             return Recorded(report, AuditSubject("provider", provider.id, Self.details(report, vendor)))
         }
     }
@@ -103,7 +105,7 @@ package struct PriceImportOperations {
         do throws(JSONError) {
             parsed = try JSONValue.parse(
                 Array(document.utf8),
-                limits: JSONLimits(maximumBytes: documentLengths.upperBound, maximumValues: 50_000))
+                limits: JSONLimits(maximumBytes: documentLengths.upperBound, maximumValues: 200_000))
         } catch {
             throw .invalid([ValidationError("/document", .invalidFormat, "must be valid JSON: \(error)")])
         }
@@ -112,12 +114,18 @@ package struct PriceImportOperations {
                 ValidationError("/document", .invalidFormat, "must be an object with one member a model")
             ])
         }
-        let models = members.filter { $0.name != "sample_spec" }
-        if models.count > maximumModels {
-            let message = "must have at most \(maximumModels) models; send larger files in parts"
+        return members.filter { $0.name != "sample_spec" }
+    }
+
+    private static func entries(
+        _ all: [JSONObject.Member], of vendor: String
+    ) throws(OperationError) -> [JSONObject.Member] {
+        let own = all.filter { $0.value["litellm_provider"]?.string == vendor }
+        if own.count > maximumModels {
+            let message = "has \(own.count) models of \(vendor); send them in parts of \(maximumModels)"
             throw .invalid([ValidationError("/document", .tooLong, message)])
         }
-        return models
+        return own
     }
 
     private static func details(_ report: PriceImportReport, _ vendor: String) -> JSONValue {
@@ -157,6 +165,7 @@ private struct Importer {
     let start: Timestamp
     let isDryRun: Bool
     var lines: [PriceImportReport.Line] = []
+    private var taken: Set<String> = []
 
     init(provider: Provider, existing: [String: Model], now: Timestamp, start: Timestamp, isDryRun: Bool) {
         self.provider = provider
@@ -172,6 +181,11 @@ private struct Importer {
             entry = try CommunityPrice(key, value)
         } catch {
             return note(String(key.prefix(128)), .skipped, note: error.reason)
+        }
+        // With the vendor in front and without, say.
+        guard taken.insert(entry.name).inserted else {
+            let reason = "is \(entry.name), which the file has already"
+            return note(String(key.prefix(128)), .skipped, note: reason)
         }
         let (model, action) = try await model(entry, connection)
         let old =

@@ -63,6 +63,7 @@ package struct RouteOperations {
             isEnabled: new.isEnabled, createdAt: now, updatedAt: now)
         return try await environment.write("routes.create", .routesCreate, in: .tenant(tenant), by: caller) {
             connection in
+            try await Self.checkTargets(route, connection)
             try await Self.checkGraph(route, connection)
             try await RouteStore.create(route, connection)
             return Recorded(route, AuditSubject("route", route.id, Self.details(route)))
@@ -90,7 +91,10 @@ package struct RouteOperations {
             case .set(let cache): route.rules.cache = cache
             }
             try check(Route.problems(name: route.name, targets: route.targets, rules: route.rules))
-            if change.targets != nil { try await Self.checkGraph(route, connection) }
+            if change.targets != nil {
+                try await Self.checkTargets(route, connection)
+                try await Self.checkGraph(route, connection)
+            }
             route.updatedAt = environment.clock.now()
             guard try await RouteStore.update(route, expecting: seen, connection) else {
                 throw OperationError(.preconditionFailed)
@@ -114,6 +118,23 @@ package struct RouteOperations {
             }
             return Recorded(route, AuditSubject("route", id, Self.details(route)))
         }
+    }
+
+    /// Says of each target that is not there which it is. The table refuses those too that go meanwhile.
+    private static func checkTargets(_ route: Route, _ connection: PostgresConnection) async throws {
+        let (models, routes) = try await RouteStore.targets(of: route, connection)
+        let problems = route.targets.enumerated().compactMap { index, target -> ValidationError? in
+            if let model = target.model, !models.contains(model) {
+                let message = "must name a model of this tenant or a shared one"
+                return ValidationError("/targets/\(index)/model", .notFound, message)
+            }
+            if let inner = target.route, !routes.contains(inner) {
+                return ValidationError(
+                    "/targets/\(index)/route", .notFound, "must name a route of this tenant")
+            }
+            return nil
+        }
+        try check(problems)
     }
 
     /// Routes must not go in circles, nor lead to more models than a call can choose from.

@@ -179,6 +179,30 @@ package enum RouteStore {
         return RouteGraph(Dictionary(nodes) { first, _ in first })
     }
 
+    /// Of a route's targets those that are there: models of its tenant and shared ones, routes of its tenant.
+    package static func targets(
+        of route: Route, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> (models: Set<ModelID>, routes: Set<RouteID>) {
+        let (models, routes) = (route.targets.compactMap(\.model), route.targets.compactMap(\.route))
+        let rows = try await connection.query(
+            """
+            select true, id
+              from models
+             where tenant_id in (\(route.tenant), \(TenantID.platform)) and id = any(\(models))
+            union all
+            select false, id from routes where tenant_id = \(route.tenant) and id = any(\(routes))
+            """)
+        var found: (models: Set<ModelID>, routes: Set<RouteID>) = ([], [])
+        for row in rows {
+            if try row.bool(0) {
+                found.models.insert(try row.id(1))
+            } else {
+                found.routes.insert(try row.id(1))
+            }
+        }
+        return found
+    }
+
     // MARK: Writing
 
     /// Rows of `route_targets` for the row of `route`. A model that may not be named is given the tenant as

@@ -187,7 +187,7 @@ struct DeclarationTests {
             #expect(Set(Self.actions(done)) == ["unchanged"])
             let unknown = try await Self.apply(
                 server, twin, world.admin, ["bindings": [["user": "@user/no@example.com", "role": "viewer"]]])
-            #expect(unknown.status == 400 && unknown.pointers == ["/bindings/0"])
+            #expect(unknown.status == 400 && unknown.pointers == ["/bindings/0/user"])
         }
     }
 
@@ -359,7 +359,14 @@ struct DeclarationTests {
                 ),
                 (
                     ["workspaces": [good], "routes": [["name": "r", "targets": [["model": "@model/no"]]]]],
-                    400, ["/routes/0"]
+                    400, ["/routes/0/targets/0/model"]
+                ),
+                (
+                    [
+                        "workspaces": [good],
+                        "routes": [["name": "r", "targets": [["model": .string(world.other.model)]]]],
+                    ],
+                    400, ["/routes/0/targets/0/model"]
                 ),
                 (
                     ["workspaces": [good], "providers": [["name": "openai", "kind": "anthropic"]]], 409,

@@ -75,6 +75,23 @@ struct NounTests {
         }
     }
 
+    @Test("a cursor of another list is refused, and one of its own taken")
+    func cursorsOfOthers() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let page = try await server.send(.get, "/api/v1/tenants?limit=1", token: world.admin)
+            let cursor = page.string("next_cursor")
+            for path in ["/tenants/\(world.acme.tenant)/keys", "/users", "/audit-events"] {
+                let reply = try await server.send(
+                    .get, "/api/v1\(path)?cursor=\(cursor)", token: world.admin)
+                #expect(reply.status == 400 && reply.pointers == ["cursor"], "\(path): \(reply.text)")
+                #expect(reply.text.contains("must be a next_cursor of this list"))
+            }
+            let own = try await server.send(.get, "/api/v1/tenants?cursor=\(cursor)", token: world.admin)
+            #expect(own.status == 200 && own.json["data"]?.array?.isEmpty == false)
+        }
+    }
+
     @Test("workspaces belong to one tenant")
     func workspaces() async throws {
         try await withAdminServer { server in
@@ -342,7 +359,22 @@ struct NounTests {
             let foreign = try await server.send(
                 .post, base, token: world.admin,
                 body: ["name": "x", "targets": [["model": .string(world.other.model)]]])
-            #expect(foreign.pointers == ["/targets"])
+            #expect(foreign.pointers == ["/targets/0/model"])
+            let strangers = try await server.send(
+                .post, base, token: world.admin,
+                body: [
+                    "name": "x",
+                    "targets": [
+                        ["model": .string(world.acme.model)],
+                        ["model": .string(ModelID(at: server.clock.now).description)],
+                        ["route": .string(RouteID(at: server.clock.now).description)],
+                    ],
+                ])
+            #expect(strangers.pointers == ["/targets/1/model", "/targets/2/route"], "\(strangers.text)")
+            let patched = try await server.send(
+                .patch, "\(base)/\(world.acme.route)", token: world.admin,
+                body: ["targets": [["model": .string(world.other.model)]]])
+            #expect(patched.pointers == ["/targets/0/model"])
             let twice = try await server.send(
                 .post, base, token: world.admin,
                 body: [

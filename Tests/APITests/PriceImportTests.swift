@@ -95,6 +95,77 @@ struct PriceImportTests {
         }
     }
 
+    @Test("of a whole file the vendor's own entries are taken and bounded; the others are passed over")
+    func wholeFiles() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let path = "/api/v1/tenants/\(world.acme.tenant)/model-imports"
+            func send(_ document: String, preview: Bool) async throws -> Reply {
+                try await server.send(
+                    .post, path, token: world.admin,
+                    body: [
+                        "provider": .string(world.acme.provider), "document": .string(document),
+                        "vendor": "vendor-3", "preview": .boolean(preview),
+                    ])
+            }
+            let file = PriceFile.generated(vendors: 15, models: 200)
+            #expect(file.utf8.count > 1_300_000)
+            let report = try await send(file, preview: false)
+            #expect(report.status == 200, "\(report.text.prefix(2000))")
+            #expect(report.json["created"]?.exactInt64 == 198 && report.json["priced"]?.exactInt64 == 198)
+            #expect(report.json["skipped"]?.exactInt64 == 2)
+            #expect(report.json["other_vendors"]?.exactInt64 == 2800)
+            let lines = report.json["models"]?.array ?? []
+            #expect(lines.count == 200)
+            #expect(
+                lines.filter { $0["action"] == "skipped" }
+                    == ["99", "199"].map {
+                        [
+                            "model": .string("vendor-3/model-\($0)"), "action": "skipped", "priced": false,
+                            "note": "input_cost_per_token is no number with at most 15 decimals",
+                        ]
+                    })
+            let many = try await send(PriceFile.generated(vendors: 4, models: 1001), preview: true)
+            #expect(many.pointers == ["/document"] && many.text.contains("1001 models of vendor-3"))
+            let most = try await send(PriceFile.generated(vendors: 4, models: 1000), preview: true)
+            #expect(most.json["created"]?.exactInt64 == 792, "\(most.text.prefix(500))")
+            #expect(most.json["unchanged"]?.exactInt64 == 198)
+        }
+    }
+
+    @Test("one model under two names of a file is taken once")
+    func twice() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let file = """
+                {"openai/gpt-a": {"litellm_provider": "openai", "input_cost_per_token": 1e-06},
+                 "gpt-a": {"litellm_provider": "openai", "input_cost_per_token": 2e-06}}
+                """
+            let report = try await server.send(
+                .post, "/api/v1/tenants/\(world.acme.tenant)/model-imports", token: world.admin,
+                body: ["provider": .string(world.acme.provider), "document": .string(file)])
+            #expect(report.json["created"]?.exactInt64 == 1 && report.json["skipped"]?.exactInt64 == 1)
+            #expect(report.json["models"]?[1]?["note"] == "is gpt-a, which the file has already")
+        }
+    }
+
+    @Test("an import's body may have more than others', and no more than that")
+    func bodies() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let path = "/api/v1/tenants/\(world.acme.tenant)/model-imports"
+            let fields: HeaderFields = [
+                "authorization": "Bearer \(world.admin)", "content-type": "application/json",
+            ]
+            let cases = [(8_000_000, 400, "invalid_json"), (8_000_001, 413, "payload_too_large")]
+            for (bytes, status, code) in cases {
+                let body = [UInt8](repeating: 0x20, count: bytes)
+                let reply = try await server.sendRaw(.post, path, fields: fields, body: body)
+                #expect(reply.status == status && reply.code == code, "\(bytes): \(reply.text)")
+            }
+        }
+    }
+
     @Test("the catalogue of the release is whole: every model has a price, a source and what it can do")
     func catalogue() async throws {
         try await withAdminServer { server in

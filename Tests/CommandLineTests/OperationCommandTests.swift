@@ -36,7 +36,7 @@ struct OperationCommandTests {
             let http = HTTPServer(loop: loop) { exchange in
                 let call = "\(exchange.method) \(exchange.path)"
                 let query = exchange.query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
-                let bytes = (try? await exchange.readBody(limit: 1 << 20)).map { Array($0) } ?? []
+                let bytes = (try? await exchange.readBody(limit: 8 << 20)).map { Array($0) } ?? []
                 server.asked.withLock {
                     $0.append(Asked(call: call, query: query, body: String(decoding: bytes, as: UTF8.self)))
                 }
@@ -183,6 +183,79 @@ struct OperationCommandTests {
         #expect(body["credential"] == "sk-123" && body["headers"] == ["x-a": "1", "x-b": "2"])
     }
 
+    @Test("a value of the body may be a file's: @FILE, also JSON; @@ is an @, and a file's `null` a text")
+    func valuesFromFiles() async throws {
+        let folder = TemporaryDirectory()
+        folder.replace("prices.json", Array(#"{"gpt": {"litellm_provider": "openai"}}"#.utf8) + [0x0A])
+        folder.replace("null", Array("null\n".utf8))
+        folder.replace("targets", Array(#"[{"model": "gpt"}]"#.utf8))
+        func imported(_ document: String) async throws -> JSONValue? {
+            let words = ["models", "import", "--provider", Self.provider, "--document", document]
+            let asked = try await run(words)
+            return try JSONValue.parse(asked.last?.body ?? "")["document"]
+        }
+        let prices = #"{"gpt": {"litellm_provider": "openai"}}"#
+        #expect(try await imported("@\(folder.path)/prices.json") == .string(prices))
+        #expect(try await imported("@\(folder.path)/null") == "null")
+        #expect(try await imported("null") == .null)
+        #expect(try await imported("@@x") == "@x")
+        let routes = try await run([
+            "routes", "create", "--name", "r", "--targets", "@\(folder.path)/targets",
+        ])
+        let body = try JSONValue.parse(routes.last?.body ?? "")
+        #expect(body["targets"] == [["model": "model_01h455vb4pex5vsknk084sn02q"]])
+        let filtered = try await run(["models", "list", "--name-prefix", "@x"])
+        #expect(filtered.last?.query.contains("name_prefix=@x") == true, "\(filtered)")
+    }
+
+    @Test("a whole price file of more than a megabyte goes out as one value")
+    func largeValue() async throws {
+        let folder = TemporaryDirectory()
+        let document = PriceFile.generated(vendors: 7, models: 430)
+        #expect(document.utf8.count > 1_300_000)
+        folder.replace("prices.json", Array(document.utf8))
+        let asked = try await run([
+            "models", "import", "--provider", Self.provider, "--document", "@\(folder.path)/prices.json",
+        ])
+        let sent = try JSONValue.parse(
+            asked.last?.body ?? "", limits: JSONLimits(maximumBytes: 8 << 20, maximumValues: 10))
+        #expect(sent["document"]?.string == document.trimmingNewlines())
+    }
+
+    @Test("a file that is missing, too large or no text is named, and standard input is read once")
+    func unreadable() async throws {
+        let folder = TemporaryDirectory()
+        folder.replace("large", [UInt8](repeating: 0x61, count: InputFile.largestBytes + 1))
+        folder.replace("bytes", [0xFF, 0xFE])
+        folder.replace("credential", [UInt8](repeating: 0x61, count: InputFile.largestSecretBytes + 1))
+        let cases: [([String], String)] = [
+            (["--name", "@\(folder.path)/absent"], "cannot read \(folder.path)/absent: No such file"),
+            (["--name", "@\(folder.path)"], "cannot read \(folder.path): Is a directory"),
+            (["--name", "@\(folder.path)/large"], "larger than 8388608 bytes"),
+            (["--name", "@\(folder.path)/bytes"], "is not UTF-8"),
+            (["--name", "@"], "'@' needs a file"),
+            (["--credential-file", "\(folder.path)/credential"], "larger than 65536 bytes"),
+            (["--file", "-", "--name", "@-"], "--name and --file cannot both read standard input"),
+            (["--credential-file", "-", "--name", "@-"], "cannot both read standard input"),
+        ]
+        for (words, expected) in cases {
+            await #expect("\(words)") {
+                try await run(["providers", "create"] + words)
+            } throws: {
+                ($0 as? CommandFailure)?.text.contains(expected) == true
+            }
+        }
+    }
+
+    @Test("the help of a command with a body says so; of one without it does not")
+    func helpOfValues() {
+        func help(_ words: String...) -> String {
+            CommandLineTool.commands.first { $0.words == words }?.help ?? ""
+        }
+        #expect(help("models", "import").contains("@FILE, or @- for standard input"))
+        #expect(!help("models", "list").contains("@FILE") && !help("keys", "revoke").contains("@FILE"))
+    }
+
     @Test(
         "a wrong option says what would be right",
         arguments: [
@@ -249,6 +322,21 @@ struct CompletionTests {
         #expect(candidates("completion", "") == ["bash", "zsh", "fish"])
         #expect(candidates("providers", "create", "--enabled", "t") == ["true"])
         #expect(candidates("xyzzy", "").isEmpty)
+    }
+
+    @Test("after an @ come files; bash takes the @ for a word of its own")
+    func files() {
+        let folder = TemporaryDirectory()
+        for name in ["prices.json", "prices.txt", ".hidden"] { folder.replace(name, [1]) }
+        let document = ["models", "import", "--document"]
+        let found = ["\(folder.path)/prices.json", "\(folder.path)/prices.txt"]
+        func completed(_ words: [String]) -> [String] {
+            CompletionCommands.candidates(document + words, in: CommandLineTool.commands)
+        }
+        #expect(completed(["@\(folder.path)/pri"]) == found.map { "@" + $0 })
+        #expect(completed(["@", "\(folder.path)/"]) == found)
+        #expect(completed(["@\(folder.path)"]) == ["@\(folder.path)/"])
+        #expect(completed(["@\(folder.path)/x"]).isEmpty)
     }
 
     @Test("sourced in bash, the script completes by asking the program")

@@ -51,10 +51,40 @@ struct OutputTests {
 
     @Test("the welcome shows the password the first time only, and a curl with the key")
     func welcome() {
-        let first = Welcome(ports: Ports(), key: "ek_x", password: "secret-word").text
+        let first = Self.welcome(true, "eclusa", password: "secret-word")
         #expect(first.contains("secret-word") && first.contains("Bearer ek_x"))
-        let again = Welcome(ports: Ports(offset: 1000), key: "ek_x", password: nil).text
-        #expect(!again.contains("password") && again.contains("http://127.0.0.1:9080/v1/chat/completions"))
+        let again = Self.welcome(true, "eclusa", password: nil)
+        #expect(!again.contains("shown this once"))
+        #expect(again.contains("http://127.0.0.1:23080/v1/chat/completions"))
+    }
+
+    static func welcome(_ isSessionFound: Bool, _ program: String, password: String? = "p-w") -> String {
+        Welcome(
+            ports: Ports(offset: 15_000), key: "ek_x", password: password,
+            passwordFile: "/srv/state/secrets/admin.password", program: program, programFolder: "/opt/bin",
+            isSessionFound: isSessionFound
+        ).text
+    }
+
+    @Test(
+        "what `eclusa up` says to type has the true port, password file and program",
+        arguments: [
+            (true, "./eclusa", ["  ./eclusa usage", "  /opt/bin/eclusa login"]),
+            (false, "./eclusa", ["  /opt/bin/eclusa login", "  ./eclusa usage"]),
+            (false, "eclusa", ["  eclusa login", "  eclusa usage"]),
+        ] as [(Bool, String, [String])])
+    func whatToType(_ isSessionFound: Bool, _ program: String, _ commands: [String]) {
+        let text = Self.welcome(isSessionFound, program)
+        let lines = text.split(separator: "\n").map(String.init)
+        let said = lines.filter { $0.contains(" login ") || $0.hasSuffix(" usage") }
+        #expect(said.count == 2 && zip(said, commands).allSatisfy { $0.hasPrefix($1) }, "\(said)")
+        let login = said.first { $0.contains(" login ") } ?? ""
+        #expect(
+            login.hasSuffix(
+                " login --url http://127.0.0.1:22070 --email admin@eclusa.localhost "
+                    + "--password-file /srv/state/secrets/admin.password"))
+        #expect(text.contains("kept in /srv/state/secrets/admin.password)"))
+        #expect(!text.contains(".eclusa/") && !text.contains(".build/"))
     }
 
     @Test("a problem's text names each wrong field")

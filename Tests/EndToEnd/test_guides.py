@@ -81,11 +81,14 @@ def test_command_line(own, guide):
     shell = guide(own, signed_in=False, replace={
         "--url https://control.example.com": f"--url {own.url('admin')}",
         "--email ana@example.com": f"--email {ADMIN_EMAIL} --password-file password"})
+    (shell.folder / "model_prices_and_context_window.json").write_text(
+        '{"gpt-5-mini": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-07}}')
     printed = shell.play("docs/operating/command-line.md", stdin="y\n")
     assert re.search(r"\bek_\w+", printed)
     assert "occurred_at" in (shell.folder / "audit.csv").read_text().splitlines()[0]
     assert as_json((shell.folder / "acme.json").read_text())["workspaces"]
     twin = next(one["id"] for one in own.admin.get("/tenants")["data"] if one["name"] == "Twin")
+    assert "gpt-5-mini" in [model["name"] for model in own.admin.get(under + "/models")["data"]]
     assert "fast" in [route["name"] for route in own.admin.get(f"/tenants/{twin}/routes")["data"]]
 
 

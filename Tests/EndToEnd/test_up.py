@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -65,10 +66,17 @@ def shell(text):
     return subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=20)
 
 
-def test_up_prints_a_curl_that_works_and_resumes_its_data(state):
+def test_up_prints_commands_that_work_and_resumes_its_data(state, tmp_path):
     up = Up(state)
     up.start()
     assert re.search(r"password", up.printed)
+    password, kept = re.search(r"password   (\S+) .*kept in (\S+)\)", up.printed).groups()
+    assert Path(kept).read_text().strip() == password
+    login, usage_line = re.findall(r"^  (\S*eclusa (?:login .*|usage))$", up.printed, re.MULTILINE)
+    typed = subprocess.run(
+        ["bash", "-c", f"{login} && {usage_line}"], cwd=tmp_path, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True, text=True, timeout=60)
+    assert typed.returncode == 0 and "total" in typed.stdout, typed.stderr
     first = up.curl()
     done = shell(first)
     assert '"content"' in done.stdout, done.stderr + done.stdout

@@ -28,9 +28,12 @@ struct ValueTests {
         #expect(PageRequest().limit == 50)
         let id = KeyID(at: FakeClock().now)
         let cursor = PageCursor(id)
-        #expect(PageCursor(text: cursor.text) == cursor)
+        #expect(PageCursor(text: cursor.text(of: "keys.list"), of: "keys.list") == cursor)
+        #expect(PageCursor(text: cursor.text(of: "keys.list"), of: "routes.list") == nil)
+        #expect(PageCursor(text: cursor.text(of: ""), of: "") == cursor)
         #expect(cursor.id() == id)
-        #expect(PageCursor(text: "short") == nil)
+        #expect(PageCursor(text: "short", of: "keys.list") == nil)
+        #expect(PageCursor(text: "", of: "keys.list") == nil)
     }
 
     @Test("an access token of another key, kind or time is refused")

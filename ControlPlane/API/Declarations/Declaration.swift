@@ -169,17 +169,17 @@ final class Declaration {
                 var waiting: [(offset: Int, element: JSONObject)] = []
                 var problems: [ValidationError] = []
                 for (index, declared) in left {
-                    var unknown: [String] = []
+                    var unknown: [DeclaredReferences.Unknown] = []
                     let wanted = references.resolved(.object(declared), unknown: &unknown)
-                    if !unknown.isEmpty, awaited.isSuperset(of: unknown) {
+                    if !unknown.isEmpty, awaited.isSuperset(of: unknown.map(\.name)) {
                         let reason = "is about somebody who has not come in yet: apply it again then"
                         skip(wanted.object ?? JSONObject(), noun, reason)
                     } else if let first = unknown.first {
                         waiting.append((index, declared))
                         problems.append(
                             ValidationError(
-                                "/\(noun.name)/\(index)", .notAllowed,
-                                "refers to \(first.prefix(200)), which is not there"))
+                                "/\(noun.name)/\(index)\(first.pointer)", .notAllowed,
+                                "refers to \(first.name.prefix(200)), which is not there"))
                     } else if let thing = wanted.object {
                         try await apply(thing, noun, at: "/\(noun.name)/\(index)")
                     }

@@ -10,8 +10,8 @@ import Transport
 /// The admin API of one loop: finds the route, knows the caller, reads the request by its shapes, runs the
 /// handler and answers. Everything about a route comes from its `AdminRoute`. Loop thread.
 package final class AdminAPI {
-    /// The largest body any route takes. Unit: bytes.
-    package static let maximumBodyBytes = 1 << 20
+    /// The largest body of a route that says nothing else. Unit: bytes.
+    package static let usualBodyBytes = 1 << 20
 
     private let operations: Operations
     private let surroundings: Surroundings
@@ -168,8 +168,7 @@ package final class AdminAPI {
             if route.takesTerms { isDryRun = try query[Terms.dryRun] }
             var bytes: [UInt8]? = terms?.key == nil && !route.isSigned ? nil : []
             let signature = route.isSigned ? exchange.fieldText("eclusa-signature") : nil
-            let body = try await RequestReader.body(
-                of: exchange, by: route.body, in: route.form, bytes: &bytes)
+            let body = try await RequestReader.body(of: exchange, for: route, bytes: &bytes)
             var call = Call(
                 operations: operations, origin: origin, query: query, body: body, signedIn: caller,
                 parameters: parameters, surroundings: surroundings)

@@ -35,6 +35,8 @@ package struct AdminRoute: Sendable {
     package private(set) var reachesOutside = false
     /// How long it may take before it is ended with 504. Unit: seconds.
     package private(set) var deadlineSeconds = 30
+    /// The largest body it takes. Unit: bytes.
+    package private(set) var maximumBodyBytes = AdminAPI.usualBodyBytes
     package var form = Form.api
     /// Its answer opens a session: a browser may have the tokens as cookies.
     package private(set) var opensSession = false
@@ -76,6 +78,13 @@ package struct AdminRoute: Sendable {
     package func within(seconds: Int) -> AdminRoute {
         var route = self
         route.deadlineSeconds = seconds
+        return route
+    }
+
+    /// The same route for larger bodies.
+    package func takingBodies(ofBytes bytes: Int) -> AdminRoute {
+        var route = self
+        route.maximumBodyBytes = bytes
         return route
     }
 
@@ -233,10 +242,10 @@ extension AdminRoute {
         _ handle: @escaping @Sendable (Call) async throws(OperationError) -> ListPage<Value>
     ) -> AdminRoute {
         let times = isByCreation ? Paging.ofTime : []
-        let envelope = Paging.envelope(of: representation)
+        let envelope = Paging.envelope(of: representation, list: operationID)
         return AdminRoute(
             method: .get, path: path, access: access, operationID: operationID, summary: summary,
-            query: queryShape(Paging.fields + times + query), body: nil,
+            query: queryShape(Paging.fields(of: operationID) + times + query), body: nil,
             answer: AnswerShape(status: 200, content: .json(envelope.schema))
         ) { call throws(OperationError) in
             .json(envelope.json(try await handle(call)), status: 200)

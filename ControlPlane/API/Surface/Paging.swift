@@ -8,8 +8,15 @@ enum Paging {
     static let limit = Field.defaulted(
         "limit", .integer(1...PageRequest.maximumLimit), to: PageRequest.defaultLimit,
         "How many to answer at most.")
-    static let cursor = Field<PageCursor?>.optional("cursor", .cursor, "`next_cursor` of the page before.")
-    static let fields: [any AnyField] = [limit, cursor]
+    /// The cursor of one list, which is refused by the others.
+    static func cursor(of list: String) -> Field<PageCursor?> {
+        .optional("cursor", .cursor(of: list), "`next_cursor` of the page before.")
+    }
+
+    /// Reads the cursor of whichever list was asked.
+    static let cursor = cursor(of: "")
+
+    static func fields(of list: String) -> [any AnyField] { [limit, cursor(of: list)] }
 
     static let createdFrom = Field<Timestamp?>.optional(
         "created_from", .time, "Only what was made at this time or later, to the millisecond.")
@@ -22,7 +29,7 @@ enum Paging {
 
     /// The envelope every list comes in.
     static func envelope<Value: Sendable>(
-        of element: Representation<Value>
+        of element: Representation<Value>, list: String
     ) -> Representation<ListPage<Value>> {
         Representation(
             "\(element.name)List",
@@ -31,17 +38,17 @@ enum Paging {
                     "data", .list(element.schema, maximumCount: PageRequest.maximumLimit), "In order."
                 ) { .array($0.items.map(element.json)) },
                 .init("next_cursor", .nullable(.text(1...200)), "Of the next page; null on the last.") {
-                    .optional($0.next?.text)
+                    .optional($0.next?.text(of: list))
                 },
             ])
     }
 }
 
 extension Reader where Value == PageCursor {
-    /// A cursor as it was handed out.
-    static var cursor: Reader {
+    /// A cursor as this list handed it out.
+    static func cursor(of list: String) -> Reader {
         Reader(.text(1...200)) { json throws(InvalidInput) in
-            guard let cursor = PageCursor(text: json.string ?? "") else {
+            guard let cursor = PageCursor(text: json.string ?? "", of: list) else {
                 throw InvalidInput(.invalidFormat, "must be a next_cursor of this list")
             }
             return cursor

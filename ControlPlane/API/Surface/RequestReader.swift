@@ -60,36 +60,36 @@ enum RequestReader {
     /// The members of a body. A route that takes none is content with nothing, or with an empty object.
     /// `bytes` becomes the body as it came, unless it is nil.
     static func body(
-        of exchange: Exchange, by shape: BodyShape?, in form: AdminRoute.Form, bytes: inout [UInt8]?
+        of exchange: Exchange, for route: AdminRoute, bytes: inout [UInt8]?
     ) async throws(OperationError) -> BodyValues {
-        let json = try await parsedBody(exchange, form, isRequired: shape != nil, &bytes)
+        let json = try await parsedBody(exchange, route, &bytes)
         do throws(InvalidInput) {
-            return try (shape ?? BodyShape("nothing", [])).read(json)
+            return try (route.body ?? BodyShape("nothing", [])).read(json)
         } catch {
             throw .invalid(error.problems)
         }
     }
 
     private static func parsedBody(
-        _ exchange: Exchange, _ form: AdminRoute.Form, isRequired: Bool, _ copy: inout [UInt8]?
+        _ exchange: Exchange, _ route: AdminRoute, _ copy: inout [UInt8]?
     ) async throws(OperationError) -> JSONValue {
         // Looked up before the body is read: reading may move the head.
         let mediaType = exchange.fieldText(.contentType)
         let bytes: UnsafeRawBufferPointer
         do throws(RequestError) {
-            bytes = try await exchange.readBody(limit: AdminAPI.maximumBodyBytes)
+            bytes = try await exchange.readBody(limit: route.maximumBodyBytes)
         } catch {
-            throw failure(error)
+            throw failure(error, route)
         }
         if copy != nil { copy = [UInt8](bytes) }
         if bytes.isEmpty {
-            guard isRequired else { return .object(JSONObject()) }
+            guard route.body != nil else { return .object(JSONObject()) }
             throw OperationError(.invalidJSON, detail: "The request needs a JSON body.")
         }
-        guard isJSON(mediaType, form) else { throw OperationError(.unsupportedMediaType) }
+        guard isJSON(mediaType, route.form) else { throw OperationError(.unsupportedMediaType) }
         do throws(JSONError) {
             return try JSONValue.parse(
-                bytes, limits: JSONLimits(maximumBytes: AdminAPI.maximumBodyBytes, maximumValues: 50_000))
+                bytes, limits: JSONLimits(maximumBytes: route.maximumBodyBytes, maximumValues: 50_000))
         } catch {
             throw OperationError(.invalidJSON, detail: "The body is not valid JSON: \(error).")
         }
@@ -101,11 +101,11 @@ enum RequestReader {
         return ["application/json", form.mediaType].contains(essence.lowercased())
     }
 
-    private static func failure(_ error: RequestError) -> OperationError {
+    private static func failure(_ error: RequestError, _ route: AdminRoute) -> OperationError {
         switch error {
         case .tooLarge:
             OperationError(
-                .payloadTooLarge, detail: "The body may have at most \(AdminAPI.maximumBodyBytes) bytes.")
+                .payloadTooLarge, detail: "The body may have at most \(route.maximumBodyBytes) bytes.")
         case .malformed(let fault): OperationError(ErrorEdge.code(fault))
         // Nobody is there to read it.
         case .connection: OperationError(.requestTimeout)

@@ -1,10 +1,10 @@
-import Glibc
 import JSONText
 
 /// Texts of a command line as values of the API.
 enum InputValue {
-    static func read(_ text: String, _ input: APIInput, _ names: NameResolver) async throws -> JSONValue {
-        if input.isNullable, text == "null" { return .null }
+    static func read(_ given: String, _ input: APIInput, _ names: NameResolver) async throws -> JSONValue {
+        if input.isNullable, given == "null" { return .null }
+        let text = input.place == .body ? try InputFile.value(given) : given
         return try await read(text, input.kind, "--\(input.option)", names)
     }
 
@@ -75,19 +75,18 @@ enum InputValue {
     }
 
     private static func parse(_ text: String, _ option: String) throws(CommandFailure) -> JSONValue {
-        do throws(JSONError) { return try JSONValue.parse(text) } catch {
+        do throws(JSONError) { return try JSONValue.parse(text, limits: limits) } catch {
             throw .usage("\(option) is not valid JSON: \(error)")
         }
     }
 
+    private static let limits = JSONLimits(maximumBytes: InputFile.largestBytes, maximumValues: 200_000)
+
     /// The JSON object a file holds; `-` is standard input.
     static func object(file: String) throws(CommandFailure) -> JSONObject {
-        let bytes =
-            file == "-"
-            ? try StateDirectory.read("/dev/stdin", maximumBytes: 1 << 20)
-            : try StateDirectory.read(file, maximumBytes: 1 << 20)
+        let bytes = try InputFile.read(file)
         let value: JSONValue
-        do throws(JSONError) { value = try JSONValue.parse(bytes) } catch {
+        do throws(JSONError) { value = try JSONValue.parse(bytes, limits: limits) } catch {
             throw .usage("\(file) is not valid JSON: \(error)")
         }
         guard let object = value.object else { throw .usage("\(file) must hold one JSON object") }

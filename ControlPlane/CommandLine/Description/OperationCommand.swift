@@ -1,4 +1,3 @@
-import Glibc
 import HTTPWire
 import JSONText
 
@@ -34,7 +33,7 @@ struct OperationCommand: Sendable {
             arguments: operation.pathParameters.filter { $0.name != "tenant" }.map {
                 Command.Argument(
                     name: $0.name, help: "\($0.summary.dropLast()), by name or ID")
-            }, options: options
+            }, options: options, note: valueOptions.isEmpty ? nil : Self.valueNote
         ) { invocation, context in try await run(invocation, context) }
     }
 
@@ -51,7 +50,8 @@ struct OperationCommand: Sendable {
         if operation.takesBody {
             options.append(
                 Command.Option(
-                    name: "file", value: "FILE", help: "the body as JSON, - for standard input; options win"))
+                    name: "file", value: "FILE",
+                    help: "the body as JSON, with IDs; - for standard input; options win"))
         }
         if operation.isList {
             options += [
@@ -62,6 +62,16 @@ struct OperationCommand: Sendable {
         if operation.path.contains("{tenant}") { options.append(Self.tenantOption) }
         return options
     }
+
+    /// The options whose value may be a file's.
+    private var valueOptions: [APIInput] {
+        operation.inputs.filter { $0.place == .body && !$0.isSecret && $0.placeholder != nil }
+    }
+
+    static let valueNote = """
+        The value of a member of the body may be a file's: @FILE, or @- for standard input; @@ begins a text
+        with an @. What is read so stays out of the list of processes and of the shell's history.
+        """
 
     static let tenantOption = Command.Option(
         name: "tenant", value: "NAME", help: "the tenant's name or ID; needed when there are several")
@@ -80,7 +90,7 @@ struct OperationCommand: Sendable {
         if case .word(let words) = input.kind, words.count > 4 {
             text += ": " + words.joined(separator: ", ")
         }
-        return input.isSecret ? "a file with: \(text)" : text
+        return input.isSecret ? "a file (or -) with: \(text)" : text
     }
 
     // MARK: Run
@@ -135,14 +145,15 @@ struct OperationCommand: Sendable {
     }
 
     private func body(_ invocation: Invocation, _ names: NameResolver) async throws -> JSONValue {
+        try checkStandardInput(invocation)
         var body = JSONObject()
         if let file = invocation.options["file"] { body = try InputValue.object(file: file) }
         for (name, value) in adjustment.defaults where body[name] == nil { body[name] = value }
         for input in operation.inputs where input.place == .body {
             guard let text = invocation.options[input.option] else { continue }
             if input.isSecret {
-                let bytes = try StateDirectory.read(text, maximumBytes: 65_536)
-                body[input.name] = .string(String(decoding: bytes, as: UTF8.self).trimmingNewlines())
+                let secret = try InputFile.text(text, maximumBytes: InputFile.largestSecretBytes)
+                body[input.name] = .string(secret)
             } else {
                 body[input.name] = try await InputValue.read(text, input, names)
             }
@@ -152,6 +163,17 @@ struct OperationCommand: Sendable {
             body[input.name] = try await missing(input, body, names)
         }
         return .object(body)
+    }
+
+    /// There is one standard input: two options that read it would share it out by chance.
+    private func checkStandardInput(_ invocation: Invocation) throws(CommandFailure) {
+        let values = operation.inputs.filter { $0.place == .body }.filter {
+            invocation.options[$0.option] == ($0.isSecret ? "-" : "@-")
+        }
+        let readers = values.map(\.option) + (invocation.options["file"] == "-" ? ["file"] : [])
+        guard readers.count > 1 else { return }
+        let names = readers.map { "--\($0)" }.joined(separator: " and ")
+        throw .usage("\(names) cannot both read standard input; give one of them a file")
     }
 
     /// What stands for a member nobody gave: what can only be one thing, what the terminal says, or nothing.

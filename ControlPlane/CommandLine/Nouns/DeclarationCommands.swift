@@ -1,4 +1,3 @@
-import Glibc
 import HTTPWire
 import JSONText
 
@@ -86,21 +85,7 @@ enum DeclarationCommands {
     // MARK: The file
 
     private static func read(_ path: String) throws(CommandFailure) -> JSONValue {
-        let descriptor = path == "-" ? 0 : open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw .usage("cannot read \(path): \(String(cString: strerror(errno)))")
-        }
-        defer { if descriptor != 0 { close(descriptor) } }
-        var bytes: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = Glibc.read(descriptor, &buffer, buffer.count)
-            guard count > 0 else { break }
-            bytes += buffer[..<count]
-            guard bytes.count <= largestFileBytes else {
-                throw .usage("\(path) is larger than \(largestFileBytes) bytes")
-            }
-        }
+        let bytes = try InputFile.read(path, maximumBytes: largestFileBytes)
         do throws(JSONError) {
             return try JSONValue.parse(
                 bytes, limits: JSONLimits(maximumBytes: largestFileBytes, maximumValues: 200_000))

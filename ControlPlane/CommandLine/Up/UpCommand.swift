@@ -75,9 +75,14 @@ struct UpCommand {
             join: join, allowedEgress: Self.egress(ports),
             loops: try invocation.integer("gateway-loops", in: 1...256))
         let key = state.text(of: "demo-key") ?? ""
-        try await waitForKey(key, ports)
+        try await waitForKey(key, ports, log: state.file("logs/gateway.log"))
         step.end("ready")
-        Console.out(Welcome(ports: ports, key: key, password: isNew ? password : nil).text)
+        let welcome = Welcome(
+            ports: ports, key: key, password: isNew ? password : nil,
+            passwordFile: state.file("secrets/admin.password"), program: CommandLine.arguments[0],
+            programFolder: Self.programFolder(),
+            isSessionFound: StateDirectory.absolute(Session.path()) == state.file("session.json"))
+        Console.out(welcome.text)
     }
 
     private func signIn(
@@ -108,13 +113,13 @@ struct UpCommand {
         }
     }
 
-    private func waitForKey(_ key: String, _ ports: Ports) async throws(CommandFailure) {
+    private func waitForKey(_ key: String, _ ports: Ports, log: String) async throws(CommandFailure) {
         let probe = HealthProbe(http: context.http)
         let deadline = context.loop.now + 20_000_000_000
         while await !probe.isReady("http://127.0.0.1:\(ports.gateway)/v1/models", bearer: key) {
             if context.loop.now > deadline {
                 throw .software(
-                    "the demo key did not reach the gateway within 20 s; see .eclusa/logs/gateway.log")
+                    "the demo key did not reach the gateway within 20 s; see \(log)")
             }
             await context.loop.sleep(nanoseconds: 25_000_000)
         }
@@ -156,6 +161,19 @@ struct Welcome {
     let key: String
     /// Shown the first time only.
     let password: String?
+    let passwordFile: String
+    /// This program, as it was called.
+    let program: String
+    let programFolder: String
+    /// Whether commands of this folder are signed in by what `eclusa up` keeps.
+    let isSessionFound: Bool
+
+    /// Works in any folder.
+    private var login: String {
+        let program = program.contains("/") ? "\(programFolder)/eclusa" : program
+        return "  \(program) login --url http://127.0.0.1:\(ports.admin) --email \(UpCommand.adminEmail) "
+            + "--password-file \(passwordFile)"
+    }
 
     var text: String {
         var lines = ["", "Eclusa runs.", ""]
@@ -163,7 +181,7 @@ struct Welcome {
         if let password {
             lines += [
                 "  admin      \(UpCommand.adminEmail)",
-                "  password   \(password)   (shown this once; kept in .eclusa/secrets/admin.password)",
+                "  password   \(password)   (shown this once; kept in \(passwordFile))",
             ]
         }
         lines.append("")
@@ -173,9 +191,17 @@ struct Welcome {
                 + "-H 'Content-Type: application/json' "
                 + "-d '{\"model\":\"\(Seed.routeName)\","
                 + "\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'",
-            "", "See it in the report:", "", "  .build/release/eclusa usage", "",
+            "",
+        ]
+        if isSessionFound {
+            lines += ["See it in the report:", "", "  \(program) usage", ""]
+            lines += ["From another folder, first:", "", login, ""]
+        } else {
+            lines += ["See it in the report:", "", login, "  \(program) usage", ""]
+        }
+        lines += [
             "A real provider: set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY, `make up` again,",
-            "or: .build/release/eclusa providers create --name openai --base-url https://api.openai.com/v1",
+            "or: \(program) providers create --name openai --base-url https://api.openai.com/v1",
             "",
             "Admin API  http://127.0.0.1:\(ports.admin)/api/v1",
             "Metrics    http://127.0.0.1:\(ports.operations)/metrics",
