@@ -137,7 +137,11 @@ package struct PriceImportOperations {
             return fragment
         }
         while let name = try next(), let value = try next() {
-            found.append(.init(name: name.string ?? "", value: try value.value(limits: limits)))
+            do throws(JSONError) {
+                found.append(.init(name: name.string ?? "", value: try value.value(limits: limits)))
+            } catch {
+                throw JSONError(error.reason, offset: value.range.lowerBound + error.offset)
+            }
         }
         return found
     }

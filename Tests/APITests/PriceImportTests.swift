@@ -217,6 +217,10 @@ struct PriceImportTests {
             ] {
                 #expect(try await pointers(["provider": mine, "document": .string(wrong)]) == ["/document"])
             }
+            let inner = try await server.send(
+                .post, base, token: world.admin,
+                body: ["provider": mine, "document": "{\"a\": {\"b\": 1, \"b\": 1}}"])
+            #expect(inner.text.contains("the same name twice in one object at byte 15"), "\(inner.text)")
             let many = "{\"a\": [" + String(repeating: "1,", count: 200_000) + "1]}"
             #expect(try await pointers(["provider": mine, "document": .string(many)]) == ["/document"])
             #expect(
