@@ -101,21 +101,54 @@ package struct PriceImportOperations {
     }
 
     private static func entries(_ document: String) throws(OperationError) -> [JSONObject.Member] {
-        let parsed: JSONValue?
+        let found: [JSONObject.Member]?
         do throws(JSONError) {
-            parsed = try JSONValue.parse(
-                Array(document.utf8),
-                limits: JSONLimits(maximumBytes: documentLengths.upperBound, maximumValues: 200_000))
+            let bytes = Array(document.utf8)
+            found = try bytes.span.withUnsafeBytes { bytes throws(JSONError) in try members(bytes) }
         } catch {
             throw .invalid([ValidationError("/document", .invalidFormat, "must be valid JSON: \(error)")])
         }
-        guard let members = parsed?.object?.members else {
+        guard let found else {
             throw .invalid([
                 ValidationError("/document", .invalidFormat, "must be an object with one member a model")
             ])
         }
-        return members.filter { $0.name != "sample_spec" }
+        return found.filter { $0.name != "sample_spec" }
     }
+
+    /// Its members in their order, also those that repeat a name: in the community's file that happens, and
+    /// who reads it with less strictness does not see it. nil: it is no object.
+    private static func members(
+        _ document: UnsafeRawBufferPointer
+    ) throws(JSONError) -> [JSONObject.Member]? {
+        let whole = try JSONFragment(parsing: document)
+        guard whole.kind == .object else { return nil }
+        // Every value but the first comes after one of these.
+        let values = document.count { $0 == 0x2C || $0 == 0x5B || $0 == 0x7B }
+        guard values <= maximumValues else { throw JSONError(.tooManyValues, offset: 0) }
+        var found: [JSONObject.Member] = []
+        var position = whole.range.lowerBound + 1
+        func next() throws(JSONError) -> JSONFragment? {
+            // The document is valid, so that only these stand between a name, its value and the next name.
+            while [0x20, 0x09, 0x0A, 0x0D, 0x2C, 0x3A].contains(document[position]) { position += 1 }
+            guard position < whole.range.upperBound - 1 else { return nil }
+            let fragment = try JSONFragment(memberValueAt: position, in: document)
+            position = fragment.range.upperBound
+            return fragment
+        }
+        while let name = try next(), let value = try next() {
+            do throws(JSONError) {
+                found.append(.init(name: name.string ?? "", value: try value.value(limits: limits)))
+            } catch {
+                throw JSONError(error.reason, offset: value.range.lowerBound + error.offset)
+            }
+        }
+        return found
+    }
+
+    private static let maximumValues = 200_000
+    private static let limits = JSONLimits(
+        maximumBytes: documentLengths.upperBound, maximumValues: maximumValues)
 
     private static func entries(
         _ all: [JSONObject.Member], of vendor: String

@@ -133,19 +133,23 @@ struct PriceImportTests {
         }
     }
 
-    @Test("one model under two names of a file is taken once")
+    @Test("a model that a file has twice is taken once, as it stands first")
     func twice() async throws {
         try await withAdminServer { server in
             let world = try await World(server)
             let file = """
                 {"openai/gpt-a": {"litellm_provider": "openai", "input_cost_per_token": 1e-06},
-                 "gpt-a": {"litellm_provider": "openai", "input_cost_per_token": 2e-06}}
+                 "gpt-a": {"litellm_provider": "openai", "input_cost_per_token": 2e-06},
+                 "gpt-b" : {"litellm_provider": "openai", "source": "{\\", :[", "tags": [1, {}]} ,
+                 "gpt-b":{"litellm_provider": "openai"}, "none": null, "none": [] }
                 """
             let report = try await server.send(
                 .post, "/api/v1/tenants/\(world.acme.tenant)/model-imports", token: world.admin,
                 body: ["provider": .string(world.acme.provider), "document": .string(file)])
-            #expect(report.json["created"]?.exactInt64 == 1 && report.json["skipped"]?.exactInt64 == 1)
+            #expect(report.json["created"]?.exactInt64 == 2 && report.json["skipped"]?.exactInt64 == 2)
             #expect(report.json["models"]?[1]?["note"] == "is gpt-a, which the file has already")
+            #expect(report.json["models"]?[3]?["note"] == "is gpt-b, which the file has already")
+            #expect(report.json["other_vendors"]?.exactInt64 == 2, "\(report.text)")
         }
     }
 
@@ -208,7 +212,19 @@ struct PriceImportTests {
             }
             let mine = JSONValue.string(world.acme.provider)
             #expect(try await pointers(["provider": mine, "document": "[1]"]) == ["/document"])
-            #expect(try await pointers(["provider": mine, "document": "{"]) == ["/document"])
+            for wrong in [
+                "{", "{\"a\": {}} x", "{\"a\" {}}", "{\"a\": {},}", "{\"a\": {\"b\": 1, \"b\": 1}}",
+            ] {
+                #expect(try await pointers(["provider": mine, "document": .string(wrong)]) == ["/document"])
+            }
+            let inner = try await server.send(
+                .post, base, token: world.admin,
+                body: ["provider": mine, "document": "{\"a\": {\"b\": 1, \"b\": 1}}"])
+            #expect(inner.text.contains("the same name twice in one object at byte 15"), "\(inner.text)")
+            let many = "{\"a\": [" + String(repeating: "1,", count: 200_000) + "1]}"
+            #expect(try await pointers(["provider": mine, "document": .string(many)]) == ["/document"])
+            #expect(
+                try await pointers(["provider": mine, "document": "{}", "vendor": "openai"]) == [])
             #expect(try await pointers(["provider": .string(world.other.provider)]) == ["/provider"])
             #expect(
                 try await pointers(["provider": mine, "effective_from": "2020-01-01T00:00:00Z"])
