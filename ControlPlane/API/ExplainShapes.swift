@@ -20,16 +20,21 @@ enum ExplainBody {
         "input_tokens", .integer(0...TokenUsage.maximumTokens), to: 1000, "How much it reads.")
     static let outputTokens = Field<Int64>.defaulted(
         "maximum_output", .integer(0...TokenUsage.maximumTokens), to: 1000, "How much it writes at most.")
+    static let bodyBytes = Field<Int64?>.optional(
+        "body_bytes", .integer(0...4 * TokenUsage.maximumTokens),
+        "How long the request is: a strict budget holds a token for each byte; missing: four for each token.")
     static let needs = Field<[ModelCapability]>.defaulted(
         "needs", .capabilities, to: [], "What the model must be able to do.")
     static let shape = BodyShape(
-        "ExplainRequest", [key, model, endpoint, address, region, inputTokens, outputTokens, needs])
+        "ExplainRequest",
+        [key, model, endpoint, address, region, inputTokens, outputTokens, bodyBytes, needs])
 
     static func value(_ body: BodyValues) throws(OperationError) -> ExplainRequest {
         ExplainRequest(
             key: try body[key], model: try body[model], endpoint: try body[endpoint],
             address: try body[address], region: try body[region],
-            inputTokens: try body[inputTokens], outputTokens: try body[outputTokens], needs: try body[needs])
+            inputTokens: try body[inputTokens], outputTokens: try body[outputTokens],
+            bodyBytes: try body[bodyBytes], needs: try body[needs])
     }
 }
 
@@ -58,15 +63,25 @@ extension Representation<ExplainedRequest> {
     static let explanation = Representation(
         "Explanation",
         [
-            .init("admitted", .boolean, "Whether a node would make the call.") {
-                .boolean($0.explanation.refusal == nil)
-            },
+            .init(
+                "admitted", .boolean,
+                "Whether a node would make the call, as far as can be known here: rates, and what calls "
+                    + "under way hold of budgets, only nodes know."
+            ) { .boolean($0.code == nil) },
             .init("code", .nullable(.text(1...64)), "What it would be refused with; null: nothing.") {
-                .optional($0.explanation.refusal?.errorCode.code)
+                .optional($0.code?.code)
+            },
+            .init("status", .nullable(.integer(400...599)), "The status of that answer.") {
+                .optional($0.code?.status)
             },
             .init("message", .nullable(.text(1...500)), "The same in words.") {
-                .optional($0.explanation.refusal?.errorCode.safeText)
+                .optional($0.code?.safeText)
             },
+            .init(
+                "use", .nullable(.words(TargetUse.allCases.map(\.rawValue))),
+                "Of the targets it goes to: 'budget' where a budget does not bear the usual ones; null: it "
+                    + "is refused."
+            ) { .optional($0.code == nil ? $0.use.rawValue : nil) },
             .init("key", .id(Key.self), "The key.") { .text($0.key.id) },
             .init(
                 "standing", .nullable(.words(KeyStanding.allCases.map(\.rawValue))),
@@ -81,10 +96,11 @@ extension Representation<ExplainedRequest> {
                 "How the route chooses among targets of the same priority; null: there is no route."
             ) { .optional($0.explanation.rules?.strategy.rawValue) },
             .init(
-                "limits", .list(limit, maximumCount: 1000),
+                "limits", .list(ExplainedLimitShape.schema, maximumCount: 1000),
                 "The limits and budgets the call counts in: the tenant's, the workspace's, those of the "
-                    + "owner's groups, the owner's, the key's own. What is left of them, their state says."
-            ) { .array($0.explanation.limits.map(json)) },
+                    + "owner's groups, the owner's, the key's own; one that is parted by tag once for each "
+                    + "of the call's tags."
+            ) { .array($0.limits.map(ExplainedLimitShape.json)) },
             .init(
                 "guardrails", .list(guardrail, maximumCount: Guardrail.maximumOfTenant),
                 "The guardrails that look at the call."
@@ -113,17 +129,6 @@ extension Representation<ExplainedRequest> {
         ]
     }
 
-    private static func json(_ limit: LimitEntry) -> JSONValue {
-        let amount =
-            limit.metric == .cost ? NanoUSD(nanos: limit.amount).description : "\(limit.amount)"
-        return [
-            "limit": .text(limit.id), "name": .string(limit.name),
-            "subject": .string(limit.subject.kind.rawValue), "metric": .string(limit.metric.name),
-            "amount": .string(amount), "period": .string(limit.period.name),
-            "mode": .string(limit.mode.name),
-        ]
-    }
-
     private static func json(_ guardrail: GuardrailEntry) -> JSONValue {
         [
             "guardrail": .text(guardrail.id), "name": .string(guardrail.name),
@@ -145,19 +150,6 @@ extension Representation<ExplainedRequest> {
                     "sides", .list(.words(GuardrailSides.words.map(\.name)), maximumCount: 2),
                     "What it looks at."),
                 member("mode", .words(GuardrailMode.allCases.map(\.rawValue)), "Whether it acts."),
-            ]))
-
-    private static let limit = Schema.object(
-        ObjectSchema(
-            name: "ExplainedLimit",
-            members: [
-                member("limit", .id(Limit.self), "The limit."),
-                member("name", .text(1...200), "What refused callers are told."),
-                member("subject", .words(LimitSubject.Kind.allCases.map(\.rawValue)), "Whom it binds."),
-                member("metric", .words(LimitMetric.allCases.map(\.name)), "What is counted."),
-                member("amount", .text(1...40), "Dollars for the metric 'cost', else a count."),
-                member("period", .words(LimitPeriod.allCases.map(\.name)), "Of what time."),
-                member("mode", .words(LimitMode.allCases.map(\.name)), "Whether it refuses."),
             ]))
 
     private static let target = Schema.object(

@@ -104,28 +104,60 @@ extension Invocation {
         }
         var table = Table(
             columns: columns.map { Table.Column(heading: $0.heading, isNumber: numbers.contains($0.path)) })
-        table.rows = things.map { thing in columns.map { Self.cell(thing[$0.path]) } }
+        table.rows = things.map { thing in columns.map { Columns.text($0.path, of: thing) } }
         Console.out(table.text)
     }
 
-    /// Prints one thing field by field, or as JSON when asked.
+    /// Prints one thing field by field, the things in it as tables below, or as JSON when asked.
     func show(_ thing: JSONValue) {
         if wantsJSON {
             Console.out(thing.text)
             return
         }
-        let members = thing.object?.members ?? []
-        let width = members.map(\.name.count).max() ?? 0
-        for member in members {
-            let padding = String(repeating: " ", count: width - member.name.count)
-            Console.out("\(member.name)\(padding)  \(Self.cell(member.value))")
-        }
+        Console.out(Self.text(of: thing))
     }
 
-    static func cell(_ value: JSONValue?) -> String {
-        switch value {
-        case nil, .null?: "-"
-        case let value?: value.string ?? value.text
+    static func text(of thing: JSONValue) -> String {
+        let members = (thing.object?.members ?? []).flatMap { member in
+            guard let inner = member.value.object?.members, member.name == "user" else { return [member] }
+            return inner
         }
+        let lists = members.filter { $0.value.array?.first?.object != nil }
+        let fields = members.filter { $0.value.array?.first?.object == nil }
+        let width = fields.map(\.name.count).max() ?? 0
+        var parts = [
+            fields.map { field in
+                let padding = String(repeating: " ", count: width - field.name.count)
+                return "\(field.name)\(padding)  \(cell(field.value))"
+            }.joined(separator: "\n")
+        ]
+        for list in lists {
+            let things = list.value.array ?? []
+            let columns = Columns.of(list.name, within: things)
+            var table = Table(columns: columns.map { Table.Column(heading: $0.replacing("_", with: " ")) })
+            table.rows = things.map { thing in columns.map { cell(thing[$0]) } }
+            parts.append("\(list.name):\n\(table.text)")
+        }
+        return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
+    }
+
+    /// A value in words: lists by commas, things in them by their names, members as options name them.
+    static func cell(_ value: JSONValue?) -> String {
+        guard let value else { return "-" }
+        if case .null = value { return "-" }
+        if let things = value.array {
+            let names: [String?] = things.map { thing in
+                thing.object == nil
+                    ? cell(thing)
+                    : ["upstream_model", "name", "model", "id"].lazy.compactMap { thing[$0]?.string }.first
+            }
+            if names.contains(nil) { return "\(things.count)" }
+            return names.isEmpty ? "-" : names.compactMap(\.self).joined(separator: ", ")
+        }
+        if let members = value.object?.members {
+            let said = members.map { ($0.name, cell($0.value)) }.filter { $0.1 != "-" }
+            return said.isEmpty ? "-" : said.map { "\($0)=\($1)" }.joined(separator: " ")
+        }
+        return value.string ?? value.text
     }
 }

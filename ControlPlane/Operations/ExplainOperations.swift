@@ -20,11 +20,13 @@ package struct ExplainRequest: Sendable {
     package var region: String?
     package var inputTokens: Int64
     package var outputTokens: Int64
+    /// Of the whole request; nil: four for each token it reads.
+    package var bodyBytes: Int64?
     package var needs: [ModelCapability]
 
     package init(
         key: KeyName, model: String, endpoint: Endpoint, address: NetworkAddress?, region: String? = nil,
-        inputTokens: Int64, outputTokens: Int64, needs: [ModelCapability] = []
+        inputTokens: Int64, outputTokens: Int64, bodyBytes: Int64? = nil, needs: [ModelCapability] = []
     ) {
         self.key = key
         self.model = model
@@ -33,6 +35,7 @@ package struct ExplainRequest: Sendable {
         self.region = region
         self.inputTokens = inputTokens
         self.outputTokens = outputTokens
+        self.bodyBytes = bodyBytes
         self.needs = needs
     }
 }
@@ -41,12 +44,32 @@ package struct ExplainRequest: Sendable {
 package struct ExplainedRequest: Sendable {
     package let key: Key
     package let explanation: Explanation
+    /// By what it is refused, its limits included; nil: by nothing.
+    package let code: ErrorCode?
+    /// The targets it goes to, unless it is refused.
+    package let use: TargetUse
+    package let limits: [ExplainedLimit]
     package let names: [ProviderID: String]
 }
 
+/// A limit that a call counts in, in the part and the window the call falls in.
+package struct ExplainedLimit: Sendable {
+    package let state: LimitState
+    /// What the call asks of it.
+    package let asks: Int64
+    /// Whether it stays inside a budget; nil for rates and concurrency: how much of them is free just now,
+    /// only nodes know.
+    package let fits: Bool?
+    /// Whether the caller may see what is used of it.
+    package let isShown: Bool
+
+    package var limit: Limit { state.limit }
+}
+
 /// Says what nodes would do with a call: the tenant's part of a snapshot is built from one moment's view of
-/// the database and asked by the very code nodes run. Limits and budgets join here, as further findings of
-/// it.
+/// the database and asked by the very code nodes run. Budgets are held against what is used of them by usage
+/// that came in and by the word of nodes; what calls under way hold, and how much of a rate is free just now,
+/// only nodes know: a call that would have to wait for either counts as admitted.
 package struct ExplainOperations {
     let environment: OperationEnvironment
 
@@ -74,10 +97,42 @@ package struct ExplainOperations {
                 origin: CallOrigin(address: request.address, region: request.region),
                 facts: CallFacts(
                     now: now, inputTokens: request.inputTokens, outputTokens: request.outputTokens,
-                    needs: CapabilitySet(request.needs)))
+                    needs: CapabilitySet(request.needs)),
+                extent: CallExtent(
+                    bodyBytes: Int(request.bodyBytes ?? 4 * request.inputTokens),
+                    promptBytes: Int(4 * request.inputTokens), maximumOutput: request.outputTokens))
+            let explanation = Policy.explain(call, in: snapshot)
+            let states = try await Self.states(of: explanation, at: now, connection)
+            let standings = Dictionary(
+                zip(explanation.claims.map(\.account), states), uniquingKeysWith: { first, _ in first })
+            let verdict = explanation.verdict { account in
+                standings[account].map { ($0.used, $0.amount) } ?? (0, 0)
+            }
+            let isShown = caller.may(.limitsRead, in: .tenant(tenant))
             return ExplainedRequest(
-                key: key, explanation: Policy.explain(call, in: snapshot), names: names)
+                key: key, explanation: explanation, code: verdict.code, use: verdict.use,
+                limits: zip(explanation.claims, states).map { claim, state in
+                    ExplainedLimit(
+                        state: state, asks: claim.asks(verdict.use),
+                        fits: claim.fits(verdict.use, used: state.used, of: state.amount), isShown: isShown)
+                }, names: names)
         }
+    }
+
+    /// The states of the accounts a call counts in, in the order of its claims.
+    private static func states(
+        of explanation: Explanation, at now: Timestamp, _ connection: PostgresConnection
+    ) async throws -> [LimitState] {
+        var states: [LimitState] = []
+        for claim in explanation.claims {
+            let account = claim.account
+            guard let limit = try await LimitStore.find(claim.limit.id, of: account.tenant, connection) else {
+                throw OperationError.fault("a limit of the tenant's snapshot is not in the database")
+            }
+            let part = LimitPart(high: account.partHigh, low: account.partLow)
+            states.append(try await LimitOperations.state(of: limit, part, at: now, connection))
+        }
+        return states
     }
 
     private func key(

@@ -112,7 +112,7 @@ extension LimitOperations {
         let now = environment.clock.now()
         return try await environment.read(.limitsRead, in: .tenant(tenant), by: caller) { connection in
             let limit = try found(try await LimitStore.find(id, of: tenant, connection))
-            return try await Self.state(of: limit, part: part, at: now, connection)
+            return try await Self.state(of: limit, try Self.part(part, of: limit), at: now, connection)
         }
     }
 
@@ -191,17 +191,17 @@ extension LimitOperations {
         }
     }
 
-    private static func state(
-        of limit: Limit, part name: String?, at now: Timestamp, _ connection: PostgresConnection
+    /// What is lent, used and left of one part of a limit.
+    static func state(
+        of limit: Limit, _ part: LimitPart, at now: Timestamp, _ connection: PostgresConnection
     ) async throws -> LimitState {
-        let part = try part(name, of: limit)
         let window = try await LimitStore.window(of: limit.period, in: limit.timeZone, at: now, connection)
         let account = GrantAccount(tenant: limit.tenant, limit: limit.id, part: part)
         let grants = try await LimitStateStore.grants(of: GrantStore.Account(account, window), connection)
         let used = grants.reduce(Int64(0)) { $0 + $1.used }
         let open = grants.reduce(Int64(0)) { $0 + max($1.lent, $1.used) }
         return LimitState(
-            limit: limit, part: name, window: window, amount: limit.amount(at: now),
+            limit: limit, part: part.name(in: limit), window: window, amount: limit.amount(at: now),
             settled: grants.reduce(0) { $0 + $1.settled }, used: used, reserved: open - used,
             grants: grants.map { LimitGrant($0) },
             forecast: BudgetForecast(used: used, from: window.start, to: window.end, at: now)

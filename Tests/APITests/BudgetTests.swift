@@ -137,7 +137,7 @@ struct BudgetTests {
     }
 
     /// Lends of a limit as if nodes had asked.
-    private static func lend(
+    static func lend(
         _ limit: LimitID, of tenant: TenantID, part: LimitPart = .whole,
         _ grants: [(number: UInt64, node: NodeID, lent: Int64, used: Int64)], on server: AdminServer
     ) async throws {

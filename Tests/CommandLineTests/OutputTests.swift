@@ -35,13 +35,71 @@ struct OutputTests {
         #expect(table.rows.last == ["total", "3", "11", "5", "0.015"])
     }
 
-    @Test("a cell shows text as it is, nothing as a dash, the rest as JSON")
+    @Test("a cell shows text as it is, nothing as a dash, lists by names, members as options name them")
     func cells() {
         #expect(Invocation.cell("x") == "x")
         #expect(Invocation.cell(nil) == "-")
         #expect(Invocation.cell(.null) == "-")
         #expect(Invocation.cell(7) == "7")
-        #expect(Invocation.cell(["a"]) == "[\"a\"]")
+        #expect(Invocation.cell(["a", "b"]) == "a, b")
+        #expect(Invocation.cell([]) == "-" && Invocation.cell([:]) == "-")
+        #expect(Invocation.cell([["model": "m", "name": "x"], ["upstream_model": "gpt"]]) == "x, gpt")
+        #expect(Invocation.cell([["a": 1], ["a": 2]]) == "2")
+        #expect(Invocation.cell(["key": "key_1", "user": .null, "of": []]) == "key=key_1")
+    }
+
+    @Test("an explained call shows its limits and targets as tables below what is said of it")
+    func explained() {
+        let answer: JSONValue = [
+            "admitted": false, "code": "budget_exceeded", "guardrails": [],
+            "limits": [
+                [
+                    "limit": "lim_1", "name": "monthly", "metric": "cost", "period": "month",
+                    "mode": "enforce", "part": .null, "amount": "15.00", "used": "14.00",
+                    "reserved": "0.00", "remaining": "1.00", "asks": "1.20", "fits": false,
+                ]
+            ],
+        ]
+        #expect(
+            Invocation.text(of: answer) == """
+                admitted    false
+                code        budget_exceeded
+                guardrails  -
+
+                limits:
+                NAME     METRIC  PERIOD  MODE     PART  AMOUNT  USED   RESERVED  REMAINING  ASKS  FITS
+                monthly  cost    month   enforce  -     15.00   14.00  0.00      1.00       1.20  false
+                """)
+    }
+
+    @Test("who is signed in is told without JSON, their roles as a table")
+    func profile() {
+        let answer: JSONValue = [
+            "user": ["name": "Ana", "email": "ana@example.com"],
+            "bindings": [["role": "viewer", "tenant": "ten_1", "workspace": .null]],
+        ]
+        #expect(
+            Invocation.text(of: answer) == """
+                name   Ana
+                email  ana@example.com
+
+                bindings:
+                ROLE    TENANT
+                viewer  ten_1
+                """)
+    }
+
+    @Test("lists of limits and routes have the columns people ask for")
+    func columns() {
+        let limits = ["id", "tenant", "name", "kind", "subject", "metric", "amount_now", "period", "mode"]
+        #expect(
+            Columns.of("limits", limits)
+                == ["name", "kind", "metric", "amount_now", "period", "subject", "mode", "id"])
+        let limit: JSONValue = ["subject": ["key": .null, "user": .null], "amount_now": "15.00"]
+        #expect(Columns.text("subject", of: limit) == "tenant")
+        #expect(Columns.text("subject", of: ["subject": ["key": "key_1", "user": .null]]) == "key=key_1")
+        #expect(Columns.text("retries", of: ["retries": ["attempts": 3, "backoff_ms": 50]]) == "3 attempts")
+        #expect(!Columns.of("routes", ["id", "name", "targets", "timeouts", "cache"]).contains("cache"))
     }
 
     @Test("a slug is made of the letters and digits of a name")

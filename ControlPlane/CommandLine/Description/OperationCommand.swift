@@ -242,11 +242,42 @@ enum Columns {
         "nodes": [
             "name", "id", "status", "connected", "running_version", "outbox_events", "last_seen_at",
         ],
+        "limits": ["name", "kind", "metric", "amount_now", "period", "subject", "mode", "id"],
+        "routes": ["name", "id", "strategy", "targets", "retries", "enabled"],
         "providers": ["name", "id", "kind", "base_url", "credential_hint", "enabled"],
         "audit-events": ["occurred_at", "actor", "action", "target_kind", "target_id", "address"],
     ]
+    /// Of the things inside one thing.
+    private static let inner: [String: [String]] = [
+        "limits": [
+            "name", "metric", "period", "mode", "part", "amount", "used", "reserved", "remaining", "asks",
+            "fits",
+        ],
+        "targets": [
+            "position", "use", "provider_name", "upstream_model", "left_out", "estimated_cost",
+        ],
+    ]
     private static let first = ["name", "slug", "email", "occurred_at", "id"]
     private static let dull = ["tenant", "hash", "details", "updated_at", "sha256"]
+
+    /// What a list shows of a thing under a column.
+    static func text(_ column: String, of thing: JSONValue) -> String {
+        let value = thing[column]
+        if column == "retries", let attempts = value?["attempts"] {
+            return "\(Invocation.cell(attempts)) attempts"
+        }
+        let text = Invocation.cell(value)
+        // A limit that names nobody binds its whole tenant.
+        return column == "subject" && text == "-" && value?.object != nil ? "tenant" : text
+    }
+
+    /// Those of things that stand inside another one: the chosen ones when they are what an explained call
+    /// has, or all that are not empty everywhere.
+    static func of(_ list: String, within things: [JSONValue]) -> [String] {
+        let members = things.first?.object?.names ?? []
+        if let chosen = inner[list], chosen.allSatisfy(members.contains) { return chosen }
+        return members.filter { name in things.contains { Invocation.cell($0[name]) != "-" } }
+    }
 
     static func of(_ noun: String, _ members: [String]) -> [String] {
         let bare = noun.replacing("shared-", with: "").replacing("platform-", with: "")

@@ -192,6 +192,16 @@ function explain(context, model) {
 export function explanation(found) {
     return h("div", {}, h("p", { class: `callout ${found.admitted ? "good" : "bad"}`, role: "status" },
         found.admitted ? t("explain.admitted") : h("span", {}, found.message ?? "", " ", h("code", {}, found.code ?? ""))),
+    found.limits.length > 0 && table({
+        caption: t("noun.limits.many"), rows: found.limits, columns: [
+            { name: "name", show: (row) => h("span", {}, row.name, " ", h("span", { class: "note" }, row.part ?? "")) },
+            { name: "mode", isWide: true, show: (row) => t(`limit.mode.${row.mode}`) },
+            { name: "amount", isNumber: true, show: (row) => row.amount },
+            { name: "remaining", isNumber: true, show: (row) => row.remaining ?? "—" },
+            { name: "asks", isNumber: true, show: (row) => row.asks },
+            { name: "fits", show: (row) => (row.fits === null ? "—" : t(row.fits ? "common.yes" : "common.no")) },
+        ],
+    }),
     found.targets.length > 0 && table({
         caption: t("field.targets"), rows: found.targets, columns: [
             { name: "position", show: (row) => (row.position === null ? "—" : whole(row.position)) },

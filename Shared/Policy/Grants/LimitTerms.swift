@@ -16,6 +16,9 @@ package struct LimitTerms: Hashable, Sendable {
         self.amount = amount
     }
 
+    /// A budget that no call may exceed at its worst.
+    package var isStrict: Bool { kind == .budget && mode == .enforce }
+
     var bucketRule: RateBucket.Rule? {
         period.rateSeconds.map {
             RateBucket.Rule(
