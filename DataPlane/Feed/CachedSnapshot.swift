@@ -1,6 +1,7 @@
 package import Contract
 import Cryptography
 import Domain
+import EventLoops
 import LocalStore
 package import Policy
 
@@ -100,7 +101,7 @@ struct CachedSnapshot: Sendable {
             }
             for bytes in found.values { try assembly.add(SnapshotObject(bytes: bytes)) }
         }
-        let compiled = try CompiledSnapshot(assembly)
+        let compiled = try CompiledSnapshot(assembly, by: inParallel)
         return CachedSnapshot(
             trust: trust, verified: verified, serving: try ServingSnapshot(compiled, openingWith: fleetKey))
     }

@@ -1,5 +1,6 @@
 import CEventLoops
 import Glibc
+import Synchronization
 
 /// A started thread; `join` it exactly once.
 package struct ThreadHandle: @unchecked Sendable {
@@ -37,6 +38,28 @@ private final class ThreadStart: Sendable {
 
 /// Processors this process may run on.
 package func processorCount() -> Int { Int(loop_processor_count()) }
+
+/// Does the pieces 0..<count of a long computation, as many at once as there are processors (eight at most),
+/// the caller's thread among them; returns when all are done. Blocks: not on a loop.
+package func inParallel(_ count: Int, _ piece: @escaping @Sendable (Int) -> Void) {
+    let next = NextPiece()
+    let work: @Sendable () -> Void = {
+        while let index = next.take(below: count) { piece(index) }
+    }
+    let others = min(processorCount(), 8, count) - 1
+    let threads = (0..<max(0, others)).map { spawnThread(name: "pieces-\($0)", work) }
+    work()
+    for thread in threads { thread.join() }
+}
+
+private final class NextPiece: Sendable {
+    private let next = Atomic<Int>(0)
+
+    func take(below count: Int) -> Int? {
+        let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        return index < count ? index : nil
+    }
+}
 
 /// A number of loops with one thread each.
 package final class LoopThreads: Sendable {

@@ -1,5 +1,32 @@
 package import Contract
 package import Domain
+import Synchronization
+
+/// Does the pieces 0..<count of a computation, in any order and maybe several at once, and returns when all
+/// are done.
+package typealias PieceRunner = (_ count: Int, _ piece: @escaping @Sendable (Int) -> Void) -> Void
+
+/// One piece after the other.
+package func inOrder(_ count: Int, _ piece: @escaping @Sendable (Int) -> Void) {
+    for index in 0..<count { piece(index) }
+}
+
+/// Buckets on their way from the threads that make them.
+private final class MadeBuckets: Sendable {
+    private let made: Mutex<[(bucket: SnapshotBucket, problems: ProblemList)?]>
+
+    init(_ count: Int) { made = Mutex(Array(repeating: nil, count: count)) }
+
+    func keep(_ bucket: SnapshotBucket, _ problems: ProblemList, at index: Int) {
+        made.withLock { $0[index] = (bucket, problems) }
+    }
+
+    func take(_ index: Int, _ problems: inout ProblemList) -> SnapshotBucket? {
+        guard let made = made.withLock({ $0[index] }) else { return nil }
+        problems.add(made.problems)
+        return made.bucket
+    }
+}
 
 /// One immutable configuration, ready to be asked on every call: keys by public id, routes by name, providers
 /// found.
@@ -25,7 +52,7 @@ package final class CompiledSnapshot: Sendable {
     /// - Parameter previous: the running snapshot whose addresses the assembly was made with; its unchanged
     ///   buckets are shared. Costs about a microsecond an entry of the changed shards; run it off the loops.
     package convenience init(
-        _ assembly: SnapshotAssembly, previous: CompiledSnapshot? = nil
+        _ assembly: SnapshotAssembly, previous: CompiledSnapshot? = nil, by run: PieceRunner = inOrder
     ) throws(InvalidSnapshot) {
         let base = assembly.previous.isEmpty ? nil : previous
         guard assembly.isComplete, assembly.previous == base?.addresses ?? [] else {
@@ -34,7 +61,8 @@ package final class CompiledSnapshot: Sendable {
             ])
         }
         try self.init(
-            assembly.verified.manifest, addresses: assembly.addresses, changed: assembly.changed, on: base)
+            assembly.verified.manifest, addresses: assembly.addresses, changed: assembly.changed, on: base,
+            by: run)
     }
 
     /// The snapshot a publisher is about to sign: the same checks a node will make.
@@ -44,12 +72,12 @@ package final class CompiledSnapshot: Sendable {
         }
         try self.init(
             built.manifest, addresses: built.addresses, changed: Dictionary(uniqueKeysWithValues: shards),
-            on: nil)
+            on: nil, by: inOrder)
     }
 
     private init(
         _ manifest: Manifest, addresses: SnapshotAssembly.ShardAddresses, changed: [Int: ChangedShard],
-        on base: CompiledSnapshot?
+        on base: CompiledSnapshot?, by run: PieceRunner
     ) throws(InvalidSnapshot) {
         var problems = ProblemList()
         let (layout, fleetKey) = (manifest.layout, manifest.fleetKey)
@@ -66,15 +94,19 @@ package final class CompiledSnapshot: Sendable {
             platform = PlatformPart(Shard(), fleetKey: fleetKey, &problems)
         }
         var buckets = base?.buckets ?? Array(repeating: nil, count: layout.bucketCount)
+        // Opened by and by: all of them at once would take several times the memory.
+        let made = MadeBuckets(layout.bucketCount)
+        run(layout.bucketCount) { index in
+            guard let shard = changed[index + 1], !shard.isEmpty else { return }
+            var problems = ProblemList()
+            let bucket = SnapshotBucket(
+                Self.opened(shard, number: index + 1, &problems), number: index + 1, layout: layout,
+                platform: platform, fleetKey: fleetKey, &problems)
+            made.keep(bucket, problems, at: index)
+        }
         for index in buckets.indices {
-            if let shard = changed[index + 1] {
-                // Opened one at a time: all of them at once would take several times the memory.
-                buckets[index] =
-                    shard.isEmpty
-                    ? nil
-                    : SnapshotBucket(
-                        Self.opened(shard, number: index + 1, &problems), number: index + 1, layout: layout,
-                        platform: platform, fleetKey: fleetKey, &problems)
+            if changed[index + 1] != nil {
+                buckets[index] = made.take(index, &problems)
             } else if !keepsPlatform {
                 buckets[index] = buckets[index]?.relinked(to: platform, fleetKey: fleetKey, &problems)
             }

@@ -46,6 +46,10 @@ struct ProblemList {
         problems.append(SnapshotProblem(kind, subject()))
     }
 
+    mutating func add(_ others: ProblemList) {
+        problems += others.problems.prefix(InvalidSnapshot.maximumProblems - problems.count)
+    }
+
     mutating func check(_ condition: Bool, _ kind: SnapshotProblem.Kind, _ subject: @autoclosure () -> String)
     {
         if !condition { add(kind, subject()) }
