@@ -7,10 +7,9 @@ struct OpenAPIErrors {
     /// Every code of a route, in the order of the catalogue.
     func codes(of route: AdminRoute) -> [ErrorCode] {
         var codes: Set<ErrorCode> = [
-            .invalidRequest, .rateLimited, .internalError, .unavailable, .overloaded, .deadlineExceeded,
+            .invalidRequest, .targetTooLong, .rateLimited, .internalError, .unavailable, .overloaded,
+            .deadlineExceeded,
         ]
-        // Filters can be long.
-        if route.form == .scim { codes.insert(.targetTooLong) }
         if route.body != nil { codes.formUnion([.invalidJSON, .payloadTooLarge, .unsupportedMediaType]) }
         switch route.access {
         case .public:
