@@ -65,17 +65,18 @@ enum SnapshotReading {
     ) async throws -> SnapshotReading {
         var scope: SnapshotScope?
         var isChange = true
-        if let builtFrom = state.builtFrom {
+        // With nothing at hand, what changed since is of no use.
+        let builtFrom = if case .everything = mode { SnapshotStore.Visibility?.none } else { state.builtFrom }
+        if let builtFrom {
             var dirty = try await SnapshotStore.changes(since: builtFrom, connection)
             isChange = !dirty.isEmpty
             switch mode {
-            case .everything: isChange = true
             case .following where dirty.isEmpty: return .unchanged(state)
             case .sweeping(_, let part?):
                 dirty.formUnion(part)
                 scope = dirty
             case .sweeping(_, nil): scope = nil
-            case .following: scope = dirty
+            default: scope = dirty
             }
         }
         let visibility = try await SnapshotStore.visibility(connection)

@@ -112,7 +112,7 @@ extension CompiledTarget {
     func ceiling(of usage: TokenUsage, by price: PriceEntry) -> NanoUSD {
         let tiers = price.table.tiers.filter { $0.above < usage.input }.map(\.rates)
         let dearest = tiers.reduce(price.table.base.ceiling(of: usage)) { max($0, $1.ceiling(of: usage)) }
-        return price.tenant == nil ? markup.applied(to: dearest) : dearest
+        return owed(dearest, to: price.tenant)
     }
 }
 

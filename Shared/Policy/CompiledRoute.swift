@@ -60,15 +60,18 @@ package final class CompiledTarget: Sendable {
     package func charge(for usage: TokenUsage, at now: Timestamp) -> (price: PriceID, cost: NanoUSD)? {
         guard let index = priceIndex(at: now) else { return nil }
         let cost = prices[index].table.cost(of: usage)
-        let isMarkedUp = prices[index].tenant == nil
-        return (prices[index].id, isMarkedUp ? markup.applied(to: cost) : cost)
+        return (prices[index].id, owed(cost, to: prices[index].tenant))
     }
 
     /// What a usage costs the tenant by a price: the platform's prices carry the tenant's markup, its own do
     /// not.
     package func cost(of usage: TokenUsage, by price: PriceEntry, isBatch: Bool = false) -> NanoUSD {
-        let cost = price.table.cost(of: usage, isBatch: isBatch)
-        return price.tenant == nil ? markup.applied(to: cost) : cost
+        owed(price.table.cost(of: usage, isBatch: isBatch), to: price.tenant)
+    }
+
+    /// What the tenant owes for a cost by a price of this owner; nil: the platform's.
+    func owed(_ cost: NanoUSD, to owner: TenantID?) -> NanoUSD {
+        owner == nil ? markup.applied(to: cost) : cost
     }
 }
 

@@ -13,9 +13,7 @@ package func inOrder(_ count: Int, _ piece: @escaping @Sendable (Int) -> Void) {
 
 /// Buckets on their way from the threads that make them.
 private final class MadeBuckets: Sendable {
-    private let made: Mutex<[(bucket: SnapshotBucket, problems: ProblemList)?]>
-
-    init(_ count: Int) { made = Mutex(Array(repeating: nil, count: count)) }
+    private let made = Mutex<[Int: (bucket: SnapshotBucket, problems: ProblemList)]>([:])
 
     func keep(_ bucket: SnapshotBucket, _ problems: ProblemList, at index: Int) {
         made.withLock { $0[index] = (bucket, problems) }
@@ -95,14 +93,15 @@ package final class CompiledSnapshot: Sendable {
         }
         var buckets = base?.buckets ?? Array(repeating: nil, count: layout.bucketCount)
         // Opened by and by: all of them at once would take several times the memory.
-        let made = MadeBuckets(layout.bucketCount)
-        run(layout.bucketCount) { index in
-            guard let shard = changed[index + 1], !shard.isEmpty else { return }
+        let full = changed.filter { $0.key != ShardLayout.platformShard && !$0.value.isEmpty }.map { $0 }
+        let made = MadeBuckets()
+        run(full.count) { piece in
+            let (number, shard) = full[piece]
             var problems = ProblemList()
             let bucket = SnapshotBucket(
-                Self.opened(shard, number: index + 1, &problems), number: index + 1, layout: layout,
+                Self.opened(shard, number: number, &problems), number: number, layout: layout,
                 platform: platform, fleetKey: fleetKey, &problems)
-            made.keep(bucket, problems, at: index)
+            made.keep(bucket, problems, at: number - 1)
         }
         for index in buckets.indices {
             if changed[index + 1] != nil {
