@@ -3,10 +3,8 @@ import Glibc
 
 /// One SQLite connection, used by one thread at a time (opened without SQLite's own mutex).
 final class SQLiteDatabase {
-    /// How long the journal grows.
-    private static let checkpointBytes = 16_000 * 1_024
-
     private let handle: OpaquePointer
+    private let journal: JournalWriteBack
     private var statements: [SQLiteStatement] = []
     private var begin, commit: SQLiteStatement?
 
@@ -29,16 +27,17 @@ final class SQLiteDatabase {
             throw SQLiteError(code: code, operation: "open \(path)", message: message)
         }
         handle = connection
+        journal = JournalWriteBack(of: path, pageBytes: pageBytes)
         do throws(SQLiteError) {
             try execute("PRAGMA page_size = \(pageBytes)")
             try execute("PRAGMA locking_mode = exclusive")
             try execute("PRAGMA journal_mode = wal")
             try execute("PRAGMA synchronous = \(synchronous.rawValue)")
-            try execute("PRAGMA wal_autocheckpoint = \(Self.checkpointBytes / pageBytes)")
             try execute("PRAGMA journal_size_limit = 67108864")
             try execute("PRAGMA temp_store = memory")
             // Takes the exclusive lock now instead of at the first write.
             try execute("BEGIN IMMEDIATE; COMMIT")
+            journal.follow(connection)
         } catch {
             sqlite3_close_v2(handle)
             throw error
@@ -54,6 +53,7 @@ final class SQLiteDatabase {
         begin = nil
         commit = nil
         sqlite3_close_v2(handle)
+        journal.close()
     }
 
     /// Runs statements that return no rows.

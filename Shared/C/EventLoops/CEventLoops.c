@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CEventLoops.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -169,6 +170,10 @@ int loop_resolve(const char *host, loop_address *addresses, int capacity) {
         if (from_sockaddr(i->ai_addr, &addresses[n])) n++;
     freeaddrinfo(list);
     return n;
+}
+
+void loop_begin_write_back(int descriptor, int64_t offset, int64_t length) {
+    sync_file_range(descriptor, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
 void loop_thread_set_name(const char *name) {

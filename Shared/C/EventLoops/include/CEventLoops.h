@@ -84,6 +84,11 @@ int loop_address_parse(const char *text, int is_ipv6, uint8_t *bytes);
 /// Blocking name lookup (TCP). Returns the number of addresses (at most `capacity`) or a negative EAI_ code.
 int loop_resolve(const char *host, loop_address *addresses, int capacity);
 
+// ---- files
+/// Has the kernel begin to write this range of a file to the disk, without waiting for it. A hint: it says
+/// nothing of failures.
+void loop_begin_write_back(int descriptor, int64_t offset, int64_t length);
+
 // ---- threads
 void loop_thread_set_name(const char *name);
 /// Binds the calling thread to the index-th processor the process may use (round and round); 0 or a negated
