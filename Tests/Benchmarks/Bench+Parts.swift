@@ -2,6 +2,8 @@ import Glibc
 
 /// What `make bench` measures besides the 1 KB calls and the streams, one at a time by `--only`.
 enum BenchPart: String, CaseIterable {
+    /// nginx that does a gateway's work with Lua.
+    case job
     /// Requests of 20 KB.
     case large
     /// Calls with a key nobody has, beside nginx `return 401`.
@@ -10,6 +12,10 @@ enum BenchPart: String, CaseIterable {
     case open
     /// TLS to the gateway and from it, beside nginx doing the same.
     case tls
+    /// What is added to a call, with the outbox on and off a disk, and to a stream's first event.
+    case latency
+    /// One loop and two.
+    case loops
     /// What a translation, a durable disk, traces and limits cost a call. The last: limits stay.
     case features
 }
@@ -37,6 +43,16 @@ extension Bench {
             name: "eclusa", meter: eclusa.gateway, port: eclusa.gatewayPort,
             request: Self.request(path: "", key: eclusa.key, isStream: false))
         switch part {
+        case .job:
+            let job = try Anchor.startDoingTheJob(
+                folder: eclusa.folder, upstream: engine.providerPort, port: anchor.port + 1, key: eclusa.key)
+            defer { job.child.stop() }
+            let meter = ProcessMeter(pid: job.child.pid)
+            try meter.pin(toCore: 0)
+            let lua = Contender(
+                name: "nginx, Lua", meter: meter, port: job.port,
+                request: Self.request(path: "", key: eclusa.key, isStream: false))
+            try compare("the whole job", ours, lua, engine)
         case .large:
             let request = Self.request(path: "", key: eclusa.key, isStream: false, promptBytes: 20_000)
             try compare("20 KB calls", ours.asking(request), anchored(nginx, anchor, request), engine)
@@ -49,6 +65,8 @@ extension Bench {
             try compare("refusals", ours.asking(request), anchored(nginx, anchor, refused), engine)
         case .open: try measureOpenStreams(eclusa, nginx, anchor, engine)
         case .tls: try measureTLS(&eclusa, engine)
+        case .latency: try measureLatency(&eclusa, anchor, engine)
+        case .loops: try measureLoops(&eclusa, engine)
         case .features: try measureFeatures(&eclusa, engine)
         }
     }

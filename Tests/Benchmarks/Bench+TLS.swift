@@ -57,11 +57,14 @@ extension Bench {
         }
     }
 
-    static func nginx(_ name: String, _ servers: String, _ folder: String) throws -> Child {
+    static func nginx(
+        _ name: String, _ servers: String, _ folder: String, modules: String = ""
+    ) throws -> Child {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
             "\($0)_temp_path \(folder)/\(name)-\($0);"
         }
         let configuration = """
+            \(modules)
             daemon off;
             master_process off;
             worker_processes 1;

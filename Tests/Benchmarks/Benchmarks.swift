@@ -11,8 +11,10 @@ import Glibc
           --seconds N    length of each run (default 6)
           --rounds N     rounds; the table has their medians (default 3)
           --streams N    only the streams, N at a time (1 to 10000; otherwise 200 after everything else)
-          --only PARTS   other parts instead: large (20 KB calls), refusals, open (streams with a chunk a
-                         second), tls (both sides), features (what each costs); several with commas, or all
+          --only PARTS   other parts instead: job (beside nginx doing a gateway's work with Lua), large
+                         (20 KB calls), refusals, open (streams with a chunk a second), tls (both sides),
+                         latency (what is added, and by the outbox), loops (one and two), features (what
+                         each costs); several with commas, or all
           --open N       streams open at a time in the part open (default 10000)
           --endure N     only N calls and a tenth as many streams left in the middle: memory, descriptors
           --litellm PATH only this LiteLLM proxy beside the gateway (make bench-litellm sees to it)

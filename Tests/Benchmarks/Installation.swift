@@ -101,16 +101,25 @@ struct Installation {
         return (words("cmdline"), words("environ").filter { !$0.hasPrefix("PATH=") })
     }
 
-    /// Starts the gateway again as it was at first, with further arguments, and waits until it serves.
-    mutating func restartGateway(adding arguments: [String]) throws {
+    /// Starts the gateway again as it was at first, with further arguments or others in the place of its own,
+    /// and waits until it serves.
+    ///
+    /// - Parameter rest: what is done while it does not run.
+    mutating func restartGateway(
+        adding arguments: [String], whileStopped rest: (Installation) throws -> Void = { _ in }
+    ) throws {
         let usual = usualGateway ?? Self.command(of: gateway.pid)
         usualGateway = usual
         kill(control, SIGCONT)
         if let restarted { restarted.stop() } else { kill(gateway.pid, SIGKILL) }
         pause(milliseconds: 500)
+        try rest(self)
         let log = "\(folder)/gateway.log"
-        let child = try Child.start(
-            usual.arguments + arguments, log: log, environment: usual.environment)
+        var words = usual.arguments
+        for flag in arguments where flag.hasPrefix("--") {
+            if let place = words.firstIndex(of: flag) { words.removeSubrange(place...place + 1) }
+        }
+        let child = try Child.start(words + arguments, log: log, environment: usual.environment)
         restarted = child
         for _ in 0..<200 {
             let said = ProcessMeter.read(log) ?? ""
@@ -123,6 +132,25 @@ struct Installation {
         gateway = ProcessMeter(pid: child.pid)
         try gateway.pin(toCore: 0)
         kill(control, SIGSTOP)
+    }
+
+    /// Keeps the node's files elsewhere; nothing of it may run.
+    func moveNode(to other: String) throws {
+        let node = "\(folder)/state/node"
+        try shell("mv '\(node)' '\(other)' && ln -s '\(other)' '\(node)'")
+    }
+
+    /// Brings them back.
+    func moveNode(from other: String) throws {
+        let node = "\(folder)/state/node"
+        try shell("rm '\(node)' && mv '\(other)' '\(node)'")
+    }
+
+    private func shell(_ words: String) throws {
+        let log = "\(folder)/shell.log"
+        guard try Child.run(["sh", "-c", words], log: log) == 0 else {
+            throw BenchFailure(text: "\(words): \(ProcessMeter.read(log) ?? "")")
+        }
     }
 
     /// Does something for which the control plane must be awake.

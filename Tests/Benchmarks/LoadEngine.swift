@@ -14,6 +14,8 @@ final class LoadEngine {
         var carried: [UInt8] = []
         var due: Int64 = 0
         var isBusy = false
+        /// The first event of its answer has been timed.
+        var hasBegun = false
         /// Its requests are the background's, whose answers are only counted.
         var isBackground = false
         init(_ descriptor: Int32) { self.descriptor = descriptor }
@@ -36,6 +38,8 @@ final class LoadEngine {
     var idle: [Client] = []
     private var idleBackground: [Client] = []
     var result = LoadResult()
+    /// Latencies of open-loop runs are those of a stream's first event.
+    var timesFirstEvent = false
     /// What an answer of the run itself must say.
     var expectedStatus = 200
     private var request: [UInt8] = []
@@ -244,6 +248,10 @@ final class LoadEngine {
                 try take(bytes, client)
             }
         } catch { return fail(client) }
+        if timesFirstEvent, !client.hasBegun, client.counter.events > 0 {
+            client.hasBegun = true
+            result.latencies.append(Int((monotonicNow() - client.due) / 1000))
+        }
         guard client.counter.isWhole else { return }
         let status = client.counter.status
         if client.isBackground {
@@ -256,10 +264,11 @@ final class LoadEngine {
         }
         client.counter = AnswerCounter()
         client.isBusy = false
+        client.hasBegun = false
         outstanding -= 1
         if client.isBackground { return idleBackground.append(client) }
         if !repeats {
-            result.latencies.append(Int((monotonicNow() - client.due) / 1000))
+            if !timesFirstEvent { result.latencies.append(Int((monotonicNow() - client.due) / 1000)) }
             idle.append(client)
         } else if monotonicNow() < deadline {
             send(client)
