@@ -32,6 +32,10 @@ extension Representation<Domain.Route> {
                 "cache", .nullable(.object(RouteRulesBody.cacheShape.schema)),
                 "Answers given again to the same call; null: none."
             ) { $0.rules.cache.map(RouteRulesBody.json) ?? .null },
+            .init(
+                "untranslated_fields", .words(UntranslatedFields.allCases.map(\.rawValue)),
+                RouteBody.untranslatedSummary
+            ) { .string($0.rules.untranslated.rawValue) },
             .init("enabled", .boolean, "Whether applications can use it.") { .boolean($0.isEnabled) },
             .init("created_at", .time, "When it was made.") { .text($0.createdAt) },
             .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
@@ -62,8 +66,14 @@ enum RouteBody {
     private static let cache = Field<RouteCache?>.optional(
         "cache", RouteRulesBody.cache,
         "Gives whole answers again to the same call of the tenant; missing: never.")
+    private static let untranslated = Field<UntranslatedFields>.defaulted(
+        "untranslated_fields", .word(), to: RouteRules.standard.untranslated, untranslatedSummary)
     static let new = BodyShape(
-        "NewRoute", [name, targets, strategy, affinity, retries, timeouts, cache, enabled])
+        "NewRoute", [name, targets, strategy, affinity, retries, timeouts, cache, untranslated, enabled])
+
+    static let untranslatedSummary =
+        "What becomes of members of a request that the provider's dialect has no words for: they are left "
+        + "out and named in x-eclusa-dropped, or ('reject') such a target does not answer the call."
 
     private static let strategySummary =
         "How it chooses among targets of the same priority: at random by weight, in the listed order "
@@ -84,16 +94,22 @@ enum RouteBody {
     private static let newEnabled = Field<Bool?>.change("enabled", .flag, "Whether applications can use it.")
     private static let newCache = Field<Edit<RouteCache>>.edit(
         "cache", RouteRulesBody.cache, "Answers given again to the same call; null: none.")
+    private static let newUntranslated = Field<UntranslatedFields?>.change(
+        "untranslated_fields", .word(), untranslatedSummary)
     static let change = BodyShape(
         "RouteChange",
-        [newName, newTargets, newStrategy, newAffinity, newRetries, newTimeouts, newCache, newEnabled])
+        [
+            newName, newTargets, newStrategy, newAffinity, newRetries, newTimeouts, newCache,
+            newUntranslated, newEnabled,
+        ])
 
     static func new(_ body: BodyValues) throws(OperationError) -> NewRoute {
         NewRoute(
             name: try body[name], targets: try body[targets],
             rules: RouteRules(
                 strategy: try body[strategy], affinity: try body[affinity], retries: try body[retries],
-                timeouts: try body[timeouts], cache: try body[cache]),
+                timeouts: try body[timeouts], cache: try body[cache],
+                untranslated: try body[untranslated]),
             isEnabled: try body[enabled])
     }
 
@@ -106,6 +122,7 @@ enum RouteBody {
         change.retries = try body[newRetries]
         change.timeouts = try body[newTimeouts]
         change.cache = try body[newCache]
+        change.untranslated = try body[newUntranslated]
         change.isEnabled = try body[newEnabled]
         return change
     }

@@ -181,6 +181,9 @@ static const char m0097[] = {
 static const char m0098[] = {
 #embed "0098_issue_invoices.sql"
 };
+static const char m0099[] = {
+#embed "0099_add_untranslated_fields_to_routes.sql"
+};
 
 static const struct migration all[] = {
     {"0001_create_tenants", m0001, sizeof m0001},
@@ -243,6 +246,7 @@ static const struct migration all[] = {
     {"0096_attach_files_to_mails", m0096, sizeof m0096},
     {"0097_find_failed_calls", m0097, sizeof m0097},
     {"0098_issue_invoices", m0098, sizeof m0098},
+    {"0099_add_untranslated_fields_to_routes", m0099, sizeof m0099},
 };
 
 const struct migration *const migrations = all;

@@ -1589,11 +1589,13 @@ CREATE TABLE public.routes (
     cache_seconds integer,
     cache_maximum_bytes integer,
     hedge_percentile integer DEFAULT 0 NOT NULL,
+    untranslated_fields text DEFAULT 'drop'::text NOT NULL,
     CONSTRAINT route_attempts_are_in_range CHECK ((((attempts >= 1) AND (attempts <= 10)) AND ((attempts_per_target >= 1) AND (attempts_per_target <= 5)))),
     CONSTRAINT route_cache_is_whole CHECK ((((cache_seconds IS NULL) = (cache_maximum_bytes IS NULL)) AND ((cache_seconds >= 1) AND (cache_seconds <= 604800)) AND ((cache_maximum_bytes >= 1024) AND (cache_maximum_bytes <= 1048576)))),
     CONSTRAINT route_hedge_percentile_is_in_range CHECK (((hedge_percentile = 0) OR ((hedge_percentile >= 50) AND (hedge_percentile <= 99)))),
     CONSTRAINT route_name_fits CHECK (((octet_length(name) >= 1) AND (octet_length(name) <= 128))),
     CONSTRAINT route_timeouts_are_positive CHECK ((LEAST(connect_ms, first_byte_ms, first_token_ms, between_chunks_ms, total_ms) > 0)),
+    CONSTRAINT route_untranslated_fields_are_known CHECK ((untranslated_fields = ANY (ARRAY['drop'::text, 'reject'::text]))),
     CONSTRAINT route_waits_are_in_range CHECK ((((backoff_ms >= 0) AND (backoff_ms <= 10000)) AND ((hedge_after_ms >= 0) AND (hedge_after_ms <= 600000)))),
     CONSTRAINT route_words_fit CHECK ((((octet_length(strategy) >= 1) AND (octet_length(strategy) <= 40)) AND ((octet_length(affinity) >= 1) AND (octet_length(affinity) <= 40))))
 );

@@ -27,6 +27,7 @@ package struct RouteChange: Sendable {
     package var retries: RetryRules?
     package var timeouts: RouteTimeouts?
     package var cache: Edit<RouteCache> = .keep
+    package var untranslated: UntranslatedFields?
     package var isEnabled: Bool?
 
     package init() {}
@@ -85,6 +86,7 @@ package struct RouteOperations {
             route.rules.affinity = change.affinity ?? route.rules.affinity
             route.rules.retries = change.retries ?? route.rules.retries
             route.rules.timeouts = change.timeouts ?? route.rules.timeouts
+            route.rules.untranslated = change.untranslated ?? route.rules.untranslated
             switch change.cache {
             case .keep: break
             case .clear: route.rules.cache = nil
@@ -148,6 +150,7 @@ package struct RouteOperations {
         [
             "name": .string(route.name), "enabled": .boolean(route.isEnabled),
             "strategy": .string(route.rules.strategy.rawValue),
+            "untranslated_fields": .string(route.rules.untranslated.rawValue),
             "cache_seconds": route.rules.cache.map { .number(JSONNumber(Int64($0.seconds))) } ?? .null,
             "targets": .array(
                 route.targets.map { target in

@@ -9,7 +9,7 @@ package enum RouteStore {
         route.strategy, route.affinity, route.attempts, route.attempts_per_target, route.backoff_ms,
         route.hedge_after_ms, route.connect_ms, route.first_byte_ms, route.first_token_ms,
         route.between_chunks_ms, route.total_ms, route.cache_seconds, route.cache_maximum_bytes,
-        route.hedge_percentile
+        route.hedge_percentile, route.untranslated_fields
         """
     /// Behind `routeColumns`.
     static let targetColumns: SQL =
@@ -18,7 +18,7 @@ package enum RouteStore {
         target.tags, target.minimum_input, target.maximum_input, target.needs, target.days,
         target.from_minute, target.until_minute, target.parameter_names, target.parameter_values
         """
-    static let targetPosition = 20
+    static let targetPosition = 21
     static let targetColumnCount = 14
 
     /// Fails on `Constraint.targetModelExists` when a target is neither the tenant's own model nor the
@@ -33,15 +33,15 @@ package enum RouteStore {
                 insert into routes (tenant_id, id, name, enabled, strategy, affinity, attempts,
                                     attempts_per_target, backoff_ms, hedge_after_ms, connect_ms,
                                     first_byte_ms, first_token_ms, between_chunks_ms, total_ms,
-                                    cache_seconds, cache_maximum_bytes, hedge_percentile, created_at,
-                                    updated_at)
+                                    cache_seconds, cache_maximum_bytes, hedge_percentile,
+                                    untranslated_fields, created_at, updated_at)
                 values (\(route.tenant), \(route.id), \(route.name), \(route.isEnabled),
                         \(rules.strategy.rawValue), \(rules.affinity.rawValue), \(retries.attempts),
                         \(retries.attemptsPerTarget), \(retries.backoff), \(retries.hedgeAfter),
                         \(timeouts.connect), \(timeouts.firstByte), \(timeouts.firstToken),
                         \(timeouts.betweenChunks), \(timeouts.total), \(rules.cache?.seconds),
-                        \(rules.cache?.maximumBytes), \(retries.hedgePercentile), \(route.createdAt),
-                        \(route.updatedAt))
+                        \(rules.cache?.maximumBytes), \(retries.hedgePercentile),
+                        \(rules.untranslated.rawValue), \(route.createdAt), \(route.updatedAt))
                 returning tenant_id, id
             )
             \(fragment: inserted(targets: route))
@@ -112,6 +112,7 @@ package enum RouteStore {
                        cache_seconds = \(rules.cache?.seconds),
                        cache_maximum_bytes = \(rules.cache?.maximumBytes),
                        hedge_percentile = \(retries.hedgePercentile),
+                       untranslated_fields = \(rules.untranslated.rawValue),
                        updated_at = \(route.updatedAt)
                  where tenant_id = \(route.tenant) and id = \(route.id)
                    and updated_at = coalesce(\(expecting), updated_at)
@@ -276,7 +277,8 @@ package enum RouteStore {
             rules: RouteRules(
                 strategy: try row.value(6, RouteStrategy.init(rawValue:)),
                 affinity: try row.value(7, RouteAffinity.init(rawValue:)), retries: retries,
-                timeouts: timeouts, cache: cache),
+                timeouts: timeouts, cache: cache,
+                untranslated: try row.value(20, UntranslatedFields.init(rawValue:))),
             isEnabled: try row.bool(3), createdAt: try row.timestamp(4), updatedAt: try row.timestamp(5))
     }
 

@@ -102,7 +102,7 @@ extension ChatReply {
         } else if isNative {
             body = call.spliced(model: upstream.modelJSON)
         } else {
-            let request = try translated(call, into: format, for: target)
+            let request = try translated(call, into: format, for: upstream)
             payload.removeAll()
             payload.append(request.bytes)
             body.add(payload.view)
@@ -135,8 +135,9 @@ extension ChatReply {
 
     /// The request in the provider's words.
     private func translated(
-        _ call: ClientCall, into format: ProviderFormat, for target: CompiledTarget
+        _ call: ClientCall, into format: ProviderFormat, for upstream: Upstream
     ) throws(RequestProblem) -> JSONValue {
+        let target = upstream.target
         let model = target.entry.upstreamModel
         switch call.work {
         case .plain:
@@ -152,6 +153,9 @@ extension ChatReply {
             }
             guard var canonical else { throw .missing("model") }
             if let tokens = told.imposed { canonical.maximumOutput = tokens }
+            if let field = canonical.untranslated.first, upstream.untranslated == .reject {
+                throw .unsupported(field, "this route refuses what its provider has no words for")
+            }
             dropped = canonical.untranslated.isEmpty ? nil : Self.list(canonical.untranslated)
             return try format.request(canonical, model: model)
         }

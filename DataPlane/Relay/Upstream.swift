@@ -18,6 +18,8 @@ final class Upstream {
     let deadlines: CallDeadlines
     /// A stream must have its first token by then; 0: no such limit.
     let firstTokenNanoseconds: Int64
+    /// What becomes of members its provider's dialect has no words for.
+    let untranslated: UntranslatedFields
     /// Our answers' fields about where it came from.
     let answerFields: PreparedFields
     /// The same, for answers that are errors.
@@ -92,6 +94,7 @@ final class Upstream {
         pool = calling.client.pool(for: origin)
         deadlines = Self.deadlines(route.rules.timeouts.over(provider.timeouts))
         firstTokenNanoseconds = Int64(route.rules.timeouts.firstToken ?? 0) * 1_000_000
+        untranslated = route.rules.untranslated
         let model = UnsafeMutableRawBufferPointer.allocate(
             byteCount: target.upstreamModelJSON.count, alignment: 1)
         model.copyBytes(from: target.upstreamModelJSON)

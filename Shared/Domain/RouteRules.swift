@@ -24,6 +24,14 @@ package enum RouteAffinity: String, Sendable, CaseIterable {
     case promptPrefix = "prompt_prefix"
 }
 
+/// What becomes of members of a request that are translated into a dialect without words for them.
+package enum UntranslatedFields: String, Sendable, CaseIterable {
+    /// Left out, and named in the answer's `x-eclusa-dropped`.
+    case drop
+    /// Such a target does not answer the call; when none does, the call is refused.
+    case reject
+}
+
 /// How a route treats its calls.
 package struct RouteRules: Hashable, Sendable {
     package var strategy: RouteStrategy
@@ -32,18 +40,21 @@ package struct RouteRules: Hashable, Sendable {
     package var timeouts: RouteTimeouts
     /// nil: every call goes to a provider.
     package var cache: RouteCache?
+    package var untranslated: UntranslatedFields
 
     package static let standard = RouteRules()
 
     package init(
         strategy: RouteStrategy = .weighted, affinity: RouteAffinity = .session,
-        retries: RetryRules = .standard, timeouts: RouteTimeouts = .none, cache: RouteCache? = nil
+        retries: RetryRules = .standard, timeouts: RouteTimeouts = .none, cache: RouteCache? = nil,
+        untranslated: UntranslatedFields = .drop
     ) {
         self.strategy = strategy
         self.affinity = affinity
         self.retries = retries
         self.timeouts = timeouts
         self.cache = cache
+        self.untranslated = untranslated
     }
 
     package var problems: [ValidationError] {

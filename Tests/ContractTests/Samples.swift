@@ -90,7 +90,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
             retries: RetryRules(
                 attempts: 5, attemptsPerTarget: 1, backoff: 0, hedgeAfter: 900, hedgePercentile: 95),
             timeouts: RouteTimeouts(connect: 1, firstByte: 2, firstToken: 3, betweenChunks: 4, total: 5),
-            cache: RouteCache(seconds: 60, maximumBytes: 2048))
+            cache: RouteCache(seconds: 60, maximumBytes: 2048), untranslated: .reject)
         return RouteEntry(
             id: RouteID(at: time), tenant: parts.tenant, name: "full", rules: rules, isEnabled: false,
             steps: [.target(target), .route(parts.route, terms), .route(parts.route, TargetTerms())])

@@ -134,11 +134,21 @@ class Postgres(Process):
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-class Admin:
-    """The REST API as an administrator."""
+class Admin(httpx.Auth):
+    """The REST API as an administrator, whose session is renewed when a long run outlives its token."""
+
+    requires_response_body = True
 
     def __init__(self, base):
-        self.http = httpx.Client(base_url=base, timeout=10)
+        self.http = httpx.Client(base_url=base, timeout=10, auth=self)
+
+    def auth_flow(self, request):
+        answer = yield request
+        own = request.headers.get("authorization") == self.http.headers.get("authorization")
+        if own and answer.status_code == 401 and answer.json().get("code") == "token_expired":
+            self.login()
+            request.headers["authorization"] = self.http.headers["authorization"]
+            yield request
 
     def sign_in(self):
         """The access token of a new session; waits when this minute's sign-ins are used up."""

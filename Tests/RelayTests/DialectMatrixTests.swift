@@ -237,4 +237,23 @@ struct DialectMatrixTests {
             #expect(refused.status == 400 && refused.error?.contains("'n'") == true)
         }
     }
+
+    @Test("a route may refuse it instead; what can be said in the provider's dialect is answered")
+    func rejected() async throws {
+        var plan = Self.plan(.anthropic)
+        plan.snapshot = { fixture, _ in
+            fixture.content.routes = fixture.content.routes.map {
+                RouteEntry(
+                    id: $0.id, tenant: $0.tenant, name: $0.name, rules: RouteRules(untranslated: .reject),
+                    steps: $0.steps)
+            }
+        }
+        try await GatewayBench.run(plan) { bench in
+            let refused = try await DialectClient.openAI.call(
+                bench, "hi", more: Self.members(#"{"store":true}"#))
+            #expect(refused.status == 400 && refused.error?.contains("'store'") == true)
+            #expect(bench.standIn.totals[.calls] == 0)
+            #expect(try await DialectClient.openAI.call(bench, "hi").status == 200)
+        }
+    }
 }

@@ -119,7 +119,7 @@ struct RouteStoreTests {
                             attempts: 9, attemptsPerTarget: 5, backoff: 0, hedgeAfter: 70, hedgePercentile: 99
                         ),
                         timeouts: RouteTimeouts(firstToken: 5, total: 6),
-                        cache: RouteCache(seconds: 9, maximumBytes: 1024)),
+                        cache: RouteCache(seconds: 9, maximumBytes: 1024), untranslated: .reject),
                     createdAt: fixture.now, updatedAt: fixture.now)
                 try await RouteStore.create(route, connection)
                 let found = try await RouteStore.find(route.id, of: mine.id, connection)

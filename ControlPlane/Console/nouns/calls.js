@@ -240,6 +240,10 @@ const routes = {
         { name: "enabled", kind: "flag", default: true },
         { name: "retries", kind: "part", isRare: true, fields: numbersOf("attempts", "attempts_per_target", "backoff_ms", "hedge_after_ms", "hedge_percentile") },
         { name: "timeouts", kind: "part", isRare: true, fields: numbersOf("connect_ms", "first_byte_ms", "first_token_ms", "between_chunks_ms", "total_ms") },
+        {
+            name: "untranslated_fields", kind: "choice", isRare: true, required: true, default: "drop", hint: "hint.untranslatedFields",
+            values: ["drop", "reject"].map((one) => [one, t(`route.untranslated.${one}`)]),
+        },
         { name: "cache", kind: "part", isRare: true, hint: "hint.cache", fields: numbersOf("seconds", "maximum_bytes") },
     ],
     actions: [{ name: "explain", permission: "routes:read", run: (context, row) => explain(context, row.name) }],

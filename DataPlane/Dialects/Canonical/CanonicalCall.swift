@@ -23,8 +23,7 @@ package struct CanonicalCall: Sendable, Equatable {
     package var isStream: Bool
     /// The caller wants usage at the end of a stream; dialects that always send it read true.
     package var asksForUsage: Bool
-    /// Members of the request that mean nothing to a canonical call, as JSON pointers: dropped or refused by
-    /// policy.
+    /// Members of the request that mean nothing to a canonical call: dropped or refused, as the route says.
     package var untranslated: [String]
 
     package init(

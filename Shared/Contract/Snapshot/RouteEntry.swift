@@ -73,7 +73,7 @@ package struct RouteEntry: Hashable, Sendable, BinaryRecord {
             case 3: name = try field.text(upTo: Self.maximumName)
             case 4: try steps.append(Self.step(field), upTo: Route.maximumTargets, "targets of a route")
             case 5: isEnabled = !(try field.flag())
-            case 6...10: try rules.take(field, from: 6)
+            case 6...11: try rules.take(field, from: 6)
             default: continue
             }
         }

@@ -107,7 +107,7 @@ extension TargetConditions {
 }
 
 extension RouteRules {
-    /// Five fields from a tag on. What is as usual is not written.
+    /// Six fields from a tag on. What is as usual is not written.
     func encode(from tag: UInt32, into writer: inout FieldWriter) {
         let usual = RouteRules.standard
         if strategy != usual.strategy { writer.text(tag, strategy.rawValue) }
@@ -136,6 +136,7 @@ extension RouteRules {
                 inner.signed(2, cache.maximumBytes)
             }
         }
+        if untranslated != usual.untranslated { writer.text(tag + 5, untranslated.rawValue) }
     }
 
     /// Takes one of its fields.
@@ -146,6 +147,7 @@ extension RouteRules {
         case tag + 2: retries = try Self.retries(field)
         case tag + 3: timeouts = try Self.timeouts(field)
         case tag + 4: cache = try Self.cache(field)
+        case tag + 5: untranslated = try field.word()
         default: break
         }
     }
