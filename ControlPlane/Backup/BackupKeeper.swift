@@ -94,11 +94,14 @@ package final class BackupKeeper {
     package func look() async throws {
         let now = clock.now()
         let (seconds, plan) = (Self.longestSeconds, plan)
-        try await database.withTransaction { connection in
+        let last = try await database.withTransaction { connection in
             try await BackupStore.failStale(
                 startedBefore: now.advanced(bySeconds: -seconds), at: now, connection)
             try await BackupStore.requestIfDue(everySeconds: plan.everySeconds, at: now, connection)
+            return try await BackupStore.newest(connection)
         }
+        // Also after a start, and on a replica that made none: what is alarmed on is the age of the newest.
+        if let last { newest.set(last.microseconds / 1_000_000) }
         while !isStopped,
             let record = try await database.withConnection({ try await BackupStore.take(at: now, $0) })
         {

@@ -32,6 +32,8 @@ package final class UsageIngest {
         batches = metrics.counter(
             "eclusa_ingest_batches_total", help: "Usage batches of nodes, by what was answered.",
             labels: ["outcome"])
+        // `increase` does not see a series that begins at one, and alerts ask it.
+        for label in Outcome.Label.allCases { _ = batches.cell(label.rawValue) }
         events = metrics.counter(
             "eclusa_ingest_events_total", help: "Usage events acknowledged to nodes, repetitions included."
         ).cell()
@@ -55,7 +57,7 @@ package final class UsageIngest {
     /// - Parameter sender: who the client certificate says it is.
     package func take(_ bytes: [UInt8], from sender: NodeID) async -> Outcome {
         let outcome = await judge(SealedUsageBatch(bytes: bytes), sender)
-        batches.cell(outcome.label).add()
+        batches.cell(outcome.label.rawValue).add()
         return outcome
     }
 
@@ -109,14 +111,18 @@ package final class UsageIngest {
 }
 
 extension UsageIngest.Outcome {
-    fileprivate var label: String {
+    fileprivate enum Label: String, CaseIterable {
+        case acknowledged, gap, conflict, invalid, foreign, unavailable
+    }
+
+    fileprivate var label: Label {
         switch self {
-        case .answer(.acknowledged): "acknowledged"
-        case .answer(.gap): "gap"
-        case .answer(.conflict): "conflict"
-        case .invalid: "invalid"
-        case .foreign: "foreign"
-        case .unavailable: "unavailable"
+        case .answer(.acknowledged): .acknowledged
+        case .answer(.gap): .gap
+        case .answer(.conflict): .conflict
+        case .invalid: .invalid
+        case .foreign: .foreign
+        case .unavailable: .unavailable
         }
     }
 }

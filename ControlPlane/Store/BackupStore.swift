@@ -130,6 +130,15 @@ package enum BackupStore {
         try await connection.query("select max(checked_at) from backups").first?.optionalTimestamp(0)
     }
 
+    /// When the newest backup was made that is still there; nil: there is none.
+    package static func newest(
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Timestamp? {
+        try await connection.query(
+            "select max(finished_at) from backups where status = 'done' and removed_at is null"
+        ).first?.optionalTimestamp(0)
+    }
+
     package static func noteRemoval(
         of file: String, at now: Timestamp, _ connection: PostgresConnection
     ) async throws(PostgresError) {

@@ -27,6 +27,8 @@ struct FeedMetrics {
         rejections = registry.counter(
             "eclusa_snapshot_rejections_total", help: "Snapshots and frames that were refused.",
             labels: ["stage"])
+        // `increase` does not see a series that begins at one, and alerts ask it.
+        for stage in NodeStatus.Stage.allCases { _ = rejections.cell(stage.rawValue) }
         breaks = registry.counter(
             "eclusa_feed_breaks_total", help: "Streams that ended, and attempts that got none."
         ).cell()

@@ -225,11 +225,11 @@ struct RestoreTests {
             var plan = BackupKeeper.Plan()
             plan.retention = BackupRetention(days: 2, weeks: 0)
             let database = site.source.makePool()
-            func look() async throws {
+            func look(_ metrics: MetricsRegistry = MetricsRegistry()) async throws {
                 let keeper = BackupKeeper(
                     loop: site.source.loop, database: database, backup: site.backup(site.source.url),
                     folder: BackupFolder(path: site.folder.path), plan: plan, program: "0.0.0",
-                    masterKey: Secret(utf8: "master"), log: .silent, metrics: MetricsRegistry())
+                    masterKey: Secret(utf8: "master"), log: .silent, metrics: metrics)
                 try await keeper.look()
             }
             func records() async throws -> [BackupRecord] {
@@ -243,6 +243,11 @@ struct RestoreTests {
             #expect(made.map(\.status) == [.done] && made.map(\.isScheduled) == [true])
             #expect(made[0].checkedAt != nil && made[0].checkProblem == nil)
             #expect(made[0].bytes == Int64(site.folder.content(made[0].file ?? "").count))
+            let restarted = MetricsRegistry()
+            try await look(restarted)
+            let seconds = try #require(made[0].finishedAt).microseconds / 1_000_000
+            let page = restarted.text()
+            #expect(page.contains("\neclusa_backup_newest_seconds \(seconds)\n"), "also one that made none")
             for _ in 0..<3 {
                 site.clock.advance(seconds: 86_400)
                 try await look()

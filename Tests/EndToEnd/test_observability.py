@@ -95,6 +95,20 @@ def test_the_page_of_metrics_is_what_is_exported(observed, program, heading):
             assert page[name] == (kind, meaning), name
 
 
+# Counted by a part that needs a setting; of no harm once.
+BEGIN_LATER = {"eclusa_mail_failures_total", "eclusa_telemetry_lost_total"}
+
+
+def test_what_alerts_count_is_there_before_it_happens(observed):
+    """`increase` does not see a series begin at one: of the first refused snapshot nobody would hear."""
+    text = "".join(httpx.get(observed.url(program) + "/metrics", timeout=5).text for program in ("operations", "admin"))
+    counted = set(re.findall(r"increase\((\w+)", (ROOT / "infrastructure/prometheus/alerts.yaml").read_text()))
+    assert len(counted) >= 10
+    missing = {name for name in counted - BEGIN_LATER if not re.search(rf"^{name}[ {{]", text, re.M)}
+    assert not missing
+    assert 'eclusa_ingest_batches_total{outcome="conflict"} 0' in text and 'eclusa_snapshot_rejections_total{stage="verified"} 0' in text
+
+
 def test_labels_come_from_us_and_not_from_callers(observed):
     for number in range(30):
         call(observed, model=f"no-such-model-{number}", status=404)

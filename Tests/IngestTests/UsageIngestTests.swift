@@ -167,6 +167,9 @@ struct UsageIngestTests {
             let registry = MetricsRegistry()
             let ingest = UsageIngest(
                 database: database.pool, clock: clock.clock, log: .silent, metrics: registry)
+            #expect(
+                registry.text().contains("eclusa_ingest_batches_total{outcome=\"conflict\"} 0"),
+                "an alert sees the first one too")
             let bytes = try Self.batch(1, [Self.event(1, at: clock.now)])
             _ = await ingest.take(bytes, from: Self.node)
             _ = await ingest.take(bytes, from: NodeID(high: 3, low: 3))
