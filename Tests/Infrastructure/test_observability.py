@@ -41,7 +41,8 @@ def check(expression):
         base = re.sub(r"_(bucket|sum|count)$", "", name)
         known = name in metrics or name in recorded() or name in BUILT_IN or metrics.get(base) == "histogram"
         assert known, f"{name} is no metric: {expression}"
-        if name in metrics and metrics[name] == "counter":
+        # What is counted at a start may be read as it is, with the start beside it.
+        if name in metrics and metrics[name] == "counter" and "process_start_time_seconds" not in expression:
             assert re.search(r"(rate|increase)\([^()]*" + name, expression), f"a bare counter: {expression}"
 
 
@@ -74,11 +75,11 @@ def test_an_alert_says_how_urgent_it_is_and_what_to_do(rule):
     assert anchor in anchors, f"{path} has no #{anchor}"
 
 
-def test_most_alerts_are_tested():
-    texts = [(PROMETHEUS / name).read_text() for name in ("tests.yaml", "tests-days.yaml")]
-    tested = set(re.findall(r"alertname: (\w+)", "".join(texts)))
-    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
-    assert tested <= alerts and len(tested) >= len(alerts) / 2
+def test_every_alert_is_shown_to_fire():
+    files = [yaml.safe_load((PROMETHEUS / name).read_text()) for name in ("tests.yaml", "tests-days.yaml")]
+    shown = {
+        alert["alertname"] for file in files for test in file["tests"] for alert in test["alert_rule_test"] if alert["exp_alerts"]}
+    assert shown == {rule["alert"] for rule in rules() if "alert" in rule}
 
 
 def test_every_panel_expression_parses(tmp_path):
@@ -96,6 +97,17 @@ def test_every_panel_expression_parses(tmp_path):
 @pytest.mark.parametrize("expression", list(panels()))
 def test_a_panel_names_metrics_that_are_exported(expression):
     check(expression)
+
+
+# For joins, and for whoever looks at one process.
+UNWATCHED = {"eclusa_build_info", "eclusa_telemetry_sent_total"}
+
+
+def test_every_metric_is_in_a_rule_or_on_a_dashboard():
+    watched = {name for rule in rules() for name in names(rule["expr"])}
+    watched |= {name for parameter in panels() for name in names(parameter.values[0])}
+    watched |= {re.sub(r"_(bucket|sum|count)$", "", name) for name in watched}
+    assert set(exported_metrics()) - watched == UNWATCHED
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
