@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -73,6 +74,14 @@ def test_a_unit_is_valid_and_hardened(unit, tmp_path):
     exposure = ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit]
     rated = subprocess.run(exposure, capture_output=True, text=True, timeout=60)
     assert rated.returncode == 0, rated.stdout[-300:]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_leaves_time_to_drain(unit):
+    """With the settings it comes with; whoever raises --drain-time raises the unit's limit too (single-machine.md)."""
+    part = (ROOT / "docs/settings.md").read_text().split(f"# Settings of `{unit.stem}`")[1].split("\n# ")[0]
+    drain = sum(int(re.search(rf"`--{flag} [^|]*\| [^|]* \| `(\d+)s`", part)[1]) for flag in ("drain-time", "drain-delay"))
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit.read_text(), re.M)[1]) >= drain + 10
 
 
 def test_every_setting_a_unit_gives_exists():

@@ -294,7 +294,7 @@ def test_the_first_boot_of_a_node_of_the_terraform_module(machine):
     assert "file:/etc/eclusa/join.bundle" in module
     lines = "\n".join(f"{name}={value}" for name, value in settings.items()) + "\n"
     script = re.sub(r"%\{ for .*?%\{ endfor ~\}\n", lambda _: lines, script, flags=re.S)
-    for name, value in {"region": "eu-central-1", "region_name": "eu-central-1", "secret": "token", "control_url": "http://127.0.0.1:7070"}.items():
+    for name, value in {"region": "eu-central-1", "region_name": "eu-central-1", "secret": "token", "control_url": "http://127.0.0.1:7070", "stop_seconds": "355"}.items():
         assert f"${{{name}}}" in script
         script = script.replace(f"${{{name}}}", value)
     machine.run(
@@ -307,6 +307,7 @@ def test_the_first_boot_of_a_node_of_the_terraform_module(machine):
         f"cat > /run/start-node <<'END'\n{script}END\nbash /run/start-node")
     ready = "curl --silent --fail --retry 60 --retry-delay 1 --retry-all-errors http://127.0.0.1:8081/health/ready\n"
     machine.run(ready)
+    assert machine.run("systemctl show -p TimeoutStopUSec --value eclusa-gateway").strip() == "5min 55s", "it may drain as long as it was told"
     name = re.sub(r"[A-Z.]", lambda found: found[0].lower().replace(".", "-"), machine.run("hostname").strip())[:63]
     assert f'"name":"{name}"' in machine.run("eclusa nodes --json").replace('": "', '":"')
     machine.run("systemctl restart eclusa-gateway\n" + ready)

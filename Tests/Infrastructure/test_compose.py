@@ -3,7 +3,12 @@
 import os
 import re
 import shutil
+import socket
 import stat
+import subprocess
+import sys
+import time
+import urllib.request
 
 import pytest
 import yaml
@@ -77,6 +82,17 @@ def test_what_runs_is_hardened_and_only_the_balancer_is_reached():
     assert STAGING["services"]["postgres"]["networks"] == ["inside"] and STAGING["networks"]["inside"]["internal"]
 
 
+def test_whoever_stands_behind_the_balancer_takes_its_word_about_the_caller():
+    for name, service in services():
+        if program(service) and service.get("command") is None:
+            assert service["environment"]["ECLUSA_TRUSTED_PROXIES"], name
+
+
+def test_images_of_others_can_be_pinned_without_a_change_of_the_file():
+    for name, service in services():
+        assert service["image"].startswith("${"), name
+
+
 def test_programs_have_time_to_drain():
     for name, service in services():
         if program(service) and service.get("command") is None:
@@ -99,6 +115,66 @@ def test_the_balancers_configuration_is_valid(tmp_path):
     environment = {name: re.sub(r"^[a-z][\w-]*:", "127.0.0.1:", value) for name, value in environment.items()}
     done = run(haproxy, "-c", "-f", INFRASTRUCTURE / "haproxy/eclusa.cfg", env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr
+
+
+ECHO = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Echo(BaseHTTPRequestHandler):
+    def do_GET(self):
+        text = ",".join(self.headers.get_all("x-forwarded-for", [])).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *words):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_the_balancer_says_who_called_whatever_the_caller_said():
+    """What the programs believe (--trusted-proxies) nobody else may have written."""
+    haproxy = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    if haproxy is None:
+        pytest.skip("SKIPPED LOUDLY: no haproxy on this machine (Debian's package haproxy)")
+    calls, admin = free_port(), free_port()
+    with subprocess.Popen([sys.executable, "-c", ECHO], stdout=subprocess.PIPE, text=True) as echo:
+        port = echo.stdout.readline().strip()
+        given = {
+            name: port if name.endswith(("_OPERATIONS", "_ADMIN_PORT")) else f"127.0.0.1:{port}"
+            for name in STAGING["services"]["balancer"]["environment"]}
+        given |= {"CALLS_ADDRESS": f"127.0.0.1:{calls}", "ADMIN_ADDRESS": f"127.0.0.1:{admin}", "NODES_ADDRESS": f"127.0.0.1:{free_port()}"}
+        with subprocess.Popen([haproxy, "-db", "-f", INFRASTRUCTURE / "haproxy/eclusa.cfg"], env={**os.environ, **given}) as balancer:
+            try:
+                for there in (calls, admin):
+                    request = urllib.request.Request(f"http://127.0.0.1:{there}/", headers={"X-Forwarded-For": "203.0.113.9"})
+                    assert answered(request) == "127.0.0.1"
+            finally:
+                balancer.terminate()
+                echo.terminate()
+
+
+def answered(request, tries=100):
+    """The answer, once somebody listens."""
+    for left in reversed(range(tries)):
+        try:
+            return urllib.request.urlopen(request, timeout=5).read().decode()
+        except OSError:
+            if not left:
+                raise
+            time.sleep(0.1)
 
 
 def test_prepare_makes_secrets_once_and_for_nobody_else(tmp_path):

@@ -84,7 +84,7 @@ FOREIGN = {
     "--createdb", "--pwprompt", "--owner", "--build", "--system", "--group", "--no-create-home", "--now", "--build-arg", "--target", "--tool",
     "--from-literal", "--from-file", "--secret-id", "--secret-string", "--previous", "--filter",
     "--port-offset", "--pgdata", "--checkpoint", "--silent", "--fail", "--retry", "--retry-delay",
-    "--retry-all-errors", "--fail-with-body", "--signal", "--first"}
+    "--retry-all-errors", "--fail-with-body", "--ignore-not-found", "--signal", "--first"}
 
 
 @pytest.mark.parametrize("page", OPERATING, ids=identify)
@@ -184,8 +184,8 @@ def test_prometheus_takes_its_configuration(tmp_path):
     assert done.returncode == 0, done.stderr + done.stdout
 
 
-# Read by the benches, tests and `eclusa`, which have no page of settings.
-OTHER_READERS = ["Makefile", "ControlPlane/CommandLine", "Tests"]
+# Read by the benches, tests, `eclusa` and the compose files, which have no page of settings.
+OTHER_READERS = ["Makefile", "ControlPlane/CommandLine", "Tests", "infrastructure/compose"]
 
 
 def other_variables():
@@ -193,7 +193,7 @@ def other_variables():
     for place in OTHER_READERS:
         path = ROOT / place
         files = [path] if path.is_file() else [
-            file for file in path.rglob("*") if file.suffix in (".swift", ".py") or file.name in ("run", "litellm") and file.is_file()]
+            file for file in path.rglob("*") if file.suffix in (".swift", ".py", ".yaml") or file.name in ("run", "litellm") and file.is_file()]
         for file in files:
             if file.name != "test_documents.py":
                 found |= set(re.findall(r"\b(ECLUSA_\w+)\b", file.read_text(errors="replace")))

@@ -140,11 +140,15 @@ def test_services_find_pods_and_their_ports(overlay):
                 assert backend["port"]["name"] in {port["name"] for port in ports}
 
 
-def test_metrics_and_health_are_not_offered_to_the_outside(overlay):
-    _, things = overlay
-    for ingress in (thing for thing in things if thing["kind"] == "Ingress" and "control" in thing["metadata"]["name"]):
-        paths = [path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
-        assert paths and all(path not in ("/", "/metrics", "/health") for path in paths)
+def test_the_whole_admin_api_is_offered_to_the_outside_and_nothing_else(overlay):
+    """Neither metrics nor health."""
+    served = json.loads((ROOT / "docs/openapi/openapi.json").read_text())["paths"]
+    for ingress in (thing for thing in overlay[1] if thing["kind"] == "Ingress" and "control" in thing["metadata"]["name"]):
+        paths = [path for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+        offered = {
+            name for name in served
+            for path in paths if name == path["path"] or path["pathType"] == "Prefix" and name.startswith(path["path"].rstrip("/") + "/")}
+        assert set(served) - offered == {"/metrics", "/health/live", "/health/ready"}
 
 
 def test_a_pod_has_time_to_drain(overlay):
@@ -152,7 +156,8 @@ def test_a_pod_has_time_to_drain(overlay):
     for name in ("eclusa-control", "eclusa-gateway"):
         template = next(template for known, template, _ in workloads(things) if known == name)
         values = environment(things, template["spec"]["containers"][0])
-        needed = seconds(values["ECLUSA_DRAIN_DELAY"]) + seconds(values["ECLUSA_DRAIN_TIME"])
+        first = template["spec"]["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        needed = first + seconds(values["ECLUSA_DRAIN_DELAY"]) + seconds(values["ECLUSA_DRAIN_TIME"])
         assert template["spec"]["terminationGracePeriodSeconds"] >= needed + 5, name
 
 
@@ -209,6 +214,58 @@ def test_what_scales_names_a_metric_that_is_exported(overlay):
     for metric in scaler["spec"]["metrics"]:
         if metric["type"] == "Pods":
             assert exported_metrics()[metric["pods"]["metric"]["name"]] == "gauge"
+
+
+@pytest.mark.parametrize("name", ["eclusa-control", "eclusa-gateway"])
+def test_pods_are_spread_and_one_at_a_time_is_taken_away(overlay, name):
+    overlay_name, things = overlay
+    template, workload = next((template, workload) for known, template, workload in workloads(things) if known == name)
+    labels = template["metadata"]["labels"]
+    spread = {entry["topologyKey"]: entry["labelSelector"]["matchLabels"] for entry in template["spec"]["topologySpreadConstraints"]}
+    assert set(spread) == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+    budget = one(things, "PodDisruptionBudget", name)["spec"]
+    assert budget["maxUnavailable"] == 1
+    for selector in [*spread.values(), budget["selector"]["matchLabels"]]:
+        assert selector.items() <= labels.items()
+    least = workload["spec"].get("replicas") or one(things, "HorizontalPodAutoscaler", name)["spec"]["minReplicas"]
+    assert least >= 2 or overlay_name == "development", "somebody is there while one is away"
+
+
+def test_gateways_are_scaled_by_processor_and_by_open_streams(overlay):
+    name, things = overlay
+    scaler = one(things, "HorizontalPodAutoscaler", "eclusa-gateway")["spec"]
+    by = {metric["type"]: metric.get("resource", metric.get("pods")) for metric in scaler["metrics"]}
+    assert by["Resource"]["name"] == "cpu" and scaler["minReplicas"] < scaler["maxReplicas"]
+    if name != "development":
+        assert by["Pods"]["metric"]["name"] == "eclusa_streams_open"
+    # Else every `apply` would take the number of pods back.
+    assert "replicas" not in one(things, "StatefulSet", "eclusa-gateway")["spec"]
+
+
+def test_prometheus_finds_each_program_once_under_the_name_rules_use_and_may_reach_it(overlay):
+    name, things = overlay
+    monitors = [thing for thing in things if thing["kind"] == "ServiceMonitor"]
+    assert len(monitors) == (0 if name == "development" else 2)
+    for monitor in monitors:
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        endpoint, = monitor["spec"]["endpoints"]
+        service, = [
+            thing for thing in things if thing["kind"] == "Service" and wanted.items() <= thing["metadata"].get("labels", {}).items()
+            and endpoint["port"] in {port["name"] for port in thing["spec"]["ports"]}]
+        job = service["metadata"]["labels"][monitor["spec"]["jobLabel"]]
+        assert f'job="{job}"' in (INFRASTRUCTURE / "prometheus/alerts.yaml").read_text()
+        port, = [port["port"] for port in service["spec"]["ports"] if port["name"] == endpoint["port"]]
+        policy = one(things, "NetworkPolicy", job)
+        assert any(
+            {"port": port} in rule["ports"]
+            and {"namespaceSelector": {"matchLabels": {"eclusa.dev/role": "monitoring"}}} in rule["from"] for rule in policy["spec"]["ingress"])
+
+
+def test_the_ingress_controllers_word_about_the_caller_is_taken(overlay):
+    """Else all callers have one address: that of the controller."""
+    for name, _, container in containers(overlay[1]):
+        if name in ("eclusa-control", "eclusa-gateway") and "ports" in container:
+            assert environment(overlay[1], container)["ECLUSA_TRUSTED_PROXIES"], name
 
 
 def test_every_pod_is_under_a_network_policy_and_a_default_denies(overlay):

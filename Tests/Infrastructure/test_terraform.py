@@ -4,6 +4,7 @@ With ECLUSA_TERRAFORM_PLUGINS set to a folder of provider plugins (a filesystem 
 also validated and planned.
 """
 
+import fnmatch
 import json
 import os
 import re
@@ -197,7 +198,23 @@ def test_every_setting_exists_and_every_health_path_is_served(module, program):
 def test_a_node_may_drain_before_it_is_taken_away():
     group = dict(resources("aws_lb_target_group"))["gateway/this"]
     assert group["deregistration_delay"] == "${var.drain_seconds}"
-    assert "ECLUSA_DRAIN_TIME" in text(TERRAFORM / "modules/gateway")
+    module = text(TERRAFORM / "modules/gateway")
+    assert "ECLUSA_DRAIN_TIME" in module
+    # systemd must not kill it before; its disk goes with the machine.
+    assert "stop_seconds = local.drain_delay_seconds + var.drain_seconds + " in module and "TimeoutStopSec=%s" in module
+
+
+@pytest.mark.parametrize("name", ["control", "gateway"])
+def test_the_load_balancers_word_about_the_caller_is_taken(name):
+    assert re.search(r"ECLUSA_TRUSTED_PROXIES\s+= var.vpc_cidr", text(TERRAFORM / "modules" / name))
+
+
+def test_the_whole_admin_api_is_offered_to_the_outside_and_nothing_else():
+    rule = dict(resources("aws_lb_listener_rule"))["control/admin"]
+    patterns = as_list(rule["condition"])[0]["path_pattern"]["values"]
+    served = json.loads((ROOT / "docs/openapi/openapi.json").read_text())["paths"]
+    offered = {name for name in served for pattern in patterns if fnmatch.fnmatchcase(name, pattern)}
+    assert set(served) - offered == {"/metrics", "/health/live", "/health/ready"}
 
 
 # Each with the reason it does not apply. Everything else is a failure.

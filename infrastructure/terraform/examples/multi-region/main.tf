@@ -92,6 +92,7 @@ module "gateway_eu" {
   name                  = var.name
   region_name           = "eu-central-1"
   vpc_id                = module.network.vpc_id
+  vpc_cidr              = module.network.cidr
   public_subnet_ids     = module.network.public_subnet_ids
   private_subnet_ids    = module.network.private_subnet_ids
   image_id              = var.node_images["eu-central-1"]
@@ -135,6 +136,7 @@ module "gateway_us" {
   name                  = var.name
   region_name           = "us-east-1"
   vpc_id                = module.network_us.vpc_id
+  vpc_cidr              = module.network_us.cidr
   public_subnet_ids     = module.network_us.public_subnet_ids
   private_subnet_ids    = module.network_us.private_subnet_ids
   image_id              = var.node_images["us-east-1"]
@@ -178,6 +180,7 @@ module "gateway_ap" {
   name                  = var.name
   region_name           = "ap-southeast-1"
   vpc_id                = module.network_ap.vpc_id
+  vpc_cidr              = module.network_ap.cidr
   public_subnet_ids     = module.network_ap.public_subnet_ids
   private_subnet_ids    = module.network_ap.private_subnet_ids
   image_id              = var.node_images["ap-southeast-1"]

@@ -71,6 +71,7 @@ module "gateway_eu" {
   name                  = var.name
   region_name           = "eu-central-1"
   vpc_id                = module.network.vpc_id
+  vpc_cidr              = module.network.cidr
   public_subnet_ids     = module.network.public_subnet_ids
   private_subnet_ids    = module.network.private_subnet_ids
   image_id              = var.node_images["eu-central-1"]

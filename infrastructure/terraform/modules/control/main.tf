@@ -11,6 +11,8 @@ locals {
     ECLUSA_NODE_LISTEN_ADDRESS  = "0.0.0.0:${local.node_port}"
     ECLUSA_NODE_PUBLIC_URL      = var.node_url
     ECLUSA_PUBLIC_URL           = var.public_url
+    # The load balancer stands in it, and says who called.
+    ECLUSA_TRUSTED_PROXIES = var.vpc_cidr
     # The load balancer asks every ten seconds and believes the second refusal.
     ECLUSA_DRAIN_DELAY = "25s"
     ECLUSA_DRAIN_TIME  = "20s"
@@ -168,7 +170,7 @@ resource "aws_vpc_security_group_egress_rule" "database" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "world" {
-  for_each          = { https = 443, mail = 587 }
+  for_each          = { https = 443, mail = 587, mail_tls = 465 }
   description       = "Identity providers, test calls to providers, the mail server"
   security_group_id = aws_security_group.control.id
   cidr_ipv4         = "0.0.0.0/0"
@@ -235,7 +237,7 @@ resource "aws_lb_listener_rule" "admin" {
   }
   condition {
     path_pattern {
-      values = ["/api/*", "/console", "/console/*"]
+      values = ["/api/*", "/console", "/console/*", "/.well-known/jwks.json"]
     }
   }
 }

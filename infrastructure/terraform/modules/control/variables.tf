@@ -19,7 +19,7 @@ variable "private_subnet_ids" {
 }
 
 variable "vpc_cidr" {
-  description = "The load balancer for nodes passes connections on from inside the VPC."
+  description = "Addresses of the VPC: the load balancers pass connections on from there."
   type        = string
 }
 

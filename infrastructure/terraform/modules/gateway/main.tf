@@ -4,12 +4,16 @@
 locals {
   call_port       = 8080
   operations_port = 8081
+  # The load balancer asks every ten seconds and believes the second refusal.
+  drain_delay_seconds = 25
   settings = merge({
     ECLUSA_LISTEN_ADDRESS            = "0.0.0.0:${local.call_port}"
     ECLUSA_OPERATIONS_LISTEN_ADDRESS = "0.0.0.0:${local.operations_port}"
     ECLUSA_JOIN                      = "file:/etc/eclusa/join.bundle"
-    ECLUSA_DRAIN_DELAY               = "25s"
-    ECLUSA_DRAIN_TIME                = "${var.drain_seconds}s"
+    # The load balancer stands in it, and says who called.
+    ECLUSA_TRUSTED_PROXIES = var.vpc_cidr
+    ECLUSA_DRAIN_DELAY     = "${local.drain_delay_seconds}s"
+    ECLUSA_DRAIN_TIME      = "${var.drain_seconds}s"
   }, var.settings)
 }
 
@@ -199,6 +203,8 @@ resource "aws_launch_template" "node" {
     region      = data.aws_region.this.name
     region_name = var.region_name
     control_url = var.control_url
+    # The unit's own limit is for the defaults: a node that is killed while it drains leaves with usage on its disk.
+    stop_seconds = local.drain_delay_seconds + var.drain_seconds + 30
   }))
 }
 

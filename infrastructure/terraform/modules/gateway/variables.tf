@@ -13,6 +13,11 @@ variable "vpc_id" {
   type        = string
 }
 
+variable "vpc_cidr" {
+  description = "Addresses of the VPC: the load balancer passes calls on from there."
+  type        = string
+}
+
 variable "public_subnet_ids" {
   description = "For the load balancer."
   type        = list(string)
