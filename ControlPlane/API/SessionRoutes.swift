@@ -21,7 +21,8 @@ enum SessionRoutes {
             answers: .signIn
         ) { call throws(OperationError) in
             guard let token = try call.body[RefreshBody.token] ?? call.refreshCookie else {
-                throw .unauthenticated
+                throw .unauthenticated(
+                    "There is no refresh token: send it as refresh_token, or the cookie that holds it.")
             }
             return .done(try await call.operations.sessions.refresh(token, from: call.origin))
         }.openingSession(),

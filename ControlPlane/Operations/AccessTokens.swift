@@ -12,6 +12,9 @@ package struct AccessTokens: Sendable {
     private static let type = "access+jwt"
     private static let sessionClaim = "sid"
 
+    private static let unknown = OperationError.unauthenticated(
+        "The access token is none of this installation's.")
+
     private let signer: JSONWebTokenSigner
     private let verifier: JSONWebTokenVerifier
 
@@ -49,12 +52,12 @@ package struct AccessTokens: Sendable {
         do throws(JSONWebTokenError) {
             claims = try verifier.verify(token, nowSeconds: now.microseconds / 1_000_000)
         } catch {
-            throw error == .expired ? OperationError(.tokenExpired) : .unauthenticated
+            throw error == .expired ? OperationError(.tokenExpired) : Self.unknown
         }
         guard let user = UserID(claims.subject),
             let session = SessionID(claims.other[Self.sessionClaim]?.string ?? "")
         else {
-            throw .unauthenticated
+            throw Self.unknown
         }
         return Bearer(user: user, session: session, expires: claims.expires)
     }

@@ -33,7 +33,9 @@ extension OperationEnvironment {
             return try found(try await UserStore.credentials(email: user.email, connection))
         }
         let stored = known.passwordHash.flatMap { PasswordHash(text: $0) }
-        guard try await verify(password, stored) else { throw OperationError(.invalidCredentials) }
+        guard try await verify(password, stored) else {
+            throw OperationError(.invalidCredentials, detail: "The password is wrong.")
+        }
         do {
             try await database.withTransaction { try await throttle.succeeded($0) }
         } catch { throw OperationError(error) }

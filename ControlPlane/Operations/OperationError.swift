@@ -8,7 +8,7 @@ package struct OperationError: Error, Sendable {
     package let code: ErrorCode
     /// A safe sentence that says more than the code's own; nil: the code's.
     package let detail: String?
-    /// What is wrong with which field; only with `invalid_request` and `conflict`.
+    /// What is wrong with which field.
     package let problems: [ValidationError]
     /// When the same request is worth another try. Unit: seconds.
     package let retryAfterSeconds: Int?
@@ -33,8 +33,12 @@ package struct OperationError: Error, Sendable {
         OperationError(.invalidRequest, detail: detail, reason: reason)
     }
 
-    package static let unauthenticated = OperationError(.unauthenticated)
     package static let notFound = OperationError(.notFound)
+
+    /// Nobody is known to be calling, and why.
+    package static func unauthenticated(_ detail: String) -> OperationError {
+        OperationError(.unauthenticated, detail: detail)
+    }
 
     /// The caller belongs here but may not do this.
     package static func forbidden(_ permission: Permission) -> OperationError {

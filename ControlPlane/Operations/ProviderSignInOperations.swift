@@ -165,7 +165,9 @@ package struct ProviderSignInOperations {
             "identity-providers.sign-in", in: .owner(provider.tenant), by: actor
         ) { connection in
             let user = try await self.user(of: person, by: provider, at: now, connection)
-            guard user.status == .active else { throw OperationError(.invalidCredentials) }
+            guard user.status == .active else {
+                throw OperationError(.invalidCredentials, detail: "The user is disabled.")
+            }
             try await UserIdentityStore.note(
                 person.subject, at: provider, is: user.id, at: now, connection)
             try await giveRoles(to: user.id, person, by: provider, at: now, connection)

@@ -177,21 +177,25 @@ package struct ServiceAccountOperations {
 
     // MARK: Using
 
+    /// Whatever was wrong with it: who only tries tokens learns nothing.
+    private static let tokenRefused = OperationError.unauthenticated(
+        "The management token is unknown, revoked or expired, or its service account is disabled.")
+
     /// Who a management token speaks for, with what they may do at this moment.
     package func authenticate(
         _ text: String, from origin: RequestOrigin
     ) async throws(OperationError) -> Caller {
-        guard let token = ManagementTokenText(text) else { throw .unauthenticated }
+        guard let token = ManagementTokenText(text) else { throw Self.tokenRefused }
         let now = environment.clock.now()
         let holder = try await environment.viewAcrossTenants { connection in
             try await ManagementTokenStore.holder(token.publicID, connection)
         }
-        guard let (tenant, account) = holder else { throw .unauthenticated }
+        guard let (tenant, account) = holder else { throw Self.tokenRefused }
         do {
             return try await environment.database.withTenant(tenant) { connection in
                 let used = try await ManagementTokenStore.use(
                     token.publicID, hash: sha256(text), of: tenant, at: now, connection)
-                guard let used else { throw OperationError.unauthenticated }
+                guard let used else { throw Self.tokenRefused }
                 let bindings = try await BindingStore.effective(of: account, connection)
                 return Caller(
                     serviceAccount: account, token: used.id, authority: Authority(bindings.map(\.counted)),

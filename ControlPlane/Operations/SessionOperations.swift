@@ -57,7 +57,8 @@ package struct SessionOperations {
             throw error
         }
         guard isRight, let known, let stored, known.user.status == .active else {
-            throw OperationError(.invalidCredentials)
+            throw OperationError(
+                .invalidCredentials, detail: "The e-mail address or the password is wrong.")
         }
         let renewed =
             stored.needsRehash(for: environment.passwordCost) ? try await environment.hash(password) : nil
@@ -117,10 +118,14 @@ package struct SessionOperations {
             if now.microseconds(since: usedAt) > Self.reuseGraceSeconds * 1_000_000 {
                 try await endStolen(session, of: user, from: origin)
             }
-            throw .unauthenticated
-        case .refused: throw .unauthenticated
+            throw Self.refreshRefused
+        case .refused: throw Self.refreshRefused
         }
     }
+
+    /// Whatever was wrong with it: who only tries tokens learns nothing.
+    private static let refreshRefused = OperationError.unauthenticated(
+        "The refresh token is unknown or was used before, or its session has ended; sign in again.")
 
     private func endStolen(
         _ session: SessionID, of user: UserID, from origin: RequestOrigin
@@ -151,7 +156,7 @@ package struct SessionOperations {
         let (user, session) = (bearer.user, bearer.session)
         return try await environment.viewAcrossTenants { connection in
             guard let found = try await SessionStore.findCaller(session, of: user, at: now, connection)
-            else { throw OperationError.unauthenticated }
+            else { throw OperationError.unauthenticated("The session has ended; sign in again.") }
             var authority = found.authority
             if let only = found.session.onlyTenant {
                 authority = Authority(authority.bindings.filter { $0.scope.tenant == only })

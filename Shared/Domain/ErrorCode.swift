@@ -109,9 +109,11 @@ extension ErrorCode {
 
 extension ErrorCode {
     package static let unauthenticated = ErrorCode(
-        "unauthenticated", 401, .caller, .admin, "Sign in: the request has no valid access token.")
+        "unauthenticated", 401, .caller, .admin,
+        "Sign in: the token of the request is missing, unknown, or no longer good.")
     package static let invalidCredentials = ErrorCode(
-        "invalid_credentials", 401, .caller, .admin, "The e-mail address or the password is wrong.")
+        "invalid_credentials", 401, .caller, .admin,
+        "What should prove who you are, such as a password or a code, is wrong.")
     package static let linkInvalid = ErrorCode(
         "link_invalid", 400, .caller, .admin,
         "This link is wrong, was used, or has expired; ask for a new one.")

@@ -187,6 +187,46 @@ struct SessionTests {
         }
     }
 
+    @Test("a 401 says what was not good: which credential, and whether to send one, renew it or sign in")
+    func whichCredential() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            func me(_ fields: HeaderFields) async throws -> Reply {
+                try await server.send(.get, "/api/v1/me", fields: fields)
+            }
+            let ended = try await server.signInReply().string("access_token")
+            _ = try await server.send(.delete, "/api/v1/sessions/current", token: ended)
+            var generator = SystemRandomNumberGenerator()
+            let machine = ManagementTokenText(using: &generator).reveal()
+            var cases: [(Reply, ErrorCode, String)] = [
+                (try await me([:]), .unauthenticated, "There is no credential"),
+                (try await me(["authorization": "Basic eDp5"]), .unauthenticated, "word Bearer"),
+                (try await me(["authorization": "Bearer x"]), .unauthenticated, "access token is none of"),
+                (try await me(["authorization": "Bearer \(ended)"]), .unauthenticated, "session has ended"),
+                (try await me(["authorization": "Bearer \(machine)"]), .unauthenticated, "management token"),
+                (try await server.refresh("ert_x"), .unauthenticated, "The refresh token is unknown"),
+                (
+                    try await server.send(.post, "/api/v1/sessions/refresh", body: [:]), .unauthenticated,
+                    "There is no refresh token"
+                ),
+                (
+                    try await server.send(
+                        .put, "/api/v1/me/password", token: world.admin,
+                        body: ["current_password": "x", "new_password": "a long enough password"]),
+                    .invalidCredentials, "The password is wrong."
+                ),
+            ]
+            server.clock.advance(seconds: AccessTokens.lifetimeSeconds + 1)
+            cases.append((try await me(["authorization": "Bearer \(world.admin)"]), .tokenExpired, ""))
+            for (reply, code, detail) in cases {
+                #expect(reply.status == 401 && reply.code == code.code, "\(reply.text)")
+                #expect(detail.isEmpty || reply.string("detail").contains(detail), "\(reply.text)")
+            }
+            let titles = ErrorCode.all.filter { $0.status == 401 }.map(\.safeText)
+            #expect(Set(titles).count == titles.count)
+        }
+    }
+
     @Test("a session ends for good after thirty days, however often it is refreshed")
     func sessionEnds() async throws {
         try await withAdminServer { server in

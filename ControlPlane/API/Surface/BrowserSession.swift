@@ -47,10 +47,15 @@ struct BrowserSession: Sendable {
     /// without its CSRF text.
     func accessToken(isWrite: Bool) throws(OperationError) -> String {
         if hasAuthorization {
-            guard let bearer else { throw .unauthenticated }
+            guard let bearer else {
+                throw .unauthenticated("The Authorization field must be the word Bearer and a token.")
+            }
             return bearer
         }
-        guard let accessCookie else { throw .unauthenticated }
+        guard let accessCookie else {
+            throw .unauthenticated(
+                "There is no credential: send Authorization: Bearer with an access or management token.")
+        }
         if isWrite {
             let expected = Self.csrfText(of: accessCookie)
             guard let csrf, constantTimeEqual(Array(csrf.utf8), Array(expected.utf8)) else {

@@ -36,7 +36,7 @@ package struct Call {
     /// Who is calling. Only routes that are public have nobody.
     package var caller: Caller {
         get throws(OperationError) {
-            guard let signedIn else { throw .unauthenticated }
+            guard let signedIn else { throw OperationError(.unauthenticated) }
             return signedIn
         }
     }
