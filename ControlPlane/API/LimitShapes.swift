@@ -149,7 +149,9 @@ extension Representation<LimitHistory> {
     private static let window = Representation<LimitHistory.Window>(
         "LimitWindowUse",
         [
-            .init("starts_at", .time, "Where it begins.") { .text($0.start) },
+            .init("starts_at", .nullable(.time), "Where it begins; null: it is a lifetime.") {
+                .optional($0.start)
+            },
             .init("ends_at", .nullable(.time), "Where the next one begins; null: it has no end.") {
                 .optional($0.end)
             },
@@ -193,7 +195,9 @@ extension Representation<LimitAlert> {
             .init("part", .nullable(.text(1...64)), "Of which part; null: it is not parted.") {
                 .optional($0.part)
             },
-            .init("window_starts_at", .time, "In which window.") { .text($0.windowStart) },
+            .init("window_starts_at", .nullable(.time), "In which window; null: of a lifetime.") {
+                .optional($0.windowStart)
+            },
             .init("threshold", .integer(1...100), "Per cent.") { .integer($0.threshold) },
             .init("used", LimitBody.amountSchema, "At that moment.") {
                 .string($0.metric.text($0.used))

@@ -140,7 +140,9 @@ extension Representation<TenantSecurity> {
                 "require_second_factor", .boolean,
                 "Whether members without a second factor may only enrol one."
             ) { .boolean($0.requiresSecondFactor) },
-            .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
+            .init("updated_at", .nullable(.time), "When it was last changed; null: never.") {
+                .optional($0.updatedAt)
+            },
         ])
 }
 

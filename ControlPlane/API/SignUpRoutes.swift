@@ -84,7 +84,9 @@ extension Representation<SignUpSettings> {
                 .list(.text(3...253), maximumCount: SignUpSettings.maximumDomains),
                 "Domains their e-mail addresses may have; empty: every one."
             ) { .array($0.allowedDomains.map { .string($0) }) },
-            .init("updated_at", .time, "When it was last changed.") { .text($0.updatedAt) },
+            .init("updated_at", .nullable(.time), "When it was last changed; null: never.") {
+                .optional($0.updatedAt)
+            },
         ])
 }
 

@@ -63,7 +63,8 @@ package struct LimitHistory: Sendable {
     package let windows: [Window]
 
     package struct Window: Sendable {
-        package let start: Timestamp
+        /// nil: a lifetime has no beginning.
+        package let start: Timestamp?
         package let end: Timestamp?
         package let used: Int64
         package let settled: Int64
@@ -78,7 +79,8 @@ package struct LimitAlert: Sendable {
     package let name: String
     /// Nil: the limit is not parted.
     package let part: String?
-    package let windowStart: Timestamp
+    /// Nil: of a lifetime.
+    package let windowStart: Timestamp?
     package let threshold: Int
     package let metric: LimitMetric
     package let used: Int64
@@ -90,7 +92,7 @@ package struct LimitAlert: Sendable {
         self.limit = alert.limit
         name = alert.name
         part = limit.flatMap { alert.part.name(in: $0) }
-        windowStart = alert.windowStart
+        windowStart = LimitOperations.beginning(alert.windowStart)
         threshold = alert.threshold
         metric = alert.metric
         used = alert.used
@@ -131,11 +133,14 @@ extension LimitOperations {
                 limit: limit,
                 windows: windows.map {
                     LimitHistory.Window(
-                        start: $0.start, end: $0.end, used: $0.used, settled: $0.settled,
-                        metric: limit.metric)
+                        start: Self.beginning($0.start), end: $0.end, used: $0.used,
+                        settled: $0.settled, metric: limit.metric)
                 })
         }
     }
+
+    /// Where a stored window begins; nil: the window of a lifetime, which is stored as beginning in 1970.
+    fileprivate static func beginning(_ start: Timestamp) -> Timestamp? { start == .epoch ? nil : start }
 
     /// The parts of a partitioned limit of which something was lent in the window that is now.
     package func parts(

@@ -86,12 +86,13 @@ package enum EmailTokenStore {
 package enum SignUpSettingsStore {
     package static func find(_ connection: PostgresConnection) async throws(PostgresError) -> SignUpSettings {
         let rows = try await connection.query(
-            "select is_open, allowed_domains, updated_at from sign_up_settings")
+            "select is_open, allowed_domains, nullif(updated_at, 'epoch') from sign_up_settings")
         guard let row = rows.first else {
-            return SignUpSettings(isOpen: false, allowedDomains: [], updatedAt: .epoch)
+            return SignUpSettings(isOpen: false, allowedDomains: [], updatedAt: nil)
         }
         return SignUpSettings(
-            isOpen: try row.bool(0), allowedDomains: try row.textArray(1), updatedAt: try row.timestamp(2))
+            isOpen: try row.bool(0), allowedDomains: try row.textArray(1),
+            updatedAt: try row.optionalTimestamp(2))
     }
 
     package static func update(

@@ -182,7 +182,7 @@ package enum TenantSecurityStore {
              where tenant_id = \(TenantID.owner(tenant))
             """)
         guard let row = rows.first else {
-            return TenantSecurity(requiresSecondFactor: false, updatedAt: .epoch)
+            return TenantSecurity(requiresSecondFactor: false, updatedAt: nil)
         }
         return TenantSecurity(requiresSecondFactor: try row.bool(0), updatedAt: try row.timestamp(1))
     }

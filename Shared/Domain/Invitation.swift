@@ -52,9 +52,10 @@ package struct SignUpSettings: Hashable, Sendable {
     package var isOpen: Bool
     /// Domains of e-mail addresses; empty: every domain.
     package var allowedDomains: [String]
-    package var updatedAt: Timestamp
+    /// nil: never.
+    package var updatedAt: Timestamp?
 
-    package init(isOpen: Bool, allowedDomains: [String], updatedAt: Timestamp) {
+    package init(isOpen: Bool, allowedDomains: [String], updatedAt: Timestamp?) {
         self.isOpen = isOpen
         self.allowedDomains = allowedDomains
         self.updatedAt = updatedAt

@@ -19,9 +19,10 @@ package struct SecondFactor: Hashable, Sendable {
 /// What a tenant asks of its members beyond the rules for all.
 package struct TenantSecurity: Hashable, Sendable {
     package var requiresSecondFactor: Bool
-    package var updatedAt: Timestamp
+    /// nil: never.
+    package var updatedAt: Timestamp?
 
-    package init(requiresSecondFactor: Bool, updatedAt: Timestamp) {
+    package init(requiresSecondFactor: Bool, updatedAt: Timestamp?) {
         self.requiresSecondFactor = requiresSecondFactor
         self.updatedAt = updatedAt
     }

@@ -232,6 +232,27 @@ struct BudgetTests {
         }
     }
 
+    @Test("a budget for a lifetime begins nowhere: not in its state, its history or its alerts")
+    func lifetime() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let tenant = try #require(TenantID(world.acme.tenant))
+            let base = "/api/v1/tenants/\(tenant)/limits"
+            let made = try await server.send(
+                .post, base, token: world.admin, body: Self.limit("once", ["period": "lifetime"]))
+            let id = try #require(LimitID(made.string("id")))
+            let node = try #require(NodeID(try await world.node()))
+            try await Self.lend(id, of: tenant, [(1, node, 9, 5)], on: server)
+            let state = try await server.send(.get, "\(base)/\(id)/state", token: world.admin)
+            #expect(state.json["window_starts_at"] == .null && state.string("used") == "0.000000005")
+            let history = try await server.send(.get, "\(base)/\(id)/history", token: world.admin)
+            #expect(history.json["windows"]?[0]?["starts_at"] == .null, "\(history.text)")
+            let alerts = try await server.send(
+                .get, "/api/v1/tenants/\(tenant)/limit-alerts?of=\(id)", token: world.admin)
+            #expect(alerts.json["data"]?[0]?["window_starts_at"] == .null, "\(alerts.text)")
+        }
+    }
+
     @Test("a partitioned budget lists its parts by name")
     func parts() async throws {
         try await withAdminServer { server in

@@ -29,10 +29,12 @@ struct SignUpTests {
         try await withAdminServer { server in
             let admin = try await server.administrator()
             #expect(try await Self.signUp(server).code == "forbidden")
+            let untouched = try await server.send(.get, "/api/v1/sign-up-settings", token: admin)
+            #expect(untouched.json["updated_at"] == .null, "nobody has changed them")
             let opened = try await server.send(
                 .patch, "/api/v1/sign-up-settings", token: admin,
                 body: ["open": true, "allowed_domains": ["example.com"]])
-            #expect(opened.status == 200)
+            #expect(opened.status == 200 && opened.string("updated_at") == server.clock.now.description)
             #expect(try await Self.signUp(server, "ana@example.org").code == "forbidden")
             #expect(try await Self.signUp(server).status == 204)
             let wrong = try await server.send(
