@@ -44,6 +44,11 @@ struct RequestTests {
                 let fields: HeaderFields = if let type { ["content-type": type] } else { [:] }
                 let reply = try await server.sendRaw(.post, "/api/v1/sessions", fields: fields, body: body)
                 #expect(reply.status == status, "\(type ?? "none")")
+                guard status == 415 else { continue }
+                let said = type.map { "was \($0)" } ?? "there was none"
+                #expect(reply.pointers == ["Content-Type"])
+                #expect(
+                    reply.json["errors"]?[0]?["message"]?.string == "must be application/json; \(said)")
             }
         }
     }

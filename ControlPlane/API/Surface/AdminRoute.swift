@@ -60,6 +60,9 @@ package struct AdminRoute: Sendable {
         }
 
         package var mediaType: String { self == .api ? "application/json" : "application/scim+json" }
+
+        /// Content types of bodies.
+        var takenTypes: [String] { self == .api ? [mediaType] : [mediaType, "application/json"] }
     }
 
     /// Whether `Idempotency-Key` (of a POST) and `dry_run` are honoured: both need somebody who asks, and

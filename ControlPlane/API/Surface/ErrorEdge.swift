@@ -104,7 +104,7 @@ package enum ErrorEdge {
         members: [
             MemberSchema(
                 name: "pointer", schema: .text(0...500), isRequired: true,
-                summary: "A JSON pointer into the body, or the name of a query parameter."),
+                summary: "A JSON pointer into the body, or the name of a query parameter or a header field."),
             MemberSchema(
                 name: "code", schema: .words(ValidationError.Code.allCases.map(\.rawValue)), isRequired: true,
                 summary: "What is wrong, for programs."),

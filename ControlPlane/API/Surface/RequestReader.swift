@@ -86,7 +86,7 @@ enum RequestReader {
             guard route.body != nil else { return .object(JSONObject()) }
             throw OperationError(.invalidJSON, detail: "The request needs a JSON body.")
         }
-        guard isJSON(mediaType, route.form) else { throw OperationError(.unsupportedMediaType) }
+        guard isJSON(mediaType, route.form) else { throw unsupported(mediaType, route.form) }
         do throws(JSONError) {
             return try JSONValue.parse(
                 bytes, limits: JSONLimits(maximumBytes: route.maximumBodyBytes, maximumValues: 50_000))
@@ -98,7 +98,18 @@ enum RequestReader {
     private static func isJSON(_ mediaType: String?, _ form: AdminRoute.Form) -> Bool {
         guard let mediaType else { return false }
         let essence = mediaType.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }
-        return ["application/json", form.mediaType].contains(essence.lowercased())
+        return form.takenTypes.contains(essence.lowercased())
+    }
+
+    private static func unsupported(_ mediaType: String?, _ form: AdminRoute.Form) -> OperationError {
+        let sent = mediaType.map { "was \(shortened($0))" } ?? "there was none"
+        return OperationError(
+            .unsupportedMediaType,
+            problems: [
+                ValidationError(
+                    "Content-Type", mediaType == nil ? .required : .notAllowed,
+                    "must be \(form.takenTypes.joined(separator: " or ")); \(sent)")
+            ])
     }
 
     private static func failure(_ error: RequestError, _ route: AdminRoute) -> OperationError {
