@@ -268,7 +268,8 @@ package struct SCIMOperations {
         if let known = try await UserStore.find(email: email, connection) {
             guard try await environment.maySpeak(tenant, for: known, connection) else {
                 throw OperationError(
-                    .conflict, detail: "The account of this address is not the tenant's: invite it first.")
+                    .conflict, detail: "The account of this address is not the tenant's: invite it first.",
+                    reason: "uniqueness")
             }
             return (known.id, false)
         }

@@ -102,6 +102,7 @@ struct SCIMTests {
             let again = try await provider.send(
                 .post, "/Users", ["userName": "BJensen", "emails": [["value": "other@example.com"]]])
             #expect(again.status == 409 && again.string("scimType") == "uniqueness", "\(again.text)")
+            #expect(again.string("detail") == "userName is taken already.")
 
             // Somebody the platform knows already, from another tenant: it is not ours to take them in,
             // unless they are a member or the platform gave us their domain.
@@ -109,7 +110,7 @@ struct SCIMTests {
             let before = try await server.send(.get, "/api/v1/users/\(known)", token: world.admin)
             let email = before.string("user", "email")
             let taken = try await provider.send(.post, "/Users", ["userName": .string(email)])
-            #expect(taken.status == 409, "\(taken.text)")
+            #expect(taken.status == 409 && taken.string("scimType") == "uniqueness", "\(taken.text)")
             let settled = try await server.send(
                 .patch, "/api/v1/tenants/\(world.acme.tenant)", token: world.admin,
                 body: ["sign_up_domain": .string(User.domain(of: email))])
@@ -121,13 +122,16 @@ struct SCIMTests {
                 .put, "/Users/\(known)", ["userName": .string(email), "active": false])
             let after = try await server.send(.get, "/api/v1/users/\(known)", token: world.admin)
             #expect(after.json["user"] == before.json["user"])
+            let long = String(repeating: "x", count: 256)
             for (body, type): (JSONValue, String) in [
                 (["displayName": "nobody"], "invalidValue"), (["userName": 7], "invalidValue"),
                 (["userName": "no address"], "invalidValue"),
                 (["userName": "a@b.example", "active": "perhaps"], "invalidValue"),
+                (["userName": "a@b.example", "name": ["givenName": .string(long)]], "invalidValue"),
             ] {
                 let reply = try await provider.send(.post, "/Users", body)
                 #expect(reply.status == 400 && reply.string("scimType") == type, "\(reply.text)")
+                #expect(!reply.string("detail").contains("/"), "attributes are named as SCIM does")
             }
         }
     }
@@ -277,6 +281,7 @@ struct SCIMTests {
             #expect(stranger.status == 400)
             let taken = try await provider.send(.post, "/Groups", ["displayName": "TOUR GUIDES"])
             #expect(taken.status == 409 && taken.string("scimType") == "uniqueness")
+            #expect(taken.string("detail") == "displayName is taken already.")
             #expect(try await provider.send(.delete, "/Groups/\(id)").status == 204)
         }
     }

@@ -11,17 +11,31 @@ enum SCIMError {
         object["schemas"] = ["urn:ietf:params:scim:api:messages:2.0:Error"]
         object["status"] = .string("\(error.code.status)")
         object["scimType"] = type(of: error).map { .string($0) }
-        let problems = error.problems.prefix(10).map { "\($0.pointer) \($0.message)" }
+        let problems = error.problems.prefix(10).map { "\(attribute(at: $0.pointer)) \($0.message)" }
         object["detail"] = .string(
-            problems.isEmpty ? error.detail ?? error.code.safeText : problems.joined(separator: "; "))
+            problems.isEmpty
+                ? error.detail ?? error.code.safeText : problems.joined(separator: "; ") + ".")
         return JSONValue.object(object).bytes
+    }
+
+    /// What our own nouns call otherwise than SCIM.
+    private static let otherNames = ["/name": "displayName", "/email": "emails"]
+
+    /// What a pointer points at, in the notation of SCIM: `/members/0/value` is `members[0].value`.
+    private static func attribute(at pointer: String) -> String {
+        if let attribute = otherNames[pointer] { return attribute }
+        let tokens = pointer.split(separator: "/")
+        if tokens.isEmpty { return "The body" }
+        return tokens.dropFirst().reduce(String(tokens[0])) { path, token in
+            token.allSatisfy(\.isNumber) ? "\(path)[\(token)]" : "\(path).\(token)"
+        }
     }
 
     /// A word of table 9.
     private static func type(of error: OperationError) -> String? {
         if let reason = error.reason { return reason }
         return switch error.code {
-        case .conflict where !error.problems.isEmpty: "uniqueness"
+        case .conflict where error.problems.contains { $0.code == .duplicate }: "uniqueness"
         case .invalidRequest: "invalidValue"
         case .invalidJSON: "invalidSyntax"
         default: nil
