@@ -113,7 +113,7 @@ package struct Caller: Sendable, Hashable {
 
     /// As `demand`, for things that hang on a workspace not known yet: the permission in the tenant or in any
     /// of its workspaces will do. What is then found must still pass `may(_:in:)` for its own workspace.
-    func demandSomewhere(_ permission: Permission, in tenant: TenantID) throws(OperationError) {
+    package func demandSomewhere(_ permission: Permission, in tenant: TenantID) throws(OperationError) {
         let inSomeWorkspace = authority.bindings.contains { binding in
             binding.scope.tenant == tenant && binding.role.permissions.contains(permission)
                 && !permission.isPlatformOnly

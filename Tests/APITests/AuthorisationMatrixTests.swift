@@ -31,6 +31,22 @@ struct AuthorisationMatrixTests {
         }
     }
 
+    @Test("who may not do a thing hears that first: a body or a query that is wrong tells them nothing more")
+    func permissionFirst() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let nobody = try await world.signIn(try await world.user())
+            let viewer = try #require(world.tokens[Role.viewer.name])
+            for route in RouteTable.all {
+                guard case .needs(let permission, _) = route.access else { continue }
+                let probe = RouteProbe(route, world)
+                try await probe.refusesFirst(nobody)
+                try await probe.refusesFirst(world.stranger)
+                if !Role.viewer.permissions.contains(permission) { try await probe.refusesFirst(viewer) }
+            }
+        }
+    }
+
     @Test("what was deleted is not there for any route that names it, whoever asks")
     func deleted() async throws {
         try await withAdminServer { server in

@@ -55,6 +55,31 @@ struct RouteProbe {
         #expect(Self.withoutRequestID(reply) == Self.withoutRequestID(nothing), "\(route.operationID)")
     }
 
+    /// What such a caller sends besides the path changes nothing about the answer.
+    func refusesFirst(_ token: String) async throws {
+        let path = try await path()
+        let reply = try await send(token: token, path: path)
+        #expect([403, 404].contains(reply.status), "\(route.operationID): \(reply.text)")
+        let bodies: [(HeaderFields, String)] = [
+            (["content-type": "application/json"], "{"),
+            (["content-type": "application/json"], #"{"nonsense": 1}"#),
+            (["content-type": "text/plain"], "x"),
+        ]
+        for (fields, body) in bodies {
+            var fields = fields
+            fields.append("authorization", "Bearer \(token)")
+            let other = try await server.sendRaw(route.method, path, fields: fields, body: Array(body.utf8))
+            #expect(
+                Self.withoutRequestID(other) == Self.withoutRequestID(reply), "\(route.operationID): \(body)")
+        }
+        for query in ["nonsense=1", "dry_run=perhaps"] {
+            let other = try await send(token: token, path: "\(path)?\(query)")
+            #expect(
+                Self.withoutRequestID(other) == Self.withoutRequestID(reply), "\(route.operationID): \(query)"
+            )
+        }
+    }
+
     /// Malformed and unknown ids are not found, whoever asks.
     func refusesWrongIDs() async throws {
         for parameter in route.pathParameters where parameter != .change {

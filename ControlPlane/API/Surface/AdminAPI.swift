@@ -163,9 +163,13 @@ package final class AdminAPI {
         }
         var isDryRun = false
         do throws(OperationError) {
+            let read = Result { () throws(OperationError) in
+                try RequestReader.query(exchange.query, by: route.parameters, in: route.form)
+            }
+            if route.takesTerms, case .success(let values) = read { isDryRun = try values[Terms.dryRun] }
+            if let caller { try route.admit(caller, parameters) }
+            let query = try read.get()
             let terms = route.isWrite ? try Terms(route, exchange) : nil
-            let query = try RequestReader.query(exchange.query, by: route.parameters, in: route.form)
-            if route.takesTerms { isDryRun = try query[Terms.dryRun] }
             var bytes: [UInt8]? = terms?.key == nil && !route.isSigned ? nil : []
             let signature = route.isSigned ? exchange.fieldText("eclusa-signature") : nil
             let body = try await RequestReader.body(of: exchange, for: route, bytes: &bytes)

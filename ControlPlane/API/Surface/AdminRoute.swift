@@ -122,6 +122,19 @@ package struct AdminRoute: Sendable {
     /// `KeyRoutes` of `/keys/…`: the group in the documentation.
     package var tag: String { String(operationID.prefix { $0 != "." }) }
 
+    /// Turns away who cannot be allowed whatever else they send, so that they learn nothing about it: the
+    /// permission must be theirs in the place of the path, or in one of its workspaces. The operation decides
+    /// about the very thing.
+    func admit(_ caller: Caller, _ parameters: RouteParameters) throws(OperationError) {
+        guard case .needs(let permission, let place) = access else { return }
+        switch place {
+        case .platform: try caller.demand(permission, in: .platform)
+        case .tenant:
+            guard let tenant = TenantID(parameters[PathParameter.tenant.name] ?? "") else { throw .notFound }
+            try caller.demandSomewhere(permission, in: tenant)
+        }
+    }
+
     package var pathParameters: [PathParameter] {
         path.split(separator: "/").filter { $0.hasPrefix("{") }.compactMap {
             PathParameter.named(String($0.dropFirst().dropLast()))
