@@ -177,10 +177,12 @@ package struct OperationEnvironment {
         let result: Changed<Value>
         do {
             result = try await database.withTenant(scope.tenant) { connection in
-                if let lock { try await lock.take(connection) }
+                // It goes along with the first statement, and so is there before anything is read.
+                let locking = lock?.statement.map { connection.sendAlong($0) }
                 if try await Self.require(scope.tenant, connection)?.status == .deleting {
                     throw OperationError(.conflict, detail: "The tenant is being deleted.")
                 }
+                if let locking { _ = try await connection.rows(of: locking) }
                 let done = try await body(connection)
                 // The head of the audit chain is a lock that all writes of the tenant share: take it last.
                 try await record(done.subject, action, in: scope, by: actor, connection)

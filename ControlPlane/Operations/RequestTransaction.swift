@@ -24,12 +24,13 @@ package struct RequestTerms: Sendable {
         case thing(prefix: String, high: UInt64, low: UInt64, owner: TenantID?)
         case name(String)
 
-        /// Waits for whoever has it; held to the end of the transaction, which is in the owner's tenant.
-        func take(_ connection: PostgresConnection) async throws {
+        /// Waits for whoever has it; held to the end of the transaction, which is in the owner's tenant. nil:
+        /// such things are not locked.
+        var statement: SQL? {
             switch self {
             case .thing(let prefix, let high, let low, let owner):
-                try await NounLock.take(prefix, PostgresUUID(high: high, low: low), of: owner, connection)
-            case .name(let name): try await NounLock.take(name, connection)
+                NounLock.statement(prefix, PostgresUUID(high: high, low: low), of: owner)
+            case .name(let name): NounLock.statement(name)
             }
         }
     }
@@ -105,7 +106,7 @@ extension Operations {
                     if case .thing(_, _, _, let owner) = lock {
                         try await TenantIsolation.enter(owner, connection)
                     }
-                    try await lock.take(connection)
+                    if let statement = lock.statement { _ = try await connection.query(statement) }
                 }
                 let answer = try await work(Operations(environment.inside(connection, signal)))
                 if terms.isDryRun { throw Rehearsed(done: Done(answer: answer, isRepetition: false)) }

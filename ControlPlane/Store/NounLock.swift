@@ -41,20 +41,20 @@ package enum NounLock {
     /// Whether things whose IDs begin so have a row to lock.
     package static func knows(_ prefix: String) -> Bool { tables[prefix] != nil }
 
-    /// Locks a row; nothing happens when it is not there. Others may go on referring to it.
-    package static func take(
-        _ prefix: String, _ id: PostgresUUID, of owner: TenantID?, _ connection: PostgresConnection
-    ) async throws(PostgresError) {
-        guard let table = tables[prefix] else { return }
+    /// Locks a row; nothing happens when it is not there. Others may go on referring to it. nil: things whose
+    /// IDs begin so have no row to lock.
+    package static func statement(_ prefix: String, _ id: PostgresUUID, of owner: TenantID?) -> SQL? {
+        guard let table = tables[prefix] else { return nil }
         let tenant: SQL = table.isOfTenant ? "and tenant_id = \(TenantID.owner(owner))" : ""
-        _ = try await connection.query(
-            """
-            select from \(fragment: table.name) where id = \(id) \(fragment: tenant) for no key update
-            """)
+        return "select from \(fragment: table.name) where id = \(id) \(fragment: tenant) for no key update"
     }
 
     /// Locks a name for things without a row of their own.
     package static func take(_ name: String, _ connection: PostgresConnection) async throws(PostgresError) {
-        _ = try await connection.query("select pg_advisory_xact_lock(hashtextextended(\(name), 0))")
+        _ = try await connection.query(statement(name))
+    }
+
+    package static func statement(_ name: String) -> SQL {
+        "select pg_advisory_xact_lock(hashtextextended(\(name), 0))"
     }
 }
