@@ -167,6 +167,12 @@ struct OperationCommandTests {
         ])
         #expect(asked.last?.call.hasSuffix("/models/model_01h455vb4pex5vsknk084sn02q/prices") == true)
         #expect(asked.last?.body == #"{"input":"0.15","output":"0.6"}"#)
+        let rehearsed = try await run([
+            "models", "create", "--name", "m", "--provider", Self.provider, "--input", "1", "--output", "2",
+            "--dry-run",
+        ])
+        let written = rehearsed.filter { $0.call.hasPrefix("POST") }
+        #expect(written.map(\.query) == ["dry_run=true"], "the model is not there to be priced")
     }
 
     @Test("a body comes from a file, and options win over it; secrets come from files alone")

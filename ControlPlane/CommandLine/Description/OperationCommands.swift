@@ -43,6 +43,8 @@ enum OperationCommands {
             }
         },
         after: { model, invocation, admin, path in
+            // A model that is only rehearsed can be given nothing.
+            if invocation.options["dry-run"] != nil { return }
             guard let input = invocation.options["input"], let output = invocation.options["output"],
                 let id = model["id"]?.string
             else { return }

@@ -15,15 +15,21 @@ enum DeclarationCommands {
                 OperationCommand.tenantOption,
             ], run: export),
         Command(
-            words: ["apply"], summary: "Make a tenant as a document says: shows the plan, asks, does it",
+            words: ["apply"],
+            summary: "Make a tenant as a document says: shows what would change, asks, does it",
             options: [
                 .init(
                     name: "file", value: "PATH", help: "the document, or - for standard input",
                     isRequired: true),
                 .init(name: "yes", help: "do not ask"),
-                .init(name: "plan", help: "show the plan and do nothing"), platformOption,
+                .init(name: "dry-run", help: "show what would change and do nothing"), platformOption,
                 OperationCommand.tenantOption,
-            ], run: apply),
+            ],
+            note: """
+                Exit codes: 0 when it was done, or in a dry run could be, whether or not anything differs;
+                1 when the control plane refuses the document, or you do not say yes. With --dry-run --json,
+                "steps" says what differs.
+                """, run: apply),
     ]
 
     static func export(_ invocation: Invocation, _ context: CommandContext) async throws {
@@ -50,27 +56,42 @@ enum DeclarationCommands {
         let document = try withSecrets(try read(invocation.options["file"] ?? "-"))
         let admin = try context.admin()
         let path = "\(try await place(invocation, context, admin))/apply"
-        let plan = try await admin.send("POST", path, [("dry_run", "true")], [:], document)
-        if invocation.options["plan"] != nil { return show(plan, invocation) }
-        if invocation.options["yes"] == nil {
-            show(plan, invocation)
-            guard changes(plan) > 0 else { return }
-            Console.error("Apply \(changes(plan)) changes? [y/N]")
+        let isDryRun = invocation.options["dry-run"] != nil
+        if isDryRun || invocation.options["yes"] == nil {
+            let plan = try await admin.send("POST", path, [("dry_run", "true")], [:], document)
+            if isDryRun || changes(plan) == 0 { return show(plan, "would change", invocation) }
+            // Beside the output, which is what was done.
+            Console.error("\(table(of: plan))\nApply \(changes(plan)) changes? [y/N]")
             guard ["y", "yes"].contains(readLine()?.lowercased() ?? "") else {
                 throw CommandFailure.refused("nothing was applied")
             }
         }
-        show(try await admin.post(path, document), invocation)
+        show(try await admin.post(path, document), "changed", invocation)
     }
 
     private static func changes(_ plan: JSONValue) -> Int {
         (plan["steps"]?.array ?? []).count { ["create", "update"].contains($0["action"]?.string) }
     }
 
-    private static func show(_ plan: JSONValue, _ invocation: Invocation) {
-        if invocation.wantsJSON { return Console.out(plan.text) }
+    private static func show(_ steps: JSONValue, _ verb: String, _ invocation: Invocation) {
+        if invocation.wantsJSON { return Console.out(steps.text) }
+        let table = table(of: steps)
+        if !table.isEmpty { Console.out(table) }
+        Console.error(summary(of: steps, verb))
+    }
+
+    /// How many things differ, are left out, and are as the document says.
+    static func summary(of plan: JSONValue, _ verb: String) -> String {
+        let actions = (plan["steps"]?.array ?? []).map { $0["action"]?.string }
+        let skipped = actions.count { $0 == "skip" }
+        return "\(changes(plan)) \(verb), " + (skipped > 0 ? "\(skipped) skipped, " : "")
+            + "\(actions.count { $0 == "unchanged" }) unchanged"
+    }
+
+    /// A row for each thing that is not as the document says; empty: there is none.
+    static func table(of plan: JSONValue) -> String {
         let steps = (plan["steps"]?.array ?? []).filter { $0["action"]?.string != "unchanged" }
-        let same = (plan["steps"]?.array ?? []).count - steps.count
+        if steps.isEmpty { return "" }
         var table = Table(columns: ["action", "noun", "name", ""].map { Table.Column(heading: $0) })
         table.rows = steps.map { step in
             let changes = (step["changes"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
@@ -78,8 +99,7 @@ enum DeclarationCommands {
                 step["reason"]?.string ?? changes
             ]
         }
-        if !steps.isEmpty { Console.out(table.text) }
-        Console.error("\(same) unchanged")
+        return table.text
     }
 
     // MARK: The file
