@@ -78,6 +78,14 @@ enum ProviderRoutes {
                     name: try call.body[CredentialBody.name], weight: try call.body[CredentialBody.weight],
                     to: try call.provider, owner: try owner.tenant(of: call), by: try call.caller)
             },
+            .one(
+                .get, "\(base)/{credential}", .needs(.providersRead, in: owner.place), "\(noun).get",
+                "Get a credential, without its secret", answers: .providerCredential
+            ) { call throws(OperationError) in
+                try await call.operations.providerCredentials.get(
+                    try call.credential, of: try call.provider, owner: try owner.tenant(of: call),
+                    by: try call.caller)
+            },
             .write(
                 .patch, "\(base)/{credential}", .needs(.providersUpdate, in: owner.place), "\(noun).update",
                 "Change a credential, or replace its secret", body: CredentialChangeBody.shape,

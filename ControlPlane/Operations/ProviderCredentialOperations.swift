@@ -38,6 +38,15 @@ package struct ProviderCredentialOperations {
         }
     }
 
+    package func get(
+        _ id: CredentialID, of provider: ProviderID, owner: TenantID?, by caller: Caller
+    ) async throws(OperationError) -> ProviderCredential {
+        try await environment.read(.providersRead, in: .owner(owner), by: caller) { connection in
+            let provider = try found(try await ProviderStore.find(provider, of: owner, connection))
+            return try await credential(id, provider, connection)
+        }
+    }
+
     package func add(
         _ secret: Secret, name: String, weight: Int32, to provider: ProviderID, owner: TenantID?,
         by caller: Caller

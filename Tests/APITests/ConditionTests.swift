@@ -152,10 +152,8 @@ struct ConditionTests {
 
     /// Changes of things that nobody can read by themselves; the last change wins.
     private static let withoutTag: Set<String> = [
-        "sessions.revoke", "users.change-password", "join-tokens.delete", "provider-credentials.update",
-        "provider-credentials.delete", "shared-provider-credentials.update",
-        "shared-provider-credentials.delete",
-        "groups.add-member", "groups.remove-member", "sessions.end", "invitations.revoke",
+        "sessions.revoke", "users.change-password", "join-tokens.delete", "groups.add-member",
+        "groups.remove-member", "sessions.end", "invitations.revoke",
     ]
 }
 

@@ -68,6 +68,12 @@ struct ProviderTests {
             let list = try await server.send(.get, base, token: world.admin)
             let hints = (list.json["data"]?.array ?? []).compactMap { $0["hint"]?.string }
             #expect(hints.sorted() == ["abcd", "stuv"])
+            let one = try await server.send(.get, "\(base)/\(id)", token: world.admin)
+            #expect(one.json == replaced.json && one.fields["etag"] == replaced.fields["etag"])
+            let stale = try await server.send(
+                .patch, "\(base)/\(id)", token: world.admin, body: ["weight": 60],
+                fields: ["if-match": try #require(second.fields["etag"])])
+            #expect(stale.status == 412)
             func exported() async throws -> [Int32] {
                 let all = try await server.database.pool.withTransaction(.readOnlySnapshot) {
                     try await SnapshotExport.providers($0)
