@@ -46,7 +46,8 @@ struct ListPartTests {
     /// Of no use to whoever looks for something, or always the same.
     static let unasked: Set<String> = [
         "users.list locale", "groups.list-members locale", "prices.list currency",
-        "shared-prices.list currency", "routes.list affinity", "keys.list strict",
+        "shared-prices.list currency", "routes.list affinity", "routes.list untranslated_fields",
+        "keys.list strict",
         "identity-providers.list has_client_secret", "identity-providers.list creates_users",
         "shared-identity-providers.list has_client_secret", "shared-identity-providers.list creates_users",
         // A few of each, of which the states and the rest can be asked for.
