@@ -3,7 +3,7 @@
 import { address } from "./api.js";
 import { h, icon } from "./dom.js";
 import { href } from "./router.js";
-import { lookup } from "./session.js";
+import { lookup, may, me } from "./session.js";
 import { ago, bytes, label, money, t, time, whole } from "./words.js";
 
 /// The head of a page: where one is, what this is, what one can do.
@@ -61,6 +61,16 @@ export function nameOf(id, path, title) {
     });
     return element;
 }
+
+/// Who did something, as the audit log names them.
+export const actorName = (row, context) => {
+    const at = context.tenant ? `/tenants/${context.tenant}` : "";
+    if (!row.actor) return t("audit.nobody");
+    if (row.actor === me().id) return me().name;
+    if (!row.actor.startsWith("user_")) return nameOf(row.actor, `${at}/service-accounts`, (one) => one.name);
+    const people = context.tenant && !may("users:read") ? `${at}/members` : "/users";
+    return nameOf(row.actor, people, (one) => (one.user ?? one).name);
+};
 
 export function card(title, ...content) {
     return h("section", { class: "card" }, title && h("h2", {}, title), content);

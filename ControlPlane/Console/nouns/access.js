@@ -5,8 +5,8 @@ import { controls } from "../core/controls.js";
 import { confirmDanger, copyable, notify, openDialog, showOnce } from "../core/dialog.js";
 import { h } from "../core/dom.js";
 import { innerList } from "../core/noun.js";
-import { badge, card, exportButtons, nameOf } from "../core/parts.js";
-import { isPlatformRole, lookup, may, me, roleNames, tenantPermissions } from "../core/session.js";
+import { actorName, badge, card, exportButtons, nameOf } from "../core/parts.js";
+import { isPlatformRole, lookup, may, roleNames, tenantPermissions } from "../core/session.js";
 import { actionName, kindName, label, t } from "../core/words.js";
 import { memberField, workspaceColumn, workspaceField } from "./calls.js";
 
@@ -239,13 +239,6 @@ async function verify(context) {
     await openDialog(t("audit.verify"), () => h("p", { class: `callout ${answer.holds ? "good" : "bad"}` }, answer.holds
         ? t("audit.holds", { count: answer.events }) : t("audit.broken", { place: answer.first_broken })));
 }
-
-export const actorName = (row, context) => {
-    if (!row.actor) return t("audit.nobody");
-    if (row.actor === me().id) return me().name;
-    if (row.actor.startsWith("user_")) return nameOf(row.actor, context.tenant && !may("users:read") ? `${under(context)}/members` : "/users", (one) => (one.user ?? one).name);
-    return nameOf(row.actor, `${under(context)}/service-accounts`, (one) => one.name);
-};
 
 const activity = {
     name: "activity", path: auditPath, permissions: { read: "audit:read" }, event: "audit",

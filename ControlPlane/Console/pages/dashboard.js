@@ -5,12 +5,11 @@ import { chart } from "../core/chart.js";
 import { h, fill } from "../core/dom.js";
 import { listen } from "../core/events.js";
 import {
-    badge, card, emptyState, failure, figure, linkButton, loading, nameOf, pageHead, table,
+    actorName, badge, card, emptyState, failure, figure, linkButton, loading, nameOf, pageHead, table,
 } from "../core/parts.js";
 import { href } from "../core/router.js";
 import { may, myTenants } from "../core/session.js";
 import { actionName, compact, kindName, money, percent, t, whole } from "../core/words.js";
-import { actorName } from "../nouns/access.js";
 import { budgetsCard } from "../nouns/limits.js";
 
 const hour = 3_600_000;

@@ -4,34 +4,46 @@ import { createPage, detailPage, editPage, listPage } from "../core/noun.js";
 import { route } from "../core/router.js";
 import { isOfPlatform, may, settings } from "../core/session.js";
 import { t } from "../core/words.js";
-import { accessNouns } from "../nouns/access.js";
-import { callNouns } from "../nouns/calls.js";
-import { limits } from "../nouns/limits.js";
-import { calls } from "../nouns/log.js";
-import { platformNouns } from "../nouns/platform.js";
 
-const nouns = {
-    tenant: [...callNouns.tenant, limits, calls, ...accessNouns.tenant],
-    platform: [...callNouns.platform, ...accessNouns.platform, ...platformNouns],
+const access = () => import("../nouns/access.js");
+const billing = () => import("../nouns/billing.js");
+const calls = () => import("../nouns/calls.js");
+const alerts = {
+    names: ["alerts", "alert-rules", "alert-channels", "alert-deliveries"], load: async () => (await import("../nouns/alerts.js")).alertNouns,
 };
 
-/// Nouns whose module is loaded when one of them is first shown, so that the first view is small.
-const alertModule = {
-    names: ["alerts", "alert-rules", "alert-channels", "alert-deliveries"],
-    load: async () => (await import("../nouns/alerts.js")).alertNouns,
-};
-const rare = {
+/// Nouns by the module that describes them, which is loaded when one of them is first shown: so the first view is small.
+const modules = {
     tenant: [
-        alertModule, { names: ["guardrails"], load: async () => [(await import("../nouns/guardrails.js")).guardrails] },
+        { names: ["keys", "routes", "models", "providers", "workspaces"], load: async () => (await calls()).callNouns.tenant },
+        { names: ["limits"], load: async () => [(await import("../nouns/limits.js")).limits] },
+        { names: ["calls"], load: async () => [(await import("../nouns/log.js")).calls] },
+        {
+            names: ["members", "invitations", "groups", "roles", "bindings", "service-accounts", "identity-providers", "activity"],
+            load: async () => (await access()).accessNouns.tenant,
+        },
+        alerts,
+        { names: ["guardrails"], load: async () => [(await import("../nouns/guardrails.js")).guardrails] },
         { names: ["report-schedules"], load: async () => [(await import("../nouns/reports.js")).reportSchedules] },
-        { names: ["invoices", "ledger", "payments", "reratings"], load: async () => (await import("../nouns/billing.js")).tenantNouns },
+        { names: ["invoices", "ledger", "payments", "reratings"], load: async () => (await billing()).tenantNouns },
     ],
-    platform: [alertModule, { names: ["reconciliations", "ledger-proofs"], load: async () => (await import("../nouns/billing.js")).platformNouns }],
+    platform: [
+        { names: ["providers", "models"], load: async () => (await calls()).callNouns.platform },
+        {
+            names: ["bindings", "service-accounts", "identity-providers", "activity"],
+            load: async () => (await access()).accessNouns.platform,
+        },
+        {
+            names: ["tenants", "users", "nodes", "join-tokens", "mails", "backups"],
+            load: async () => (await import("../nouns/platform.js")).platformNouns,
+        },
+        alerts, { names: ["reconciliations", "ledger-proofs"], load: async () => (await billing()).platformNouns },
+    ],
 };
 
 /// Every noun's description, for tests.
-export const all = async () => Object.fromEntries(await Promise.all(Object.entries(nouns).map(async ([place, list]) =>
-    [place, [...list, ...(await Promise.all(rare[place].map(({ load }) => load()))).flat()]])));
+export const all = async () => Object.fromEntries(await Promise.all(Object.entries(modules).map(async ([place, list]) =>
+    [place, (await Promise.all(list.map(({ load }) => load()))).flat()])));
 
 const watching = ["menu.alerts", [["alerts", "alerts:read"], ["alert-rules", "alerts:read"], ["alert-channels", "alerts:read"],
     ["alert-deliveries", "alerts:read"]]];
@@ -77,16 +89,16 @@ export function menu(tenant) {
     ].filter(([, items]) => items.length > 0);
 }
 
-function nounRoutes(at, name, hasForms, load) {
+function nounRoutes(at, name, load) {
     const base = `${at}/${name}`;
     const show = (page) => async (parameters) => page(await load(), {
         tenant: parameters.tenant ?? null, at: base.replace(":tenant", parameters.tenant),
     }, parameters.id);
+    // What has no form is shown as it is.
+    const form = (page, other) => (noun, ...rest) => (noun.fields ? page : other)(noun, ...rest);
     route(base, show(listPage));
-    if (hasForms) {
-        route(`${base}/new`, show(createPage));
-        route(`${base}/:id/edit`, show(editPage));
-    }
+    route(`${base}/new`, show(form(createPage, listPage)));
+    route(`${base}/:id/edit`, show(form(editPage, detailPage)));
     route(`${base}/:id`, show(detailPage));
 }
 
@@ -110,8 +122,7 @@ later("/account/activity", async () => (await import("./account.js")).activityPa
 later("/tenants/:tenant/billing", async () => (await import("./billing.js")).tenantBilling);
 later("/platform/billing", async () => (await import("./billing.js")).platformBilling);
 for (const [place, at] of [["tenant", "/tenants/:tenant"], ["platform", "/platform"]]) {
-    for (const noun of nouns[place]) nounRoutes(at, noun.name, noun.fields !== undefined, () => noun);
-    for (const { names, load } of rare[place]) {
-        for (const name of names) nounRoutes(at, name, true, async () => (await load()).find((noun) => noun.name === name));
+    for (const { names, load } of modules[place]) {
+        for (const name of names) nounRoutes(at, name, async () => (await load()).find((noun) => noun.name === name));
     }
 }
