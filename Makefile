@@ -117,8 +117,9 @@ bench-snapshots: install-test ## a snapshot of a million keys: publish, boot, lo
 	@exec $(BIN)/eclusa-bench-snapshots $(ARGS)
 
 EVENTS ?= 10000000
-bench-usage: install-test ## reports over ten million calls, and how fast usage is taken in, beside their goals
+bench-usage: install-test ## reports and exports over ten million calls, and how fast usage is taken in, beside their goals
 	swift build $(RELEASE) --product eclusa-bench-snapshots
+	swift build $(RELEASE) --product eclusa-control
 	@exec $(BIN)/eclusa-bench-snapshots --usage $(EVENTS)
 
 OPERATIONS ?= 100000

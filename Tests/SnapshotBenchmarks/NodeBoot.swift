@@ -43,8 +43,8 @@ enum NodeBoot {
         guard let snapshot = snapshots.current?.compiled else { throw Failed() }
         output("cold boot from the cache", milliseconds(since: started), "ms", goal: 1_500)
         output("keys that were booted: \(snapshot.keyCount)")
-        output("resident, at the peak", try memory("VmHWM:") / 1_024, "MiB", goal: 400)
-        output("resident, afterwards", try memory("VmRSS:") / 1_024, "MiB", goal: 400)
+        output("resident, at the peak", try memory("VmHWM:", of: "self") / 1_024, "MiB", goal: 400)
+        output("resident, afterwards", try memory("VmRSS:", of: "self") / 1_024, "MiB", goal: 400)
         output(
             "keys alone, bytes a key", Int64(snapshot.keyBytes / max(1, snapshot.keyCount)), "B", goal: 300)
         try look(up: 1_000_000, in: snapshot)
@@ -75,18 +75,5 @@ enum NodeBoot {
         output(
             "lookup, hash of the secret included", (monotonicNanoseconds() - started) / Int64(count), "ns",
             goal: 1_000)
-    }
-
-    /// A line of /proc/self/status, in KiB.
-    private static func memory(_ name: String) throws -> Int64 {
-        guard let file = fopen("/proc/self/status", "r") else { throw Failed() }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        while fgets(&line, Int32(line.count), file) != nil {
-            let words = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                .split { " \t\n".contains($0) }
-            if words.first == Substring(name), words.count > 1, let number = Int64(words[1]) { return number }
-        }
-        throw Failed()
     }
 }

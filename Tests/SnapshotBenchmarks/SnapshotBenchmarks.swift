@@ -17,7 +17,7 @@ enum SnapshotBenchProgram {
 
           --keys N       keys (default 1000000)
           --tenants N    tenants they belong to (default 10000)
-          --usage N      instead: reports over N calls, and the rate batches are taken in at
+          --usage N      instead: reports and exports over N calls, and the rate batches are taken in at
           --boot DIR     (inner) boot a node from this data directory and print what it took
           --help         this text
         """
@@ -81,3 +81,18 @@ func output(_ name: String, _ value: Int64, _ unit: String, goal: Int64) {
 }
 
 func milliseconds(since start: Int64) -> Int64 { (monotonicNanoseconds() - start) / 1_000_000 }
+
+struct NoSuchLine: Error {}
+
+/// A line of a process' /proc status, in KiB.
+func memory(_ name: String, of process: String) throws -> Int64 {
+    guard let file = fopen("/proc/\(process)/status", "r") else { throw NoSuchLine() }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+        let words = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            .split { " \t\n".contains($0) }
+        if words.first == Substring(name), words.count > 1, let number = Int64(words[1]) { return number }
+    }
+    throw NoSuchLine()
+}

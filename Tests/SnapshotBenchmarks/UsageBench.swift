@@ -6,8 +6,9 @@ import PostgresDriver
 import Store
 import TestSupport
 
-/// Reports over many calls, and how fast batches are taken in, with the statements the program runs. The
-/// private Postgres does not wait for its disk: on a server the ingest is bounded by its WAL besides.
+/// Reports over many calls, and how fast batches are taken in, with the statements the program runs; exports
+/// over HTTP. The private Postgres does not wait for its disk: on a server the ingest is bounded by its WAL
+/// besides.
 struct UsageBench: Sendable {
     private static let tenants = 10
     private static let days = 30
@@ -25,6 +26,8 @@ struct UsageBench: Sendable {
             let end = Timestamp("2026-03-31T00:00:00Z")!
             try await bench.fill(database, until: end)
             try await bench.report(database, until: end)
+            let begin = end.advanced(bySeconds: -Int64(Self.days) * 86_400)
+            try ExportBench(database.url, tenant: Self.tenant(3), from: begin, to: end).run()
             try await bench.ingest(database, at: end)
         }
     }
@@ -43,6 +46,12 @@ struct UsageBench: Sendable {
                 create function numbered(kind int8, number int8) returns uuid language sql immutable as $$
                     select (lpad(to_hex(kind), 16, '0') || lpad(to_hex(number), 16, '0'))::uuid
                 $$
+                """)
+            try await connection.execute(
+                """
+                insert into tenants (id, slug, name, status, created_at, updated_at)
+                select numbered(1, n), 'tenant-' || n, 'Tenant ' || n, 'active', now(), now()
+                  from generate_series(0, \(Self.tenants - 1)) as n
                 """)
         }
         for day in 0..<Self.days {
