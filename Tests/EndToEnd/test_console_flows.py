@@ -428,3 +428,51 @@ def test_the_theme_and_the_language_are_kept(eclusa, browser):
     browser.open("/account/profile")
     assert browser.run("return document.documentElement.dataset.theme") == "dark"
     assert ADMIN_EMAIL in browser.text() and PASSWORD not in browser.text()
+
+
+def test_prices_come_from_a_file_and_what_was_typed_stays(eclusa, browser, tmp_path):
+    def choose(name, content):
+        (tmp_path / name).write_bytes(content)
+        browser.driver.find_element("css selector", "[name=document_file]").send_keys(str(tmp_path / name))
+
+    def typed():
+        return browser.driver.find_element("css selector", "[name=document]").get_attribute("value")
+
+    browser.enter(f"/tenants/{eclusa.tenant}/models")
+    browser.press("Import models")
+    browser.choose("provider", "stand-in")
+    browser.type("vendor", "openai")
+    browser.type("document", "what I typed")
+    browser.sees("At most 4 MB.")
+    choose("large.json", b" " * 5_000_000)
+    browser.sees("large.json has 5 MB; at most 4 MB can be sent.")
+    assert typed() == "what I typed"
+    # What the API says about the file stands beside it, and the keyboard is there.
+    choose("broken.json", b"{]")
+    browser.sees("broken.json, 2 byte, is sent instead of what is typed.")
+    browser.press("Show what it would do")
+    said = browser.wait(lambda: browser.run("return document.querySelector('fieldset.invalid > .error')?.innerText"), "what is wrong with the file")
+    assert "JSON" in said
+    assert browser.run("return document.activeElement.name") == "document_file"
+    assert browser.findings() == []
+    browser.shoot("flow-price-file")
+    browser.press("Do without it")
+    assert typed() == "what I typed" and browser.find("[name=document]")
+    choose("prices.json", b'{"from-a-file": {"litellm_provider": "openai", "mode": "chat",'
+           b' "input_cost_per_token": 0.000002, "output_cost_per_token": 0.000008}}')
+    browser.sees("prices.json")
+    browser.press("Show what it would do")
+    browser.sees("1 new, 0 changed, 1 get a price")
+    assert not any(model["name"] == "from-a-file" for model in eclusa.admin.get(f"/tenants/{eclusa.tenant}/models", limit=200)["data"])
+    browser.press("Import")
+    browser.sees("from-a-file")
+    other = Browser(eclusa.url("admin"), 360, "pt-BR", True)
+    try:
+        other.enter("/platform/reconciliations/new")
+        (tmp_path / "uso.csv").write_text("day,model,calls\n")
+        other.driver.find_element("css selector", "[name=csv_file]").send_keys(str(tmp_path / "uso.csv"))
+        other.sees("é enviado em vez do que foi digitado.")
+        assert other.findings() == [] and other.overflow() <= 0
+        other.shoot("flow-usage-file")
+    finally:
+        other.close()

@@ -3,6 +3,7 @@
 import { address, post } from "../core/api.js";
 import { notify } from "../core/dialog.js";
 import { h } from "../core/dom.js";
+import { textOrFile } from "../core/files.js";
 import { badge, card, moment, nameOf, table } from "../core/parts.js";
 import { go } from "../core/router.js";
 import { lookup, may } from "../core/session.js";
@@ -119,7 +120,7 @@ const reconciliations = {
     fields: () => [
         { name: "provider", kind: "reference", required: true, things: () => lookup("/providers"), title: titleOf },
         { name: "from", required: true, placeholder: "2026-03-01" }, { name: "to", required: true, placeholder: "2026-03-31" },
-        { name: "csv", kind: "longText", rows: 8, required: true, hint: "hint.reconciliation" },
+        textOrFile({ name: "csv", required: true, rows: 8, hint: "hint.reconciliation", accept: ".csv,text/csv", maximumBytes: 900_000 }),
     ],
     sections: [(context, row) => card(t("reconciliation.lines"), table({
         caption: t("reconciliation.lines"), rows: row.lines, columns: [

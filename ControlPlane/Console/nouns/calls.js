@@ -4,6 +4,7 @@ import { get, post, request } from "../core/api.js";
 import { confirmDanger, doing, notify, openDialog, showOnce } from "../core/dialog.js";
 import { h, fill, newID } from "../core/dom.js";
 import { controls } from "../core/controls.js";
+import { textOrFile } from "../core/files.js";
 import { makeForm } from "../core/form.js";
 import { innerList } from "../core/noun.js";
 import { badge, card, description, failure, loading, moment, nameOf, table } from "../core/parts.js";
@@ -331,7 +332,8 @@ function importModels(context) {
     return openDialog(t("model.import"), (close) => h("div", {}, h("p", {}, t("model.importAbout")), makeForm({
         fields: [
             { name: "provider", kind: "reference", required: true, things: () => lookup(`${under(context)}/providers`), title: (one) => one.name },
-            { name: "vendor", hint: "hint.vendor" }, { name: "document", kind: "longText", rows: 4, hint: "hint.document" },
+            { name: "vendor", hint: "hint.vendor" },
+            textOrFile({ name: "document", hint: "hint.document", accept: ".json,application/json", maximumBytes: 4_000_000 }),
             { name: "effective_from", kind: "time" },
         ],
         submit: t("model.preview"), cancel: () => close(),
