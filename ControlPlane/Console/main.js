@@ -224,8 +224,10 @@ function markPlace(path) {
     for (const link of side.querySelectorAll("li a")) {
         const target = link.getAttribute("href").slice("/console".length);
         const isHere = path === target || path.startsWith(`${target}/`);
-        if (isHere) link.setAttribute("aria-current", "page");
-        else link.removeAttribute("aria-current");
+        if (isHere) {
+            link.setAttribute("aria-current", "page");
+            link.scrollIntoView({ block: "nearest" });
+        } else link.removeAttribute("aria-current");
     }
 }
 

@@ -82,6 +82,8 @@ function configuration({ labels, series, format, secondFormat, stacked, kind }) 
     const line = colour("--line");
     const scale = (write, position, hasGrid) => ({
         position, beginAtZero: true, stacked, border: { display: false },
+        // The library measures the labels before it knows the last ones.
+        afterFit: (axis) => { axis.width += 16; },
         ticks: { color: ink, maxTicksLimit: 6, callback: (value) => write(value) },
         grid: { color: hasGrid ? line : "transparent", drawBorder: false },
     });

@@ -150,7 +150,7 @@ function permissions(field, value, id) {
     const groups = Object.groupBy ? Object.groupBy(field.values, (one) => one.split(":")[0]) : group(field.values);
     const boxes = [];
     const element = h("div", { class: "permissions", id }, Object.entries(groups).map(([noun, names]) => {
-        const list = names.map((name) => {
+        const list = inOrder(names).map((name) => {
             const box = h("input", { type: "checkbox", value: name, checked: chosen.has(name) });
             boxes.push(box);
             return h("label", { class: "choice" }, box, h("span", {}, label("verb", name.split(":")[1])));
@@ -160,6 +160,13 @@ function permissions(field, value, id) {
     }));
     const read = () => boxes.filter((box) => box.checked).map((box) => box.value);
     return { isGroup: true, element, read, write: (other) => { for (const box of boxes) box.checked = other.includes(box.value); } };
+}
+
+/// Seeing comes before changing; what is rare comes last.
+function inOrder(names) {
+    const order = ["read", "create", "update", "delete"];
+    const place = (name) => (order.indexOf(name.split(":")[1]) + order.length + 1) % (order.length + 1);
+    return [...names].sort((one, other) => place(one) - place(other));
 }
 
 function group(names) {

@@ -4,7 +4,7 @@ import { address } from "./api.js";
 import { h, icon } from "./dom.js";
 import { href } from "./router.js";
 import { lookup, may, me } from "./session.js";
-import { ago, bytes, label, money, t, time, whole } from "./words.js";
+import { actionName, ago, browserName, bytes, label, languages, money, t, time, whole } from "./words.js";
 
 /// The head of a page: where one is, what this is, what one can do.
 export function pageHead({ title, about, trail = [], buttons = [] }) {
@@ -36,7 +36,7 @@ const tones = {
     active: "good", ready: "good", sent: "good", done: "good", passed: "good", open: "good", enabled: "good",
     live: "good", resolved: "good", answered: "good", complete: "good", connected: "good", enforce: "good",
     revoked: "bad", failed: "bad", deleting: "bad", credential_rejected: "bad", unreachable: "bad", disconnected: "bad",
-    stopped: "bad", firing: "bad", critical: "bad", broken: "bad", exhausted: "bad",
+    stopped: "bad", firing: "bad", critical: "bad", broken: "bad", exhausted: "bad", refused: "bad",
     suspended: "warning", expired: "warning", draining: "warning", not_yet_valid: "warning", waiting: "warning",
     frozen: "warning", disabled: "warning", canary: "warning", tenth: "warning", running: "warning", requested: "warning",
     shadow: "warning", estimated: "warning", unpriced: "warning",
@@ -48,7 +48,10 @@ export const badge = (name, group = "status") =>
 
 export const moment = (text) => (text ? h("time", { datetime: text, title: time(text) }, ago(text)) : "—");
 
-export const code = (text) => (text ? h("code", {}, text) : "—");
+/// A text that may break after its punctuation where it is too long for its place.
+const breaking = (text) => String(text).split(/(?<=[_@./-])/).map((part) => [part, h("wbr")]);
+
+export const code = (text) => (text ? h("code", {}, breaking(text)) : "—");
 
 /// The name of a thing by its ID; the ID until it is known, and when it may not be read.
 export function nameOf(id, path, title) {
@@ -61,6 +64,10 @@ export function nameOf(id, path, title) {
     });
     return element;
 }
+
+/// What was done or refused, as the audit log names it.
+export const actionOf = ({ action, details }) =>
+    (details?.refused ? [actionName(action, true), " ", badge("refused")] : actionName(action));
 
 /// Who did something, as the audit log names them.
 export const actorName = (row, context) => {
@@ -93,13 +100,16 @@ export function figure(name, value, { before = null, isGoodUp = null, note = nul
 
 /// What a cell shows, by kind.
 export const cells = {
-    text: (value) => (value === null || value === undefined || value === "" ? "—" : String(value)),
+    text: (value) => (value === null || value === undefined || value === "" ? "—" : h("span", {}, breaking(value))),
     code: (value) => code(value),
     badge: (value, column) => (value === null ? "—" : badge(value, column.words)),
     flag: (value) => t(value ? "common.yes" : "common.no"),
     enabled: (value) => badge(value ? "enabled" : "disabled"),
     time: (value) => (value ? h("time", { datetime: value }, time(value)) : "—"),
+    day: (value) => (value ? h("time", { datetime: value }, value) : "—"),
     ago: (value) => moment(value),
+    language: (value) => languages[value] ?? value,
+    browser: (value) => h("span", { title: value }, browserName(value)),
     number: (value) => (value === null ? "—" : whole(value)),
     bytes: (value) => (value === null ? "—" : bytes(value)),
     money: (value) => money(value),

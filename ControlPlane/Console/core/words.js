@@ -51,9 +51,9 @@ export function label(group, name) {
     return hasWord(key) ? t(key) : String(name).replaceAll("_", " ");
 }
 
-/// What an action of the audit log was: `noun.verb` in words.
-export function actionName(action) {
-    if (hasWord(`auditAction.${action}`)) return t(`auditAction.${action}`);
+/// What an action of the audit log was, `noun.verb` in words; one that was refused did not happen.
+export function actionName(action, isRefused = false) {
+    if (!isRefused && hasWord(`auditAction.${action}`)) return t(`auditAction.${action}`);
     const [noun, verb] = action.split(".");
     return `${label("nounName", noun)}: ${label("verb", verb)}`;
 }
@@ -89,13 +89,23 @@ export function time(text) {
 
 export const day = (text) => new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(text));
 
+/// A browser by what it says of itself; others as they do.
+export function browserName(agent) {
+    const first = (names) => names.map(([name, pattern]) => [name, agent?.match(pattern)]).find(([, found]) => found);
+    const browser = first([["Edge", /Edg\/(\d+)/], ["Opera", /OPR\/(\d+)/], ["Firefox", /Firefox\/(\d+)/], ["Chrome", /Chrome\/(\d+)/],
+        ["Safari", /Version\/(\d+).*Safari/]]);
+    const system = first([["Android", /Android/], ["iOS", /iPhone|iPad/], ["Windows", /Windows/], ["macOS", /Mac OS X/], ["Linux", /Linux/]]);
+    if (!browser || !system) return agent || "—";
+    return `${browser[0]} ${browser[1][1]}, ${system[0]}`;
+}
+
 const units = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
 /// How long ago or until; exact times stand beside it as a title.
 export function ago(text) {
     if (!text) return t("common.never");
     const seconds = (new Date(text) - Date.now()) / 1000;
-    const format = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "long" });
+    const format = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "short" });
     for (const [unit, length] of units) {
         if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit);
     }

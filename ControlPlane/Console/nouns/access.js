@@ -5,7 +5,7 @@ import { controls } from "../core/controls.js";
 import { confirmDanger, copyable, notify, openDialog, showOnce } from "../core/dialog.js";
 import { h } from "../core/dom.js";
 import { innerList } from "../core/noun.js";
-import { actorName, badge, card, exportButtons, nameOf } from "../core/parts.js";
+import { actionOf, actorName, badge, card, exportButtons, nameOf } from "../core/parts.js";
 import { isPlatformRole, lookup, may, roleNames, tenantPermissions } from "../core/session.js";
 import { actionName, kindName, label, t } from "../core/words.js";
 import { memberField, workspaceColumn, workspaceField } from "./calls.js";
@@ -242,9 +242,9 @@ async function verify(context) {
 
 const activity = {
     name: "activity", path: auditPath, permissions: { read: "audit:read" }, event: "audit",
-    title: (row) => actionName(row.action),
+    title: (row) => actionName(row.action, Boolean(row.details?.refused)),
     columns: [
-        { name: "action", show: (row) => actionName(row.action) }, { name: "actor", show: actorName },
+        { name: "action", show: actionOf }, { name: "actor", show: actorName },
         { name: "target_kind", isWide: true, show: (row) => kindName(row.target_kind) }, { name: "occurred_at", kind: "ago" },
         { name: "address", kind: "code", isWide: true },
     ],

@@ -109,7 +109,7 @@ const channels = {
         { name: "quiet_hours", show: quiet, isWide: true }, { name: "enabled", kind: "enabled" },
     ],
     details: [
-        { name: "kind", show: (row) => t(`channelKind.${row.kind}`) }, { name: "address", show: address }, { name: "language", show: (row) => row.language },
+        { name: "kind", show: (row) => t(`channelKind.${row.kind}`) }, { name: "address", show: address }, { name: "language", kind: "language" },
         { name: "quiet_hours", show: quiet }, { name: "enabled", kind: "enabled" }, { name: "id", kind: "code" }, ...times,
     ],
     fields: (context) => {

@@ -109,12 +109,12 @@ const reconciliations = {
     name: "reconciliations", kind: "reconciliation", path: () => "/reconciliations",
     permissions: { read: "reconciliations:read", create: "reconciliations:create" }, title: (row) => `${row.from} – ${row.to}`,
     columns: [
-        { name: "from" }, { name: "to" }, { name: "provider", isWide: true, show: (row) => nameOf(row.provider, "/providers", titleOf) },
+        { name: "from", kind: "day" }, { name: "to", kind: "day" }, { name: "provider", isWide: true, show: (row) => nameOf(row.provider, "/providers", titleOf) },
         { name: "our_cost", kind: "money", isNumber: true, isWide: true }, { name: "their_cost", kind: "money", isNumber: true, isWide: true },
         { name: "drift", kind: "money", isNumber: true },
     ],
     details: [
-        { name: "provider", show: (row) => nameOf(row.provider, "/providers", titleOf) }, { name: "from" }, { name: "to" }, { name: "our_cost", kind: "money" },
+        { name: "provider", show: (row) => nameOf(row.provider, "/providers", titleOf) }, { name: "from", kind: "day" }, { name: "to", kind: "day" }, { name: "our_cost", kind: "money" },
         { name: "their_cost", kind: "money" }, { name: "drift", kind: "money" }, { name: "created_at", kind: "time" }, { name: "id", kind: "code" },
     ],
     fields: () => [
@@ -133,7 +133,7 @@ const reconciliations = {
 const proofs = {
     name: "ledger-proofs", kind: "ledger_proof", path: () => "/ledger-proofs", permissions: { read: "ledger:read" }, title: (row) => `${row.from} – ${row.to}`,
     columns: [
-        { name: "from" }, { name: "to" }, { name: "holds", show: (row) => badge(row.holds ? "passed" : "failed") },
+        { name: "from", kind: "day" }, { name: "to", kind: "day" }, { name: "holds", show: (row) => badge(row.holds ? "passed" : "failed") },
         { name: "differences", kind: "number", isNumber: true, isWide: true }, { name: "finished_at", show: (row) => moment(row.finished_at) },
     ],
     listButtons: () => (may("ledger:prove") ? [h("button", {
@@ -141,7 +141,7 @@ const proofs = {
             (proof) => go(`/platform/ledger-proofs/${proof.id}`), (problem) => notify(problem.text, "bad")),
     }, t("noun.ledger-proofs.create"))] : []),
     details: [
-        { name: "holds", show: (row) => badge(row.holds ? "passed" : "failed") }, { name: "from" }, { name: "to" }, { name: "differences", kind: "number" },
+        { name: "holds", show: (row) => badge(row.holds ? "passed" : "failed") }, { name: "from", kind: "day" }, { name: "to", kind: "day" }, { name: "differences", kind: "number" },
         { name: "started_at", kind: "time" }, { name: "finished_at", kind: "time" }, { name: "id", kind: "code" },
     ],
     sections: [(context, row) => row.findings.length > 0 && card(t("proof.findings"), table({

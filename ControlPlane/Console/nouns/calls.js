@@ -171,8 +171,11 @@ const strategies = ["weighted", "priority", "round_robin", "least_latency", "lea
 const numbersOf = (...names) => names.map((name) => ({ name, kind: "number" }));
 
 /// The figures of an object that has only such.
-const figuresOf = (figures) => h("span", { class: "tags" }, Object.entries(figures).filter(([, value]) => value !== null).map(([name, value]) =>
-    h("span", { class: "tag" }, `${label("field", name)}: ${whole(value)}`)));
+function figuresOf(figures) {
+    const known = Object.entries(figures ?? {}).filter(([, value]) => value !== null);
+    return known.length === 0 ? "—" : h("span", { class: "tags" }, known.map(([name, value]) =>
+        h("span", { class: "tag" }, `${label("field", name)}: ${whole(value)}`)));
+}
 
 /// What would happen to a call, and why: by the code that decides it at the nodes.
 function explain(context, model) {
@@ -226,7 +229,7 @@ const routes = {
     details: [
         { name: "enabled", kind: "enabled" }, { name: "strategy", show: (row) => t(`route.strategy.${row.strategy}`) },
         { name: "retries", show: (row) => figuresOf(row.retries) }, { name: "timeouts", show: (row) => figuresOf(row.timeouts) },
-        { name: "cache", show: (row) => (row.cache ? figuresOf(row.cache) : t("common.no")) }, idColumn, ...timesOf,
+        { name: "cache", show: (row) => figuresOf(row.cache) }, idColumn, ...timesOf,
     ],
     fields: (context) => [
         { name: "name", required: true, placeholder: "chat", hint: "hint.routeName" },

@@ -27,7 +27,7 @@ export function subjectName(row, context, of) {
     return h("span", {}, `${t(`limit.subject.${kind}`)} `, nameOf(row.subject[kind], `${under(context)}/${of[kind]}`, titleOf));
 }
 
-const ofPeriod = (row) => h("span", {}, `${amount(row.amount_now, row.metric)} ${t(`limit.metric.${row.metric}`)} `,
+const ofPeriod = (row) => h("span", {}, `${amount(row.amount_now, row.metric)}${row.metric === "cost" ? "" : ` ${t(`limit.metric.${row.metric}`)}`} `,
     h("span", { class: "note" }, t(`limit.period.${row.period}`)));
 
 /// Whom it binds: the kind, then which one.
@@ -216,6 +216,7 @@ export async function budgetsCard(tenant) {
     states.sort((one, other) => Number(other.state.used) / Number(other.state.amount) - Number(one.state.used) / Number(one.state.amount));
     return card(t("limit.budgets"), h("div", { class: "meters" }, states.slice(0, 6).map(({ row, state }) => h("div", {},
         h("div", { class: "card-head" }, h("a", { href: `/console/tenants/${tenant}/limits/${row.id}` }, row.name),
-            h("span", { class: "note" }, t("limit.usedOf", { used: amount(state.used, row.metric), amount: amount(state.amount, row.metric) }))),
+            h("span", { class: "note" }, t("limit.usedOf", { used: amount(state.used, row.metric), amount: amount(state.amount, row.metric) }),
+                Number(state.reserved) > 0 && ` · ${t("limit.reserved")}: ${amount(state.reserved, row.metric)}`)),
         bar(state, row.metric)))));
 }

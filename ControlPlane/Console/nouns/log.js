@@ -3,7 +3,7 @@
 import { get, request } from "../core/api.js";
 import { confirmDanger, doing, notify, openDialog } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
-import { badge, description, exportButtons, moment, nameOf } from "../core/parts.js";
+import { badge, code, description, exportButtons, moment, nameOf } from "../core/parts.js";
 import { refresh } from "../core/router.js";
 import { lookup, may } from "../core/session.js";
 import { bytes, label, money, t, whole } from "../core/words.js";
@@ -15,7 +15,7 @@ const named = (name) => ({ name, show: (row, context) => nameOf(row[name], `${un
 
 const outcome = {
     name: "outcome", show: (row) => h("span", {}, badge(row.error_code || row.status >= 400 ? "failed" : "answered"),
-        row.error_code && [" ", h("code", {}, row.error_code)]),
+        row.error_code && [" ", code(row.error_code)]),
 };
 
 const details = [

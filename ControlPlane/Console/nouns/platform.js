@@ -5,7 +5,7 @@ import { confirmDanger, notify, showOnce } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
 import { makeForm } from "../core/form.js";
 import { innerList } from "../core/noun.js";
-import { badge, card, failure, linkButton, loading } from "../core/parts.js";
+import { badge, card, failure, linkButton, loading, nameOf } from "../core/parts.js";
 import { go } from "../core/router.js";
 import { isPlatformRole, may, reloadTenants, roleNames } from "../core/session.js";
 import { label, t } from "../core/words.js";
@@ -82,7 +82,7 @@ const tenants = {
 const sessionsOf = (context) => innerList(context, {
     title: "session.title", path: `${context.one}/sessions`,
     columns: [
-        { name: "user_agent" }, { name: "address", kind: "code", isWide: true }, { name: "last_seen_at", kind: "ago" },
+        { name: "user_agent", kind: "browser" }, { name: "address", kind: "code", isWide: true }, { name: "last_seen_at", kind: "ago" },
         { name: "expires_at", kind: "ago", isWide: true },
     ],
 });
@@ -97,7 +97,7 @@ const users = {
     ],
     filters: () => [{ name: "name_prefix" }, { name: "email" }, { name: "status", kind: "choice", values: ["active", "disabled"] }],
     details: [
-        { name: "email" }, { name: "status", kind: "badge" }, { name: "locale" }, { name: "email_verified_at", kind: "time" }, idColumn, ...timesOf,
+        { name: "email" }, { name: "status", kind: "badge" }, { name: "locale", kind: "language" }, { name: "email_verified_at", kind: "time" }, idColumn, ...timesOf,
     ],
     fields: () => [
         { name: "name", required: true }, { name: "email", kind: "email", required: true, on: "create" },
@@ -129,7 +129,7 @@ const users = {
     sections: [
         (context) => card(t("user.bindings"), context.whole.bindings.length === 0 ? h("p", { class: "hint" }, t("common.nothing"))
             : h("ul", { class: "plain" }, context.whole.bindings.map((binding) => h("li", {}, label("role", binding.role), " · ",
-                binding.tenant ? h("code", {}, binding.tenant) : t("shell.platform"))))),
+                binding.tenant ? nameOf(binding.tenant, "/tenants", (one) => one.name) : t("shell.platform"))))),
         sessionsOf,
     ],
 };

@@ -19,7 +19,7 @@ export const reportSchedules = {
     details: [
         { name: "period", show: (row) => t(`limit.period.${row.period}`) }, { name: "hour", show: (row) => `${row.hour}:00 ${row.time_zone}` },
         { name: "group_by", show: (row) => t(`field.${row.group_by}`) }, { name: "lines", kind: "number" }, { name: "recipients", kind: "list" },
-        { name: "language" }, { name: "enabled", kind: "enabled" }, { name: "next_at", kind: "time" }, { name: "last_sent_at", kind: "time" },
+        { name: "language", kind: "language" }, { name: "enabled", kind: "enabled" }, { name: "next_at", kind: "time" }, { name: "last_sent_at", kind: "time" },
         { name: "id", kind: "code" }, { name: "created_at", kind: "time" }, { name: "updated_at", kind: "time" },
     ],
     fields: () => [

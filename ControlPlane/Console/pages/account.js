@@ -136,7 +136,7 @@ export function sessionsPage() {
     return h("div", {}, pageHead({ title: t("account.sessions.menu"), about: t("account.sessionsAbout"), buttons: [endAll] }), innerList(context, {
         title: "session.title", path: "/me/sessions",
         columns: [
-            { name: "user_agent" }, { name: "address", kind: "code", isWide: true }, { name: "created_at", kind: "time", isWide: true },
+            { name: "user_agent", kind: "browser" }, { name: "address", kind: "code", isWide: true }, { name: "created_at", kind: "time", isWide: true },
             { name: "last_seen_at", kind: "ago" }, { name: "expires_at", kind: "time", isWide: true },
         ],
         actions: [{ name: "end", isDanger: true, run: (row) => remove(`/me/sessions/${row.id}`) }],

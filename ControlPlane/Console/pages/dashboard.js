@@ -5,11 +5,11 @@ import { chart } from "../core/chart.js";
 import { h, fill } from "../core/dom.js";
 import { listen } from "../core/events.js";
 import {
-    actorName, badge, card, emptyState, failure, figure, linkButton, loading, nameOf, pageHead, table,
+    actionOf, actorName, badge, card, emptyState, failure, figure, linkButton, loading, nameOf, pageHead, table,
 } from "../core/parts.js";
 import { href } from "../core/router.js";
 import { may, myTenants } from "../core/session.js";
-import { actionName, compact, kindName, money, percent, t, whole } from "../core/words.js";
+import { compact, kindName, money, percent, t, whole } from "../core/words.js";
 import { budgetsCard } from "../nouns/limits.js";
 
 const hour = 3_600_000;
@@ -168,7 +168,7 @@ async function activityCard(tenant) {
 }
 
 export const activityColumns = [
-    { name: "action", show: (row) => actionName(row.action) },
+    { name: "action", show: actionOf },
     { name: "target_kind", isWide: true, show: (row) => kindName(row.target_kind) },
     { name: "actor", isWide: true, show: actorName },
     { name: "occurred_at", kind: "ago" },

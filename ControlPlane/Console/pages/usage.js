@@ -5,7 +5,7 @@ import { chart } from "../core/chart.js";
 import { h, fill } from "../core/dom.js";
 import { card, emptyState, failure, figure, loading, nameOf, pageHead, table } from "../core/parts.js";
 import { lookup } from "../core/session.js";
-import { compact, currentLanguage, money, percent, t, whole } from "../core/words.js";
+import { compact, count, currentLanguage, money, percent, t, whole } from "../core/words.js";
 import { steps, tokens } from "./dashboard.js";
 
 const hour = 3_600_000;
@@ -151,7 +151,7 @@ async function report(base, { span, by, measure, workspace, route, key }) {
             figure(t("figure.calls"), whole(total.calls), than((sum) => sum.calls)),
             figure(t("figure.inputTokens"), compact(total.input_tokens), than((sum) => sum.input_tokens)),
             figure(t("figure.outputTokens"), compact(total.output_tokens), than((sum) => sum.output_tokens)),
-            figure(t("figure.failed"), percent(total.calls ? total.failed_calls / total.calls : 0), { note: t("figure.ofCalls", { count: whole(total.failed_calls) }) }),
+            figure(t("figure.failed"), percent(total.calls ? total.failed_calls / total.calls : 0), { note: count("figure.ofCalls", total.failed_calls) }),
             figure(t("figure.latency"), `${whole(total.average_latency_ms)} ms`, { ...than((sum) => sum.average_latency_ms), isGoodUp: false })),
         card(title, chart({ title, labels: times.map((time) => format.format(new Date(time))), series: lines, format: write, stacked: true })),
         card(t("usage.table"), table({
