@@ -1,7 +1,9 @@
 """Yesterday's backup restored: nodes go on with the higher epoch alone, keys of the backup work, no call is counted twice."""
 
 import base64
+import re
 import secrets
+import subprocess
 
 import httpx
 import pytest
@@ -43,6 +45,25 @@ def restart(own):
     own.control.start()
     own.wait_ready("admin", own.control)
     own.admin.login()
+
+
+def test_a_backup_by_hand_deletes_what_is_older_than_it_should_keep(own, key, tmp_path):
+    """As a job does it that has nothing but this command: a name with the time, in the folder it is in."""
+    for name in ("eclusa-20200101T000000Z.backup", "eclusa-20200102T000000Z.backup", "eclusa-20200102T120000Z.backup", "mine.backup"):
+        (tmp_path / name).write_text("old")
+    given = {"ECLUSA_DATABASE_URL": own.postgres.url, "ECLUSA_BACKUP_KEY": f"file:{key}", "ECLUSA_MASTER_KEY": f"file:{own.folder}/master.key"}
+
+    def backup(*words):
+        return subprocess.run([PROGRAMS / "eclusa", "backup", *words], cwd=tmp_path, env=given, capture_output=True, text=True, timeout=60)
+
+    for words in (["--keep-days", "many"], ["--keep-weeks", "2"]):
+        assert backup(*words).returncode == 64
+    assert len(list(tmp_path.iterdir())) == 4, "a wrong word changes nothing"
+    done = backup("--keep-days", "2")
+    assert done.returncode == 0, done.stderr
+    made = re.search(r"/(eclusa-\w+\.backup) ", done.stdout)[1]
+    assert {path.name for path in tmp_path.iterdir()} == {made, "eclusa-20200102T120000Z.backup", "mine.backup"}
+    assert "Deleted eclusa-20200101T000000Z.backup." in done.stderr
 
 
 def test_a_backup_is_restored_and_the_node_goes_on_without_counting_twice(own, key):

@@ -27,6 +27,10 @@ printf '127.0.0.1 localhost control-1 balancer\\n' > "$root/etc/hosts"
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+# An engine gives every container its devices.
+mkdir -p "$root/dev"
+touch "$root/dev/null"
+mount --bind /dev/null "$root/dev/null"
 mkdir -p "$root$socket"
 mount --bind "$socket" "$root$socket"
 mount --bind "$secrets" "$root/run/secrets"
@@ -119,6 +123,11 @@ def test_the_services_start_enroll_and_serve(tmp_path):
         for words in (["platform-service-accounts", "create", "--name", "node-enroller"],
                       ["platform-bindings", "create", "--service-account", "node-enroller", "--role", "node-enroller"]):
             assert engine.ask(*eclusa, *words).returncode == 0
+        # Made as soon as there is none, proved by restoring it, with what the image holds.
+        wait_until(lambda: re.search(r'"status": *"done"', listed := engine.ask(*eclusa, "backups", "--json").stdout)
+                   and re.search(r'"checked_at": *"', listed) and not re.search(r'"check_problem": *"', listed), 60,
+                   f"a backup\n{engine.log('control-1')}")
+        assert list((tmp_path / "volume-backups").glob("eclusa-*.backup"))
         made = engine.ask(*eclusa, "platform-service-accounts", "create-token", "node-enroller", "--name", "compose", "--json")
         token = engine.secrets / "enrollment-token"
         token.chmod(0o644)

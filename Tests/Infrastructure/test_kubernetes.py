@@ -32,6 +32,8 @@ def workloads(things):
     for thing in things:
         if thing["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job"):
             yield thing["metadata"]["name"], thing["spec"]["template"], thing
+        elif thing["kind"] == "CronJob":
+            yield thing["metadata"]["name"], thing["spec"]["jobTemplate"]["spec"]["template"], thing
 
 
 def containers(things):
@@ -86,7 +88,7 @@ def test_every_setting_exists(overlay):
 
 
 def test_every_argument_is_a_flag_of_the_program(overlay):
-    source = (ROOT / "ControlPlane/CommandLine/Nouns/NodeCommands.swift").read_text()
+    source = "".join((ROOT / f"ControlPlane/CommandLine/Nouns/{name}.swift").read_text() for name in ("NodeCommands", "BackupCommands"))
     commands = {"--" + option for option in re.findall(r'name: "([\w-]+)"', source)}
     for name, _, container in containers(overlay[1]):
         known = settings()[program(container)] if program(container) in PROGRAM_OF_IMAGE else commands
@@ -283,6 +285,24 @@ def test_the_rules_for_the_operator_are_the_rules():
     files = [yaml.safe_load((INFRASTRUCTURE / "prometheus" / name).read_text()) for name in ("recording.yaml", "alerts.yaml")]
     wrapped = yaml.safe_load((KUBERNETES / "components/monitoring/rules.yaml").read_text())
     assert wrapped["spec"]["groups"] == [group for file in files for group in file["groups"]], "run infrastructure/dev/rules"
+
+
+def test_every_overlay_with_data_of_worth_backs_it_up(overlay, tmp_path):
+    name, things = overlay
+    jobs = [thing for thing in things if thing["kind"] == "CronJob"]
+    assert len(jobs) == (0 if name == "development" else 1)
+    for job in jobs:
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        container, = pod["containers"]
+        assert container["args"][0] == "backup" and program(container) == "eclusa-tools"
+        volume = next(mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == container["workingDir"])
+        claim = next(entry["persistentVolumeClaim"]["claimName"] for entry in pod["volumes"] if entry["name"] == volume)
+        assert one(things, "PersistentVolumeClaim", claim)
+        rule = one(things, "PrometheusRule", job["metadata"]["name"])
+        assert f'cronjob="{job["metadata"]["name"]}"' in json.dumps(rule["spec"]).replace("\\", "")
+        (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
+        done = run(tool("promtool", "Debian's package prometheus"), "check", "rules", tmp_path / "rules.yaml")
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 # Each with the reason it does not apply. Everything else is a failure.

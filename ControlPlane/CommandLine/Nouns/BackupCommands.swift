@@ -31,6 +31,11 @@ enum BackupCommands {
                     name: "master-key-file", value: "FILE",
                     help: "the master key to put in; default ECLUSA_MASTER_KEY, or that of `eclusa up` here"),
                 .init(name: "without-master-key", help: "leave the master key out, and keep it yourself"),
+                .init(
+                    name: "keep-days", value: "N",
+                    help: "then delete older eclusa-TIME.backup files beside it, but the last of so many days"),
+                .init(
+                    name: "keep-weeks", value: "N", help: "with --keep-days, the last of so many weeks too"),
             ] + keys + place, run: backup),
         Command(
             words: ["backup", "verify"], summary: "Check that a backup is whole and opens with its key",
@@ -59,8 +64,13 @@ enum BackupCommands {
         let now = Timestamp(microseconds: wallClockMicroseconds())
         let output = StateDirectory.absolute(invocation.options["output"] ?? BackupFolder.name(at: now))
         let key = try key(invocation)
-        let written = try await working(invocation, context, url, key, "writing \(output)") { backup in
-            try await backup.make(at: output, program: CommandLineTool.release, masterKey: masterKey)
+        let retention = try retention(invocation)
+        let (written, deleted) = try await working(
+            invocation, context, url, key, "writing \(output)"
+        ) { backup in
+            let written = try await backup.make(
+                at: output, program: CommandLineTool.release, masterKey: masterKey)
+            return (written, try prune(beside: output, retention))
         }
         if invocation.wantsJSON {
             Console.out(
@@ -70,6 +80,7 @@ enum BackupCommands {
         } else {
             Console.out("\(output)  \(written.bytes) bytes  sha256 \(written.sha256.hexadecimal)")
         }
+        for name in deleted { Console.error("Deleted \(name).") }
         if masterKey == nil {
             Console.error("The master key is not in it: keep that file too, or nothing sealed opens again.")
         }
@@ -143,6 +154,34 @@ enum BackupCommands {
     }
 
     // MARK: Parts
+
+    /// What stays in a new backup's folder; nil: all of it.
+    private static func retention(_ invocation: Invocation) throws(CommandFailure) -> BackupRetention? {
+        func count(_ name: String) throws(CommandFailure) -> Int? {
+            guard let text = invocation.options[name] else { return nil }
+            guard let count = Int(text), (0...10_000).contains(count) else {
+                throw .usage("--\(name) is a number from 0 to 10000, not \(text)")
+            }
+            return count
+        }
+        let (days, weeks) = (try count("keep-days"), try count("keep-weeks"))
+        guard let days else {
+            if weeks == nil { return nil }
+            throw .usage("--keep-weeks goes with --keep-days")
+        }
+        return BackupRetention(days: days, weeks: weeks ?? 0)
+    }
+
+    /// Deletes what goes; its names.
+    private static func prune(
+        beside output: String, _ retention: BackupRetention?
+    ) throws(BackupFailure) -> [String] {
+        guard let retention, let end = output.lastIndex(of: "/") else { return [] }
+        let folder = BackupFolder(path: String(output[..<end]))
+        let expired = retention.expired(try folder.list())
+        for entry in expired { try folder.remove(entry.name) }
+        return expired.map(\.name)
+    }
 
     private static func working<Value>(
         _ invocation: Invocation, _ context: CommandContext, _ url: PostgresURL, _ key: BackupKey,
