@@ -51,40 +51,62 @@ def slope(points):
     return statistics.linear_regression(x, y).slope
 
 
-def refused(fleet, stopping):
-    """What an unlucky world sends besides: unknown keys, unknown routes, no JSON, clients that hang up."""
-    while not stopping.wait(0.1):
-        for node in fleet.all:
-            url = node.url + "/chat/completions"
+class Besides:
+    """What goes on beside the load, on threads of its own: how often, and what stopped it before its time."""
+
+    def __init__(self, stopping):
+        self.stopping, self.turns, self.problems, self.threads = stopping, {}, [], []
+
+    def begin(self, name, period, turn):
+        """`turn(number)` every so many seconds until the end."""
+        self.turns[name] = 0
+
+        def run():
             try:
-                httpx.post(url, headers={"authorization": "Bearer ek_unknown"}, json={}, timeout=5)
-                httpx.post(url, headers={"authorization": f"Bearer {fleet.key}"}, content=b"{", timeout=5)
-                httpx.post(url, headers={"authorization": f"Bearer {fleet.key}"}, json={"model": "none", "messages": []}, timeout=5)
-                with httpx.stream(
-                        "POST", url, headers={"authorization": f"Bearer {fleet.key}"},
-                        json={"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "x"}]}, timeout=5) as answer:
-                    next(answer.iter_bytes())
-            except (httpx.HTTPError, StopIteration):
-                pass
+                while not self.stopping.wait(period):
+                    turn(self.turns[name])
+                    self.turns[name] += 1
+            except Exception as error:  # a thread that dies silently would make a quiet run of it
+                self.problems.append(f"{name} ended after {self.turns[name]} turns: {error!r}")
+
+        self.threads.append(threading.Thread(target=run, daemon=True))
+        self.threads[-1].start()
+
+    def end(self):
+        for thread in self.threads:
+            thread.join(60)
 
 
-def faults(fleet, stopping, period):
-    """One at a time, in turn: the control plane, Postgres, the way between; the node under load is never touched."""
-    turn = 0
-    while not stopping.wait(period):
-        turn += 1
-        if turn % 3 == 0:
-            fleet.control.kill()
-            fleet.control.start()
-            fleet.back()
-        elif turn % 3 == 1:
-            fleet.postgres.stop()
-            time.sleep(2)
-            fleet.postgres.start()
-        else:
-            fleet.proxy.set("cut")
-            time.sleep(3)
-            fleet.proxy.set("pass")
+def refused(fleet):
+    """What an unlucky world sends besides: unknown keys, unknown routes, no JSON, clients that hang up."""
+    for node in fleet.all:
+        url = node.url + "/chat/completions"
+        try:
+            httpx.post(url, headers={"authorization": "Bearer ek_unknown"}, json={}, timeout=5)
+            httpx.post(url, headers={"authorization": f"Bearer {fleet.key}"}, content=b"{", timeout=5)
+            httpx.post(url, headers={"authorization": f"Bearer {fleet.key}"}, json={"model": "none", "messages": []}, timeout=5)
+            with httpx.stream(
+                    "POST", url, headers={"authorization": f"Bearer {fleet.key}"},
+                    json={"model": MODEL, "stream": True, "messages": [{"role": "user", "content": "x"}]}, timeout=5) as answer:
+                next(answer.iter_bytes())
+        except (httpx.HTTPError, StopIteration):
+            pass
+
+
+def fault(fleet, turn):
+    """One at a time, in turn: Postgres, the way between, the control plane; the node under load is never touched."""
+    if turn % 3 == 0:
+        fleet.postgres.stop()
+        time.sleep(2)
+        fleet.postgres.start()
+    elif turn % 3 == 1:
+        fleet.proxy.set("cut")
+        time.sleep(3)
+        fleet.proxy.set("pass")
+    else:
+        fleet.control.kill()
+        fleet.control.start()
+        fleet.back()
 
 
 @pytest.mark.skipif(not MINUTES, reason="runs by `make soak` alone")
@@ -95,14 +117,12 @@ def test_nothing_drifts(fleet):
     seconds = MINUTES * 60
     runner = threading.Thread(target=lambda: asyncio.run(load.run(seconds)), daemon=True)
     stopping = threading.Event()
-    others = [
-        threading.Thread(target=refused, args=(fleet, stopping), daemon=True),
-        threading.Thread(target=faults, args=(fleet, stopping, max(15, seconds / 20)), daemon=True)]
+    besides = Besides(stopping)
     meter = Meter({"gateway": node.process, "control": fleet.control, "second node": fleet.nodes[0].process})
     begun = time.monotonic()
     runner.start()
-    for thread in others:
-        thread.start()
+    besides.begin("rounds of refused and left calls", 0.1, lambda _: refused(fleet))
+    besides.begin("faults", max(15, seconds / 20), lambda turn: fault(fleet, turn))
     try:
         while time.monotonic() < begun + seconds:
             time.sleep(min(5, seconds / 60))
@@ -111,10 +131,10 @@ def test_nothing_drifts(fleet):
         stopping.set()
         load.stop()
         runner.join(90)
-        for thread in others:
-            thread.join(60)
+        besides.end()
     table, problems = report(meter, load, begun, seconds)
-    print("\n" + table)
+    print("\n" + table + "\n" + ", ".join(f"{count:,} {name}" for name, count in besides.turns.items()) + ".")
+    assert not besides.problems and all(besides.turns.values()), besides.problems or besides.turns
     assert not load.failures, load.failures[:5]
     assert not problems, problems
 
@@ -148,3 +168,24 @@ def report(meter, load, begun, seconds):
     if worst[-1] > (1 + P99_DRIFT) * statistics.median(worst[:-1]) and seconds >= 1200:
         problems.append(f"p99 drifts: {[round(wait * 1000, 1) for wait in worst]} ms")
     return "\n".join(lines), problems
+
+
+class Recorded:
+    """A load that was."""
+
+    def __init__(self, latencies):
+        self.latencies, self.failures, self.streams_done, self.calls_done = latencies, [], 0, len(latencies)
+
+
+@pytest.mark.parametrize("leak, kept, slower, found", [
+    (0, 0, 1, []), (100, 0, 1, ["gateway grows by 100 KiB a minute"]), (0, 40, 1, ["gateway keeps file descriptors"]), (0, 0, 2, ["p99 drifts"])])
+def test_the_report_tells_what_drifts(leak, kept, slower, found):
+    """Thirty minutes as numbers: steady, with a leak, with descriptors that stay, with calls that slow down at the end."""
+    meter = Meter({"gateway": None, "control": None})
+    for minute in range(30):
+        meter.rows["gateway"].append((minute, 1, 40_000 + leak * minute, 100 + kept * (minute > 15)))
+        meter.rows["control"].append((minute, 2 + minute // 10, 40_000 + 1_000 * (minute % 10), 30))
+    load = Recorded([(second, 0.010 * (slower if second > 1_500 else 1)) for second in range(1_800)])
+    table, problems = report(meter, load, 0, 1_800)
+    assert len(problems) == len(found) and all(text in problem for text, problem in zip(found, problems)), problems
+    assert f"| gateway | {40_000 + 6 * leak:,} | {40_000 + 29 * leak:,} | {leak}.0 |" in table
