@@ -84,7 +84,7 @@ FOREIGN = {
     "--createdb", "--pwprompt", "--owner", "--build", "--system", "--group", "--no-create-home", "--now", "--build-arg", "--target", "--tool",
     "--from-literal", "--from-file", "--secret-id", "--secret-string", "--previous", "--filter",
     "--port-offset", "--pgdata", "--checkpoint", "--silent", "--fail", "--retry", "--retry-delay",
-    "--retry-all-errors", "--fail-with-body", "--ignore-not-found", "--signal", "--first"}
+    "--retry-all-errors", "--fail-with-body", "--ignore-not-found", "--dry-run", "--timeout", "--replicas", "--for", "--from", "--signal", "--first"}
 
 
 @pytest.mark.parametrize("page", OPERATING, ids=identify)
@@ -258,6 +258,15 @@ def test_every_endpoint_and_field_of_the_data_plane_is_in_the_reference():
     assert len(fields) > 10
     for name in fields:
         assert f"`{name}`" in page, f"docs/api/endpoints.md lacks {name}"
+
+
+def test_tables_that_a_distributed_engine_must_treat_apart_are_named():
+    text = (ROOT / "Tests/StoreTests/DistributionTests.swift").read_text()
+    named = re.search(r"uniqueBeyondTenants: Set<String> = \[(.*?)\]", text, re.S)[1]
+    keyless = re.search(r"keyedOtherwise: Set<String> = \[(.*?)\]", text, re.S)[1]
+    page = (ROOT / "docs/operating/scale-out.md").read_text()
+    for table in re.findall(r'"(\w+)"', named + keyless):
+        assert f"`{table}`" in page, f"docs/operating/scale-out.md does not say what becomes of {table}"
 
 
 def reached(first):

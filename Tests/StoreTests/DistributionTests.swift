@@ -51,6 +51,20 @@ struct DistributionTests {
         #expect(found == [], "give the foreign key the tenant's column too")
     }
 
+    @Test("what has no tenant refers to nothing of a tenant, so that it can be copied to every server")
+    func platform() async throws {
+        let found = try await texts(
+            """
+            select conname || ' of ' || conrelid::regclass
+              from pg_constraint
+             where contype = 'f' and connamespace = 'public'::regnamespace and conparentid = 0
+               and not exists (select from pg_attribute where attrelid = conrelid and attname = 'tenant_id')
+               and exists (select from pg_attribute where attrelid = confrelid and attname = 'tenant_id')
+             order by 1
+            """)
+        #expect(found == [], "give the table the tenant's column, or leave the reference out")
+    }
+
     @Test(
         "every tenant's table has a primary key that begins with the tenant, or is a log partitioned by time")
     func primaryKeys() async throws {
