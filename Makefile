@@ -130,7 +130,7 @@ ledger: install-test ## random histories of everything that moves money; its see
 schema: build ## rewrite ControlPlane/Migrations/schema.sql from the migrations
 	@infrastructure/dev/schema
 
-documents: build ## rewrite the generated documents: OpenAPI, errors, settings
+documents: build ## rewrite the generated documents: OpenAPI, errors, settings, endpoints
 	@infrastructure/dev/documents
 
 clean: ## delete what was built (not the data of `make up`)
