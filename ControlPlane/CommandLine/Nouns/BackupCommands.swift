@@ -33,7 +33,8 @@ enum BackupCommands {
                 .init(name: "without-master-key", help: "leave the master key out, and keep it yourself"),
                 .init(
                     name: "keep-days", value: "N",
-                    help: "then delete older eclusa-TIME.backup files beside it, but the last of so many days"),
+                    help: "then delete older eclusa-TIME.backup files beside it, but the last of so many days"
+                ),
                 .init(
                     name: "keep-weeks", value: "N", help: "with --keep-days, the last of so many weeks too"),
             ] + keys + place, run: backup),
