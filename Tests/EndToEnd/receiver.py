@@ -1,6 +1,6 @@
 """A collector of traces and an error tracker in one, as a process of its own: it keeps what it is sent and shows it.
 
-    python receiver.py PORT FOLDER       GET / answers {"requests": [{path, headers, body}]}
+    python receiver.py PORT       GET / answers {"requests": [{path, headers, body}]}
 """
 
 import gzip

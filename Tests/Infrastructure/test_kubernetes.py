@@ -263,6 +263,18 @@ def test_prometheus_finds_each_program_once_under_the_name_rules_use_and_may_rea
             and {"namespaceSelector": {"matchLabels": {"eclusa.dev/role": "monitoring"}}} in rule["from"] for rule in policy["spec"]["ingress"])
 
 
+def test_the_console_finds_the_gateway_and_is_let_call_it(overlay):
+    name, things = overlay
+    control, gateway = (
+        environment(things, next(template for known, template, _ in workloads(things) if known == program)["spec"]["containers"][0])
+        for program in ("eclusa-control", "eclusa-gateway"))
+    assert gateway["ECLUSA_CORS_ORIGINS"] == control["ECLUSA_PUBLIC_URL"]
+    if name != "development":
+        for program, url in (("eclusa-control", control["ECLUSA_PUBLIC_URL"]), ("eclusa-gateway", control["ECLUSA_GATEWAY_URL"])):
+            rule, = one(things, "Ingress", program)["spec"]["rules"]
+            assert url == f"https://{rule['host']}"
+
+
 def test_the_ingress_controllers_word_about_the_caller_is_taken(overlay):
     """Else all callers have one address: that of the controller."""
     for name, _, container in containers(overlay[1]):
