@@ -126,10 +126,10 @@ def test_a_tenants_provider_speaks_for_that_tenant_alone(world):
     ana = sign_in(world, "ana").json()
     other = control.admin.post("/tenants", {"slug": "other", "name": "Other"})["id"]
     sql = (
-        f"insert into members (tenant_id, user_id, created_at) select id, u, now() from tenants, "
-        f"(select id as u from users where email = 'ana@example.com') x where slug = 'other';"
-        f"insert into bindings (tenant_id, id, user_id, role, created_at) select tenant_id, gen_random_uuid(), user_id, "
-        f"'viewer', now() from members where tenant_id = (select id from tenants where slug = 'other')")
+        "insert into members (tenant_id, user_id, created_at) select id, u, now() from tenants, "
+        "(select id as u from users where email = 'ana@example.com') x where slug = 'other';"
+        "insert into bindings (tenant_id, id, user_id, role, created_at) select tenant_id, gen_random_uuid(), user_id, "
+        "'viewer', now() from members where tenant_id = (select id from tenants where slug = 'other')")
     assert control.postgres.sql("eclusa", sql) is not None
     assert control.get(f"/tenants/{tenant}/keys", ana["access_token"]).status_code == 200
     assert control.get(f"/tenants/{other}/keys", ana["access_token"]).status_code == 404
