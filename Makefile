@@ -134,7 +134,7 @@ documents: build ## rewrite the generated documents: OpenAPI, errors, settings, 
 	@infrastructure/dev/documents
 
 clean: ## delete what was built (not the data of `make up`)
-	rm -rf .build .venv .venv-check .venv-previous .venv-litellm
+	rm -rf .build .venv .venv-* .api-docs
 
 .PHONY: help up down reset dev install install-test install-check install-bench build release test check lint format simulate many-nodes unit coverage \
 	end-to-end test-slow chaos rolling-upgrade soak fuzz fuzz-slice bench bench-litellm bench-control bench-snapshots bench-usage ledger schema documents clean

@@ -25,6 +25,7 @@ PLAYED = {
     "docs/operating/kubernetes.md": "test_guides.py",
     "docs/operating/limits.md": "test_guides.py",
     "docs/operating/single-machine.md": "test_single_machine.py",
+    "docs/operating/upgrades.md": "test_guides.py",
 }
 
 

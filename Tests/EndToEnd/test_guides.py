@@ -197,6 +197,26 @@ def test_key_rotation(own, guide):
         timeout=60).status_code == 200
 
 
+def test_settings_are_taken_back_and_go_out_again(own, guide):
+    """A route that should not be there leaves the nodes by the rollback, and is back after `resume`; a key made meanwhile works at once."""
+    before = str(own.admin.get("/rollout")["version"])
+    under = f"/tenants/{own.tenant}"
+    model = own.admin.get(under + "/models")["data"][0]["id"]
+    own.admin.post(under + "/routes", {"name": "wrong", "targets": [{"model": model}]})
+    wait_until(lambda: route_is_there(own, "wrong"), 60, "the route on the node")
+    after = str(own.admin.get("/rollout")["version"])
+    shell = guide(own, replace={"1.42": after, "1.41": before})
+    back, again = guides.commands("docs/operating/upgrades.md")
+    assert "wrong" in shell.run(back)
+    wait_until(lambda: not route_is_there(own, "wrong"), 60, "the route to leave the node")
+    made, _ = own.new_key("made-meanwhile")
+    own.wait_key(made, seconds=60)
+    shell.run(again)
+    assert set(shell.replace) == shell.replaced
+    wait_until(lambda: route_is_there(own, "wrong"), 60, "the route to come back")
+    assert call(own).status_code == 200
+
+
 def route_is_there(own, name):
     answer = httpx.get(own.base_url + "/models", headers={"authorization": f"Bearer {own.key}"}, timeout=60)
     return name in [model["id"] for model in answer.json()["data"]]

@@ -106,13 +106,15 @@ def test_the_balancer_gets_every_name_its_configuration_asks_for():
     assert asked == set(STAGING["services"]["balancer"]["environment"])
 
 
-def test_the_balancers_configuration_is_valid(tmp_path):
+@pytest.mark.parametrize("host", ["127.0.0.1", "not-started-yet.invalid"])
+def test_the_balancers_configuration_is_valid_also_before_the_gateways_are_there(host):
     haproxy = shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     if haproxy is None:
         pytest.skip("SKIPPED LOUDLY: no haproxy on this machine (Debian's package haproxy)")
     environment = {name: str(value) for name, value in STAGING["services"]["balancer"]["environment"].items()}
     # Names of the compose network mean nothing here.
-    environment = {name: re.sub(r"^[a-z][\w-]*:", "127.0.0.1:", value) for name, value in environment.items()}
+    environment = {
+        name: re.sub(r"^[a-z][\w-]*:", f"{host if name.startswith('GATEWAY') else '127.0.0.1'}:", value) for name, value in environment.items()}
     done = run(haproxy, "-c", "-f", INFRASTRUCTURE / "haproxy/eclusa.cfg", env={**os.environ, **environment})
     assert done.returncode == 0, done.stderr
 
