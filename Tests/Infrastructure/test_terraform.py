@@ -183,6 +183,17 @@ def test_machines_answer_metadata_only_with_a_token():
         assert metadata["http_tokens"] == "required" and metadata["http_put_response_hop_limit"] == 1
 
 
+@pytest.mark.parametrize("folder", EXAMPLES, ids=identify)
+def test_settings_given_to_a_module_exist_and_the_console_finds_the_gateway(folder):
+    given = {"control": set(), "gateway": set()}
+    for (name,), body in blocks(folder, "module").items():
+        kind = name.split("_")[0]
+        if kind in given:
+            given[kind] |= set(re.findall(r"ECLUSA_\w+", json.dumps(body.get("settings", {}))))
+    assert given["control"] <= variables("eclusa-control") and "ECLUSA_GATEWAY_URL" in given["control"]
+    assert given["gateway"] <= variables("eclusa-gateway") and "ECLUSA_CORS_ORIGINS" in given["gateway"]
+
+
 @pytest.mark.parametrize("module, program", [("control", "eclusa-control"), ("gateway", "eclusa-gateway")])
 def test_every_setting_exists_and_every_health_path_is_served(module, program):
     body = text(TERRAFORM / "modules" / module)

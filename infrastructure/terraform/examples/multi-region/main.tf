@@ -85,6 +85,8 @@ module "control" {
   key_arn            = module.key.arn
   secret_arns        = module.secrets.secret_arns
   access_log_bucket  = module.logs.bucket
+  # The console shows it, and its playground calls it.
+  settings = { ECLUSA_GATEWAY_URL = "https://gateway.${var.domain}" }
 }
 
 module "gateway_eu" {
@@ -102,6 +104,7 @@ module "gateway_eu" {
   enrollment_key_arn    = module.key.arn
   key_arn               = module.key.arn
   access_log_bucket     = module.logs.bucket
+  settings              = { ECLUSA_CORS_ORIGINS = "https://control.${var.domain}" }
 }
 
 data "aws_availability_zones" "us" {
@@ -146,6 +149,7 @@ module "gateway_us" {
   enrollment_key_arn    = module.key_us.arn
   key_arn               = module.key_us.arn
   access_log_bucket     = module.logs_us.bucket
+  settings              = { ECLUSA_CORS_ORIGINS = "https://control.${var.domain}" }
 }
 
 data "aws_availability_zones" "ap" {
@@ -190,4 +194,5 @@ module "gateway_ap" {
   enrollment_key_arn    = module.key_ap.arn
   key_arn               = module.key_ap.arn
   access_log_bucket     = module.logs_ap.bucket
+  settings              = { ECLUSA_CORS_ORIGINS = "https://control.${var.domain}" }
 }

@@ -64,6 +64,8 @@ module "control" {
   key_arn            = module.key.arn
   secret_arns        = module.secrets.secret_arns
   access_log_bucket  = module.logs.bucket
+  # The console shows it, and its playground calls it.
+  settings = { ECLUSA_GATEWAY_URL = "https://gateway.${var.domain}" }
 }
 
 module "gateway_eu" {
@@ -81,4 +83,5 @@ module "gateway_eu" {
   enrollment_key_arn    = module.key.arn
   key_arn               = module.key.arn
   access_log_bucket     = module.logs.bucket
+  settings              = { ECLUSA_CORS_ORIGINS = "https://control.${var.domain}" }
 }
