@@ -21,11 +21,12 @@ enum UsageRoutes {
         },
         .stream(
             "/api/v1/tenants/{tenant}/usage/export", .needs(.usageRead, in: .tenant), "usage.export",
-            "The lines of a usage report as rows", query: UsageParameters.all, formats: [.csv, .ndjson]
+            "The lines of a usage report as rows", query: UsageParameters.exported(UsageParameters.all),
+            formats: [.csv, .ndjson]
         ) { call throws(OperationError) in
             let statement = try await call.operations.usage.report(
                 try UsageParameters.request(call.query), in: try call.tenant, by: try call.caller)
-            return rows(of: statement, as: try call.format)
+            return try rows(of: statement, as: try call.format)
         },
         .one(
             .get, "/api/v1/usage", .needs(.usageRead, in: .platform), "platform-usage.report",
@@ -37,17 +38,26 @@ enum UsageRoutes {
         },
         .stream(
             "/api/v1/usage/export", .needs(.usageRead, in: .platform), "platform-usage.export",
-            "The lines of a usage report of all tenants as rows", query: UsageParameters.ofPlatform,
-            formats: [.csv, .ndjson]
+            "The lines of a usage report of all tenants as rows",
+            query: UsageParameters.exported(UsageParameters.ofPlatform), formats: [.csv, .ndjson]
         ) { call throws(OperationError) in
             let statement = try await call.operations.usage.report(
                 ofAll: try UsageParameters.platformRequest(call.query), by: try call.caller)
-            return rows(of: statement, as: try call.format)
+            return try rows(of: statement, as: try call.format)
         },
     ]
 
     /// A report has a limit: it is one part.
-    private static func rows(of statement: UsageStatement, as format: RowFormat) -> StreamedAnswer {
+    private static func rows(
+        of statement: UsageStatement, as format: RowFormat
+    ) throws(OperationError) -> StreamedAnswer {
+        let most = UsageReportRequest.maximumLimit
+        if statement.isCut, statement.lines.count == most {
+            let message =
+                "the report has more than \(most) lines; ask for a shorter period, longer steps or fewer "
+                + "groups, or for the first lines with a limit below \(most)"
+            throw .invalid([ValidationError("limit", .outOfRange, message)])
+        }
         let encoder = RowEncoder(Representation<UsageLine>.usageLine, as: format)
         var lines: [UsageLine]? = statement.lines
         return StreamedAnswer(fileName: "usage") { () throws(OperationError) in

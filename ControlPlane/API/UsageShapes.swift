@@ -29,6 +29,10 @@ enum UsageParameters {
     static let limit = Field<Int>.defaulted(
         "limit", .integer(1...UsageReportRequest.maximumLimit), to: 1000,
         "At most so many lines, those first in order.")
+    private static let exportLimit = Field<Int>.defaulted(
+        "limit", .integer(1...UsageReportRequest.maximumLimit), to: UsageReportRequest.maximumLimit,
+        "At most so many lines, those first in order; missing: all. More than "
+            + "\(UsageReportRequest.maximumLimit) are refused, not cut.")
     static let order = Field<UsageOrder>.defaulted(
         "order_by", .word(), to: .cost, "What the lines of a step are ordered by, the most first.")
     static let compare = Field<Bool>.defaulted(
@@ -37,6 +41,11 @@ enum UsageParameters {
         from, to, step, groupBy, workspace, key, route, provider, model, limit, order, compare,
     ]
     static let ofPlatform: [any AnyField] = [from, to, step, groupByAll, limit, order, compare]
+
+    /// The same of an export, which nobody takes for whole when it is not.
+    static func exported(_ fields: [any AnyField]) -> [any AnyField] {
+        fields.map { $0.name == limit.name ? exportLimit : $0 }
+    }
 
     static func platformRequest(_ query: BodyValues) throws(OperationError) -> UsageReportRequest {
         var request = UsageReportRequest()

@@ -51,7 +51,7 @@ package struct CallLogOperations {
     }
 
     /// The calls from the newest on, in parts of some hundred, each a short read of its own: a slow reader
-    /// holds nothing.
+    /// holds nothing, and a filter that few calls pass makes no long one.
     package func export(
         in tenant: TenantID, _ query: CallLogQuery, by caller: Caller
     ) async throws(OperationError) -> CallExport {
@@ -68,7 +68,7 @@ package final class CallExport {
     private let tenant: TenantID
     private let filter: CallFilter
     private var first: [LoggedCall]?
-    private var last: (at: Timestamp, id: UsageEventID)?
+    private var last: CallPlace?
     private var isAtEnd = false
 
     init(_ environment: OperationEnvironment, _ tenant: TenantID, _ filter: CallFilter) {
@@ -80,7 +80,7 @@ package final class CallExport {
     /// Reads the first part, so that what can fail has failed before an answer begins.
     func begin() async throws(OperationError) { first = try await read() }
 
-    /// The next calls; nil when there are no more.
+    /// The next calls, none when those that were looked through do not count; nil when there are no more.
     package func next() async throws(OperationError) -> [LoggedCall]? {
         if let part = first {
             first = nil
@@ -91,11 +91,25 @@ package final class CallExport {
 
     private func read() async throws(OperationError) -> [LoggedCall] {
         let limit = UsageStore.maximumCalls
-        let calls = try await environment.view(of: tenant) { connection in
-            try await UsageStore.calls(of: tenant, filter, before: last, limit: limit, connection)
+        let (tenant, filter, last) = (tenant, filter, last)
+        let (calls, end) = try await environment.view(of: tenant) { connection in
+            let end =
+                filter.isNarrow
+                ? try await UsageStore.place(Self.searched, behind: last, of: tenant, filter, connection)
+                : nil
+            let calls = try await UsageStore.calls(
+                of: tenant, filter, before: last, downTo: end, limit: limit, connection)
+            return (calls, end)
         }
-        last = calls.last.map { ($0.startedAt, $0.id) } ?? last
-        isAtEnd = calls.count < limit
+        if calls.count == limit {
+            self.last = calls.last.map { ($0.startedAt, $0.id) }
+        } else {
+            self.last = end
+            isAtEnd = end == nil
+        }
         return calls
     }
+
+    /// Calls one read of a filtered log looks through.
+    private static let searched = 20_000
 }

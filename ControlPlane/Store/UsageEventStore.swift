@@ -71,7 +71,17 @@ package struct CallFilter: Hashable, Sendable {
     package enum CostState: String, Sendable, CaseIterable { case settled, estimated, unpriced }
 
     package init() {}
+
+    /// Whether more than the time is asked for, so that many calls may be looked through for one that counts.
+    package var isNarrow: Bool {
+        var period = CallFilter()
+        (period.from, period.to) = (from, to)
+        return self != period
+    }
 }
+
+/// Where a call stands in the log.
+package typealias CallPlace = (at: Timestamp, id: UsageEventID)
 
 extension UsageStore {
     package static let maximumCalls = 1000
@@ -85,18 +95,18 @@ extension UsageStore {
                  where content.tenant_id = usage_events.tenant_id and content.id = usage_events.id)
         """
 
-    /// A tenant's calls, the newest first, at most `maximumCalls`; `before`: only those behind this one.
+    /// A tenant's calls, the newest first, at most `maximumCalls`; `before`: only those behind this one,
+    /// `downTo`: only those up to this one, which counts too.
     package static func calls(
-        of tenant: TenantID, _ filter: CallFilter, before: (at: Timestamp, id: UsageEventID)? = nil,
+        of tenant: TenantID, _ filter: CallFilter, before: CallPlace? = nil, downTo: CallPlace? = nil,
         limit: Int, _ connection: PostgresConnection
     ) async throws(PostgresError) -> [LoggedCall] {
-        var predicate: SQL = "tenant_id = \(tenant)"
-        if let before {
-            // The time by itself too: it is what partitions are left out by.
+        var predicate = behind(before, of: tenant)
+        if let downTo {
             predicate =
                 predicate
                     + """
-                     and started_at <= \(before.at) and (started_at, id) < (\(before.at), \(before.id))
+                     and started_at >= \(downTo.at) and (started_at, id) >= (\(downTo.at), \(downTo.id))
                     """
         }
         let rows = try await connection.query(
@@ -108,6 +118,38 @@ extension UsageStore {
              limit \(min(max(limit, 1), maximumCalls))
             """)
         return try rows.read(readCall)
+    }
+
+    /// The place so many calls behind another (nil: the newest), whatever calls they are, within the filter's
+    /// time; nil: there are fewer. A search down to it takes a bounded time.
+    package static func place(
+        _ count: Int, behind before: CallPlace?, of tenant: TenantID, _ filter: CallFilter,
+        _ connection: PostgresConnection
+    ) async throws(PostgresError) -> CallPlace? {
+        var period = CallFilter()
+        (period.from, period.to) = (filter.from, filter.to)
+        let rows = try await connection.query(
+            """
+            select started_at, id
+              from usage_events
+             where \(fragment: behind(before, of: tenant) + narrowed(period))
+             order by started_at desc, id desc
+            offset \(max(0, count - 1)) limit 1
+            """)
+        let places = try rows.read { row throws(PostgresError) -> CallPlace in
+            (at: try row.timestamp(0), id: try row.id(1))
+        }
+        return places.first
+    }
+
+    private static func behind(_ place: CallPlace?, of tenant: TenantID) -> SQL {
+        let predicate: SQL = "tenant_id = \(tenant)"
+        guard let place else { return predicate }
+        // The time by itself too: it is what partitions are left out by.
+        return predicate
+            + """
+             and started_at <= \(place.at) and (started_at, id) < (\(place.at), \(place.id))
+            """
     }
 
     private static func narrowed(_ filter: CallFilter) -> SQL {

@@ -2,6 +2,7 @@ import API
 import Domain
 import HTTPWire
 import JSONText
+import PostgresDriver
 import TestSupport
 import Testing
 
@@ -77,6 +78,80 @@ struct CallLogTests {
                 .get, "\(path)/usage/export?group_by=key", token: world.admin)
             let sums = report.text.split(separator: "\r\n")
             #expect(sums.count == 2 && sums[1].contains(world.acme.key) && sums[1].contains(",1200,"))
+        }
+    }
+
+    @Test("an export that few calls belong to has them all, in order, however many others lie between")
+    func rareCalls() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let tenant = try #require(TenantID(world.acme.tenant))
+            try await fill(server, tenant, calls: 45_000, failingAt: [1, 20_000, 20_001, 44_999, 45_000])
+            let path = "/api/v1/tenants/\(tenant)/usage-events/export"
+            for (query, count) in [("error_code=rare", 5), ("endpoint=none", 0), ("failed=false", 44_995)] {
+                let rows = try await server.send(.get, "\(path)?\(query)", token: world.admin)
+                #expect(rows.status == 200)
+                let times = rows.text.split(separator: "\n").compactMap { row in
+                    try? JSONValue.parse(Array(row.utf8))["started_at"]?.string
+                }
+                #expect(times.count == count && Set(times).count == count, "\(query)")
+                #expect(times == times.sorted(by: >), "\(query)")
+            }
+            let csv = try await server.send(.get, "\(path)?endpoint=none&format=csv", token: world.admin)
+            #expect(csv.text.hasPrefix("id,started_at,") && csv.text.split(separator: "\r\n").count == 1)
+        }
+    }
+
+    @Test("an exported report is whole: one with more lines than there can be is refused, not cut")
+    func longReport() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let tenant = try #require(TenantID(world.acme.tenant))
+            try await server.database.pool.withConnection { connection in
+                _ = try await connection.execute(
+                    """
+                    insert into usage_days (
+                        tenant_id, starts_at, workspace_id, key_id, route_id, provider_id, model_id, calls,
+                        failed_calls, estimated_calls, input_tokens, cached_input_tokens, cache_write_tokens,
+                        output_tokens, reasoning_tokens, cost_nanos, latency_us, first_byte_us)
+                    select \(tenant), '2026-03-01T00:00:00Z', gen_random_uuid(), gen_random_uuid(),
+                           gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 0, 0, 0, 0, 0, 0, 0, n,
+                           0, 0
+                      from generate_series(1, 10001) as n
+                    """)
+            }
+            let month = "from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z"
+            for base in ["/api/v1/tenants/\(tenant)/usage/export", "/api/v1/usage/export"] {
+                let refused = try await server.send(
+                    .get, "\(base)?\(month)&group_by=key", token: world.admin)
+                #expect(refused.status == 400 && refused.pointers == ["limit"])
+                let first = try await server.send(
+                    .get, "\(base)?\(month)&group_by=key&limit=5", token: world.admin)
+                #expect(first.status == 200 && first.text.split(separator: "\r\n").count == 6)
+                let whole = try await server.send(.get, "\(base)?\(month)", token: world.admin)
+                #expect(whole.status == 200 && whole.text.contains(",10001,"))
+            }
+        }
+    }
+
+    /// Calls a second apart, some of which failed with the code `rare`.
+    private func fill(
+        _ server: AdminServer, _ tenant: TenantID, calls: Int, failingAt places: [Int]
+    ) async throws {
+        let none = LimitID(high: 0, low: 0)
+        try await server.database.pool.withConnection { connection in
+            _ = try await connection.execute(
+                """
+                insert into usage_events (tenant_id, id, started_at, workspace_id, key_id, route_id,
+                    provider_id, model_id, node_id, endpoint, latency_us, first_byte_us, input_tokens,
+                    cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_nanos,
+                    cost_state, status_code, streamed, ending, error_code, attempts)
+                select \(tenant), gen_random_uuid(), '2026-03-01T00:00:00Z'::timestamptz + n * interval '1 s',
+                       \(none), \(none), \(none), \(none), \(none), \(none), 'chat', 0, 0, 0, 0, 0, 0, 0, 0,
+                       'settled', case when n = any(\(places)) then 500 else 200 end, false, 'completed',
+                       case when n = any(\(places)) then 'rare' end, 1
+                  from generate_series(1, \(calls)) as n
+                """)
         }
     }
 
