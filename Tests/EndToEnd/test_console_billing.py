@@ -1,8 +1,13 @@
 """Money in the console, in a real Chromium."""
 
+import time
+
+import httpx
 import pytest
+from selenium.webdriver.support.ui import Select
 
 from browser import Browser
+from harness import wait_until
 
 
 @pytest.fixture
@@ -32,6 +37,26 @@ def test_a_credit_is_given_and_stands_in_the_ledger(eclusa, browser):
     browser.sees("A welcome")
     browser.run("document.querySelector('main tbody a').click()")
     browser.sees("What one account gains another loses.")
+    assert browser.findings() == [] and browser.complaints() == []
+
+
+def test_a_month_is_seen_by_workspace_person_day_and_account(eclusa, browser):
+    at = f"/tenants/{eclusa.tenant}"
+    eclusa.admin.post(at + "/credits", {"amount": "7.25", "reason": "For the statement"})
+    httpx.post(eclusa.base_url + "/chat/completions", headers={"authorization": f"Bearer {eclusa.key}"}, timeout=20,
+               json={"model": "chat", "messages": [{"role": "user", "content": "Hello"}]}).raise_for_status()
+    lines = wait_until(lambda: eclusa.admin.get(at + "/ledger/statement", group_by="workspace")["data"], 15, "the call to be posted")
+    browser.enter(at + "/billing")
+    workspace = eclusa.admin.get(f"{at}/workspaces/{lines[0]['workspace']}")["name"]
+    rows = "return [...document.querySelectorAll('.statement tbody tr')].map((one) => one.innerText)"
+    browser.wait(lambda: any(workspace in row and "$" in row for row in browser.run(rows)), "what the workspace cost")
+    for by, said in (("Account", "Credits"), ("Day", time.strftime("%Y-%m-%d", time.gmtime())), ("Person", "None")):
+        Select(browser.find("#statement-by")).select_by_visible_text(by)
+        browser.wait(lambda said=said: any(said in row for row in browser.run(rows)), f"a line “{said}” by {by}")
+    browser.shoot("flow-statement")
+    months = Select(browser.find("#statement-month"))
+    months.select_by_index(len(months.options) - 1)
+    browser.sees("Nothing was posted in this month.")
     assert browser.findings() == [] and browser.complaints() == []
 
 

@@ -105,7 +105,7 @@ export const cells = {
     badge: (value, column) => (value === null ? "—" : badge(value, column.words)),
     flag: (value) => t(value ? "common.yes" : "common.no"),
     enabled: (value) => badge(value ? "enabled" : "disabled"),
-    time: (value) => (value ? h("time", { datetime: value }, time(value)) : "—"),
+    time: (value) => (value ? h("time", { class: "long", datetime: value }, time(value)) : "—"),
     day: (value) => (value ? h("time", { datetime: value }, value) : "—"),
     ago: (value) => moment(value),
     language: (value) => languages[value] ?? value,

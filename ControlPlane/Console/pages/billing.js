@@ -4,10 +4,10 @@ import { get, post, put } from "../core/api.js";
 import { doing, notify, openDialog } from "../core/dialog.js";
 import { h, fill } from "../core/dom.js";
 import { makeForm } from "../core/form.js";
-import { badge, card, description, failure, figure, linkButton, loading, pageHead } from "../core/parts.js";
+import { badge, card, description, failure, figure, linkButton, loading, nameOf, pageHead, table } from "../core/parts.js";
 import { guard } from "../core/router.js";
 import { may } from "../core/session.js";
-import { money, t } from "../core/words.js";
+import { currentLanguage, label, money, t } from "../core/words.js";
 
 const parties = [
     { name: "name", required: true }, { name: "address", kind: "longText" }, { name: "email", kind: "email", isNullable: true }, { name: "tax_number" },
@@ -60,7 +60,51 @@ export async function tenantBilling({ tenant }) {
     return h("div", {}, pageHead({
         title: t("billing.title"), about: t("billing.about"),
         buttons: [linkButton(`${base}/ledger`, t("noun.ledger.menu")), may("invoices:read", tenant) && linkButton(`${base}/invoices`, t("noun.invoices.menu"))],
-    }), place, may("billing:read", tenant) && settingsCard(base, tenant, "billing.customer"));
+    }), place, statementCard(base), may("billing:read", tenant) && settingsCard(base, tenant, "billing.customer"));
+}
+
+/// The first moments of this month and the eleven before it, in UTC as the ledger has its days.
+function lastMonths() {
+    const now = new Date();
+    return Array.from({ length: 12 }, (_, back) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back)));
+}
+
+/// Sums of the ledger over one month.
+function statementCard(base) {
+    const place = h("div", { class: "statement" }, loading("6rem"));
+    const select = (name, options) => {
+        const input = h("select", { id: `statement-${name}`, onchange: () => read() }, options.map(([value, text]) => h("option", { value }, text)));
+        return { input, element: h("div", { class: "field" }, h("label", { htmlFor: input.id }, t(`billing.statement.${name}`)), input) };
+    };
+    const format = new Intl.DateTimeFormat(currentLanguage(), { month: "long", year: "numeric", timeZone: "UTC" });
+    const month = select("month", lastMonths().map((one) => [one.toISOString(), format.format(one)]));
+    const by = select("by", ["workspace", "user", "day", "account"].map((name) => [name, label("field", name)]));
+    const shown = {
+        workspace: (row) => nameOf(row.workspace, `${base}/workspaces`, (one) => one.name),
+        user: (row) => (row.user ? nameOf(row.user, `${base}/members`, (one) => one.user.name) : t("common.none")),
+        day: (row) => h("time", { datetime: row.day }, row.day),
+        account: (row) => t(`ledger.account.${row.account}`),
+    };
+
+    async function read() {
+        const chosen = () => [month.input.value, by.input.value];
+        const [begin, group] = chosen();
+        const from = new Date(begin);
+        const to = new Date(Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + 1));
+        try {
+            const { data } = await get(`${base}/ledger/statement`, { from: from.toISOString(), to: to.toISOString(), group_by: group });
+            if (chosen().join() !== [begin, group].join()) return;
+            fill(place, data.length === 0 ? h("p", { class: "hint" }, t("billing.statement.empty")) : table({
+                caption: t("billing.statement"), rows: data,
+                columns: [{ name: group, show: shown[group] }, { name: "amount", kind: "money", isNumber: true }],
+            }));
+        } catch (problem) {
+            fill(place, failure(problem, read));
+        }
+    }
+    read();
+    return card(t("billing.statement"), h("p", { class: "about" }, t("billing.statementAbout")),
+        h("form", { class: "filters", onsubmit: (event) => event.preventDefault() }, month.element, by.element), place);
 }
 
 function balanceParts(balance, base, read) {
