@@ -123,7 +123,7 @@ struct ExportBench {
             guard waitpid(server, nil, WNOHANG) == 0 else {
                 throw Failed(description: "eclusa-control ended:\n\(log)")
             }
-            usleep(100_000)
+            poll(nil, 0, 100)
         }
         throw Failed(description: "eclusa-control is not ready within a minute")
     }
