@@ -12,6 +12,9 @@ from google import genai
 from google.genai import errors as genai_errors
 from google.genai import types
 
+# httpcore (1.0.9) closes what it holds beyond the connections to keep, also one it has just given to a call: so it keeps all.
+POOL = httpx.Limits(max_connections=1000, max_keepalive_connections=1000, keepalive_expiry=60)
+
 # One white pixel.
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==")
@@ -43,7 +46,8 @@ class OpenAI:
     finishes = {"stop": "stop", "tool_calls": "calls", "length": "length"}
 
     def __init__(self, url, key):
-        self.sdk = openai.OpenAI(base_url=url + "/v1", api_key=key, max_retries=0, timeout=20)
+        self.sdk = openai.OpenAI(base_url=url + "/v1", api_key=key, max_retries=0, timeout=20,
+                                 http_client=openai.DefaultHttpxClient(limits=POOL))
 
     def ask(self, model, text, stream=False, **more):
         return self.send(model, [{"role": "user", "content": text}], stream, **more)
@@ -169,7 +173,8 @@ class Anthropic:
     finishes = {"end_turn": "stop", "tool_use": "calls", "max_tokens": "length"}
 
     def __init__(self, url, key):
-        self.sdk = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=20)
+        self.sdk = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=20,
+                                       http_client=anthropic.DefaultHttpxClient(limits=POOL))
 
     def ask(self, model, text, stream=False, **more):
         return self.send(model, [{"role": "user", "content": text}], stream, **more)
@@ -229,7 +234,8 @@ class Gemini:
     shows_fields = True
 
     def __init__(self, url, key):
-        self.sdk = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=url, timeout=20_000))
+        self.sdk = genai.Client(api_key=key, http_options=types.HttpOptions(
+            base_url=url, timeout=20_000, client_args={"limits": POOL}))
 
     def ask(self, model, text, stream=False, **config):
         return self.send(model, text, stream, **config)
@@ -300,9 +306,7 @@ class Ollama:
     shows_fields = False
 
     def __init__(self, url, key):
-        self.sdk = ollama.Client(host=url, headers={"authorization": f"Bearer {key}"}, timeout=20,
-                                 # As many as the other SDKs: connections that wait for their turn are lost to races in the pool.
-                                 limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100))
+        self.sdk = ollama.Client(host=url, headers={"authorization": f"Bearer {key}"}, timeout=20, limits=POOL)
 
     def ask(self, model, text, stream=False, **more):
         return self.send(model, [{"role": "user", "content": text}], stream, **more)
