@@ -114,7 +114,8 @@ extension Bench {
             contender.request, to: contender.port, connections: connections, seconds: seconds)
         guard result.failures == 0, result.answers > 0 else {
             throw BenchFailure(
-                text: "\(contender.name): \(result.failures) calls failed, \(result.answers) answered")
+                text: "\(contender.name): \(result.failures) calls failed, \(result.answers) answered, "
+                    + "status \(result.unexpectedStatus)")
         }
         return Rate(
             callsPerSecond: Double(result.answers) / result.seconds,

@@ -3,6 +3,8 @@ struct LoadResult {
     var answers = 0
     var events = 0
     var failures = 0
+    /// The last status that was not the expected one; 0: there was none, connections broke.
+    var unexpectedStatus = 0
     /// Answers of the background's requests, by status.
     var background: [Int: Int] = [:]
     var seconds = 0.0

@@ -257,6 +257,7 @@ final class LoadEngine {
         if client.isBackground {
             result.background[status, default: 0] += 1
         } else if status != expectedStatus {
+            result.unexpectedStatus = status
             return fail(client)
         } else {
             result.answers += 1
