@@ -12,8 +12,11 @@ import Routing
 import Telemetry
 
 extension ChatReply {
-    /// Larger pieces of a body are sent from where they are, smaller ones are put together first.
+    /// Larger pieces of a body are sent from where they are, smaller ones are put together first: a system
+    /// call more costs what copying these does.
     private static let copiedPieceBytes = 32 * 1024
+    /// The same for the last piece, which goes along with what stands before it.
+    private static let copiedLastBytes = 2 * 1024
 
     /// What became of one attempt.
     enum Attempt {
@@ -228,7 +231,8 @@ extension ChatReply {
         }
         for index in 0..<spliced.count {
             let piece = spliced[index]
-            if piece.count <= Self.copiedPieceBytes {
+            let isLast = index == spliced.count - 1
+            if piece.count <= (isLast ? Self.copiedLastBytes : Self.copiedPieceBytes) {
                 body.append(piece)
             } else {
                 try await connection.send(body.view, piece)

@@ -34,7 +34,9 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// Deadlines of this loop.
     package let wheel: TimerWheel
     /// Buffers of this loop.
-    package let blocks = BlockPool()
+    package let blocks = BlockPool(blockBytes: BlockPool.blockSize, maximumKept: 1024)
+    /// Buffers of this loop for messages that do not fit into a usual one.
+    package let largeBlocks = BlockPool(blockBytes: BlockPool.largeBlockSize, maximumKept: 64)
     /// Monotonic nanoseconds, read once per turn.
     package private(set) var now: Int64
     /// Turns of the loop so far: equal values mean the same batch of events.

@@ -107,6 +107,7 @@ extension Connection {
         precondition(count >= 0 && count <= end &- start, "consumes more than was received")
         start &+= count
         if start == end {
+            if expectsLarge { expectsLarge = end > BlockPool.blockSize }
             start = 0
             end = 0
         }
@@ -115,13 +116,6 @@ extension Connection {
     /// Gives the buffer back to the loop if nothing is in it; `fill` does so too before it waits.
     package func releaseBufferIfEmpty() {
         if start == end { releaseBuffer() }
-    }
-
-    /// Makes one buffer large enough for `count` received bytes (at most `maximumBuffered`), so that a body
-    /// of known length is not moved again and again.
-    package func reserveBuffer(_ count: Int) {
-        let wanted = min(count, maximumBuffered)
-        if wanted > max(capacity, BlockPool.blockSize) { grow(to: wanted) }
     }
 
     private func hasHadItsTurn() -> Bool {
@@ -172,8 +166,8 @@ extension Connection {
     /// At least one byte of room after `end`, more if that is cheap.
     func makeRoom() {
         if buffer == nil {
-            buffer = loop.blocks.take()
-            capacity = BlockPool.blockSize
+            buffer = expectsLarge ? loop.largeBlocks.take() : loop.blocks.take()
+            capacity = expectsLarge ? BlockPool.largeBlockSize : BlockPool.blockSize
             return
         }
         if capacity &- end >= Self.worthReceiving { return }
@@ -186,8 +180,12 @@ extension Connection {
         if end == capacity { grow(to: min(capacity * 2, maximumBuffered)) }
     }
 
-    private func grow(to size: Int) {
-        let larger = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    private func grow(to wanted: Int) {
+        expectsLarge = true
+        let isBlock = wanted <= BlockPool.largeBlockSize
+        let size = isBlock ? BlockPool.largeBlockSize : wanted
+        let larger =
+            isBlock ? loop.largeBlocks.take() : .allocate(byteCount: size, alignment: 64)
         let count = end &- start
         if let buffer { larger.copyMemory(from: buffer + start, byteCount: count) }
         releaseBuffer()
@@ -200,7 +198,11 @@ extension Connection {
     func releaseBuffer() {
         guard let old = buffer else { return }
         buffer = nil
-        if capacity == BlockPool.blockSize { loop.blocks.give(old) } else { old.deallocate() }
+        switch capacity {
+        case BlockPool.blockSize: loop.blocks.give(old)
+        case BlockPool.largeBlockSize: loop.largeBlocks.give(old)
+        default: old.deallocate()
+        }
         capacity = 0
     }
 }

@@ -26,9 +26,12 @@ package final class Connection: Channel, TimerOwner {
     /// Present from the beginning of a handshake on.
     var tls: TLSSession?
 
-    // The receive buffer: a block of the loop's pool, or a larger piece of its own. Received: start..<end.
+    // The receive buffer: a block of one of the loop's pools, or a larger piece of its own. Received:
+    // start..<end.
     var buffer: UnsafeMutableRawPointer?
     var capacity = 0
+    /// The last message did not fit into a usual block: the next one begins in a large one.
+    var expectsLarge = false
     var start = 0
     var end = 0
     /// Bytes that may be buffered before `fill` throws `.tooLarge`.

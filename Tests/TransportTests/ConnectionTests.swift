@@ -113,21 +113,24 @@ struct ConnectionTests {
         }
     }
 
-    @Test("room reserved for a body is used as it is")
-    func reserves() async throws {
+    @Test("after a message that needed a large block the next begins in one; after a small one no more")
+    func expectsWhatCameLast() async throws {
         try await withLoop { loop in
             let pair = try await ConnectionPair.make(loop)
-            try await pair.server.send("head")
-            try await pair.client.fill(until: 4)
-            pair.client.maximumBuffered = 1 << 20
-            pair.client.reserveBuffer(300_000)
-            #expect(pair.client.capacity == 300_000)
-            #expect(pair.client.buffered.elementsEqual("head".utf8))
-            loop.spawn { try? await pair.server.send([UInt8](repeating: 1, count: 299_996)) }
-            try await pair.client.fill(until: 300_000)
-            #expect(pair.client.capacity == 300_000)
-            pair.client.reserveBuffer(1000)
-            #expect(pair.client.capacity == 300_000)
+            for (count, capacity) in [
+                (20_000, BlockPool.largeBlockSize), (3, BlockPool.largeBlockSize), (3, BlockPool.blockSize),
+                (16_384, BlockPool.blockSize), (16_385, BlockPool.largeBlockSize),
+            ] {
+                let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+                loop.spawn { try? await pair.server.send(bytes) }
+                try await pair.client.fill(until: count)
+                #expect(pair.client.buffered.elementsEqual(bytes))
+                #expect(pair.client.capacity == capacity, "\(count) bytes")
+                #expect(loop.largeBlocks.lent == (capacity == BlockPool.largeBlockSize ? 1 : 0))
+                pair.client.consume(count)
+                pair.client.releaseBufferIfEmpty()
+                #expect(loop.largeBlocks.lent == 0)
+            }
         }
     }
 
