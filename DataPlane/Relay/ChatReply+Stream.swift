@@ -132,6 +132,7 @@ extension ChatReply: ContentTaker {
         hasBegun = true
         // Nobody asks another target now, and the stream may last.
         exchange.releaseContent()
+        body.removeAll(keeping: 0)
         let content = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(window.bytes)[..<count])
         if isChunked {
             let chunk = window.frame(count)

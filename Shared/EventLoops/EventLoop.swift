@@ -33,16 +33,27 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
 
     /// Deadlines of this loop.
     package let wheel: TimerWheel
-    /// Buffers of this loop.
-    package let blocks = BlockPool(blockBytes: BlockPool.blockSize, maximumKept: 1024)
-    /// Buffers of this loop for messages that do not fit into a usual one.
-    package let largeBlocks = BlockPool(blockBytes: BlockPool.largeBlockSize, maximumKept: 64)
+    /// Buffers of this loop, of the usual size.
+    package let blocks = BlockPool(.usual)
+    private let smallBlocks = BlockPool(.small)
+    private let largeBlocks = BlockPool(.large)
     /// Monotonic nanoseconds, read once per turn.
     package private(set) var now: Int64
     /// Turns of the loop so far: equal values mean the same batch of events.
     package private(set) var turn: UInt64 = 0
 
     /// A loop that does nothing until some thread calls `run`.
+    package func blocks(of size: BlockSize) -> BlockPool {
+        switch size {
+        case .small: smallBlocks
+        case .usual: blocks
+        case .large: largeBlocks
+        }
+    }
+
+    /// Buffers taken and not given back, of all sizes.
+    package var lentBlocks: Int { smallBlocks.lent + blocks.lent + largeBlocks.lent }
+
     package init() throws(SystemError) {
         epoll = try SystemError.check(loop_epoll_create(), "epoll_create1")
         wakeDescriptor = loop_eventfd_create()

@@ -18,8 +18,8 @@ extension Exchange {
     /// The whole content in one piece, chunks decoded; valid until the answer is complete.
     ///
     /// Asks for it with `100 Continue` when the client waits for that. Memory follows what is received, at
-    /// most twice of it or a block of 64 KiB. Throws ``RequestError/tooLarge`` before reading when the announced length is above
-    /// `limit`.
+    /// most twice of it or a block of 64 KiB. Throws ``RequestError/tooLarge`` before reading when the
+    /// announced length is above `limit`.
     package func readBody(limit: Int) async throws(RequestError) -> UnsafeRawBufferPointer {
         try checkUsable()
         guard !isHeadCopied, let length = body.inPlaceBytes ?? body.decoder.remainingLength else {

@@ -27,7 +27,11 @@ package struct FieldTable: ~Copyable {
     /// Fields one head may have.
     package static let capacity = 100
 
-    private let slots: UnsafeMutablePointer<FieldSlot>
+    /// Fields there is room for at first: what most heads have.
+    private static let usualRoom = 24
+
+    private var slots: UnsafeMutablePointer<FieldSlot>
+    private var room = FieldTable.usualRoom
     private let firstIndexes: UnsafeMutablePointer<UInt8>
     package private(set) var count = 0
     /// Known fields seen at least once.
@@ -36,8 +40,8 @@ package struct FieldTable: ~Copyable {
     package private(set) var repeated = FieldSet(rawValue: 0)
 
     package init() {
-        slots = .allocate(capacity: Self.capacity)
-        slots.initialize(repeating: FieldSlot(), count: Self.capacity)
+        slots = .allocate(capacity: Self.usualRoom)
+        slots.initialize(repeating: FieldSlot(), count: Self.usualRoom)
         firstIndexes = .allocate(capacity: 64)
         firstIndexes.initialize(repeating: 0, count: 64)
     }
@@ -93,6 +97,16 @@ package struct FieldTable: ~Copyable {
         repeated = FieldSet(rawValue: 0)
     }
 
+    @inline(never)
+    private mutating func makeRoom() {
+        let larger = UnsafeMutablePointer<FieldSlot>.allocate(capacity: Self.capacity)
+        larger.initialize(repeating: FieldSlot(), count: Self.capacity)
+        larger.update(from: slots, count: count)
+        slots.deallocate()
+        slots = larger
+        room = Self.capacity
+    }
+
     /// Parses the field line `[start, end)`; the byte at `end` is the CR of its CRLF.
     @inline(__always)
     mutating func append(
@@ -114,6 +128,7 @@ package struct FieldTable: ~Copyable {
             valueEnd &-= 1
         }
         guard count < min(limit, Self.capacity) else { return .tooMany }
+        if count == room { makeRoom() }
         let field = known.field(base + start, nameLength)
         slots[count] = FieldSlot(
             nameOffset: UInt32(truncatingIfNeeded: start),

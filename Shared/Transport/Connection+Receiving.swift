@@ -107,7 +107,7 @@ extension Connection {
         precondition(count >= 0 && count <= end &- start, "consumes more than was received")
         start &+= count
         if start == end {
-            if expectsLarge { expectsLarge = end > BlockPool.blockSize }
+            adaptBlockSize()
             start = 0
             end = 0
         }
@@ -165,9 +165,10 @@ extension Connection {
 
     /// At least one byte of room after `end`, more if that is cheap.
     func makeRoom() {
+        if end == 0, capacity < blockSize.bytes { releaseBuffer() }
         if buffer == nil {
-            buffer = expectsLarge ? loop.largeBlocks.take() : loop.blocks.take()
-            capacity = expectsLarge ? BlockPool.largeBlockSize : BlockPool.blockSize
+            buffer = loop.blocks(of: blockSize).take()
+            capacity = blockSize.bytes
             return
         }
         if capacity &- end >= Self.worthReceiving { return }
@@ -180,12 +181,22 @@ extension Connection {
         if end == capacity { grow(to: min(capacity * 2, maximumBuffered)) }
     }
 
+    /// A filled block says that the next message may need a larger one, one that was filled to less than a
+    /// smaller one that a smaller one does.
+    private func adaptBlockSize() {
+        if end == capacity {
+            blockSize = blockSize.larger
+        } else if end <= blockSize.smaller.bytes {
+            blockSize = blockSize.smaller
+        }
+    }
+
     private func grow(to wanted: Int) {
-        expectsLarge = true
-        let isBlock = wanted <= BlockPool.largeBlockSize
-        let size = isBlock ? BlockPool.largeBlockSize : wanted
+        let block = BlockSize(holding: wanted)
+        blockSize = block ?? .large
+        let size = block?.bytes ?? wanted
         let larger =
-            isBlock ? loop.largeBlocks.take() : .allocate(byteCount: size, alignment: 64)
+            block.map { loop.blocks(of: $0).take() } ?? .allocate(byteCount: size, alignment: 64)
         let count = end &- start
         if let buffer { larger.copyMemory(from: buffer + start, byteCount: count) }
         releaseBuffer()
@@ -198,10 +209,10 @@ extension Connection {
     func releaseBuffer() {
         guard let old = buffer else { return }
         buffer = nil
-        switch capacity {
-        case BlockPool.blockSize: loop.blocks.give(old)
-        case BlockPool.largeBlockSize: loop.largeBlocks.give(old)
-        default: old.deallocate()
+        if let block = BlockSize(holding: capacity), block.bytes == capacity {
+            loop.blocks(of: block).give(old)
+        } else {
+            old.deallocate()
         }
         capacity = 0
     }

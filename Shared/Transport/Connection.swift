@@ -30,8 +30,8 @@ package final class Connection: Channel, TimerOwner {
     // start..<end.
     var buffer: UnsafeMutableRawPointer?
     var capacity = 0
-    /// The last message did not fit into a usual block: the next one begins in a large one.
-    var expectsLarge = false
+    /// What the next message begins in: as the last ones needed.
+    var blockSize = BlockSize.small
     var start = 0
     var end = 0
     /// Bytes that may be buffered before `fill` throws `.tooLarge`.

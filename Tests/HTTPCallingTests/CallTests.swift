@@ -228,7 +228,7 @@ struct CallTests {
         ]
         try await withScript([script + [.hold]]) { client, upstream in
             let call = try await client.checkOut(upstream.origin)
-            call.deadlines.betweenReadsNanoseconds = 30_000_000
+            call.deadlines.betweenReadsNanoseconds = 300_000_000
             try await call.sendText("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             try await call.receiveHead(answering: .get)
             let taker = Taker()

@@ -95,11 +95,11 @@ struct ContentTests {
             // Too early: nothing was read.
             exchange.releaseContent()
             guard let count = try? await exchange.readBody(limit: 1 << 20).count else { return }
-            let before = exchange.connection.loop.blocks.lent
+            let before = exchange.connection.loop.lentBlocks
             exchange.releaseContent()
             exchange.releaseContent()
             let isReleased = exchange.connection.buffered.isEmpty && exchange.gathered.isEmpty
-            let host = exchange.fieldText(.host) ?? "", lent = exchange.connection.loop.blocks.lent
+            let host = exchange.fieldText(.host) ?? "", lent = exchange.connection.loop.lentBlocks
             let rest = (try? await exchange.readBody(limit: 10).count) ?? -1
             #expect(lent <= before)
             try? await exchange.respond(status: 200, text: "\(count) \(isReleased) \(rest) \(host)")

@@ -196,6 +196,24 @@ struct RequestHeadTests {
         }
     }
 
+    @Test("all fields of a head are kept, many or few", arguments: [1, 23, 24, 25, 48, 99, 100])
+    func manyFields(_ count: Int) {
+        let lines = (0..<count).map { "x-field-\($0): value \($0)\r\n" }.joined()
+        withExactCopy(bytes("GET / HTTP/1.1\r\n\(lines)\r\n")) { view in
+            var head = RequestHead()
+            // Twice: the second head finds the room of the first.
+            for _ in 1...2 {
+                _ = head.parse(view)
+                let base = view.baseAddress!
+                #expect(head.fields.count == count)
+                for index in 0..<head.fields.count {
+                    #expect(text(head.fields[index].name(in: base)) == "x-field-\(index)")
+                    #expect(text(head.fields[index].value(in: base)) == "value \(index)")
+                }
+            }
+        }
+    }
+
     @Test("every known field is recognised in any case, and nothing else is", arguments: KnownField.allCases)
     func known(_ field: KnownField) {
         guard field != .other else { return }

@@ -120,8 +120,8 @@ struct ScannerTests {
                 var text = [0x22] + [UInt8](repeating: others, count: 84) + [0x22]
                 text[1 + lane] = byte
                 let isPlain = byte >= 0x20 && byte < 0x80 && byte != 0x22 && byte != 0x5C
-                // A quote ends the string early; a backslash makes an escape that there is not, or escapes the
-                // closing quote.
+                // A quote ends the string early; a backslash makes an escape that there is not, or
+                // escapes the closing quote.
                 if (verdict(text) == nil) != isPlain { Issue.record("byte \(byte) in lane \(lane)") }
             }
         }

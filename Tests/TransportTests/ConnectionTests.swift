@@ -73,18 +73,18 @@ struct ConnectionTests {
             #expect(stalledAt < total / 2, "the kernel's buffers fill and the sender waits")
             await loop.sleep(nanoseconds: 20_000_000)
             #expect(sent == stalledAt)
-            #expect(loop.blocks.lent == 0)
+            #expect(loop.lentBlocks == 0)
             var received = 0
             var most = 0
             while received < total {
                 #expect(try await pair.client.fill())
-                most = max(most, loop.blocks.lent)
+                most = max(most, loop.lentBlocks)
                 received += pair.client.buffered.count
                 pair.client.consume(pair.client.buffered.count)
             }
             await done.wait()
             #expect(most == 1)
-            #expect(pair.client.capacity <= BlockPool.blockSize)
+            #expect(pair.client.capacity <= BlockSize.large.bytes)
         }
     }
 
@@ -113,23 +113,25 @@ struct ConnectionTests {
         }
     }
 
-    @Test("after a message that needed a large block the next begins in one; after a small one no more")
+    @Test("a message begins in a block as large as the ones before it needed, and comes whole from any")
     func expectsWhatCameLast() async throws {
         try await withLoop { loop in
             let pair = try await ConnectionPair.make(loop)
-            for (count, capacity) in [
-                (20_000, BlockPool.largeBlockSize), (3, BlockPool.largeBlockSize), (3, BlockPool.blockSize),
-                (16_384, BlockPool.blockSize), (16_385, BlockPool.largeBlockSize),
-            ] {
+            let table: [(count: Int, size: BlockSize)] = [
+                (3, .small), (4_097, .usual), (3, .usual), (3, .small), (20_000, .large), (16_385, .large),
+                (5_000, .large), (5_000, .usual), (16_384, .usual), (3, .large), (4_096, .usual),
+                (4_096, .small), (3, .usual), (3, .small),
+            ]
+            for (count, size) in table {
                 let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }
                 loop.spawn { try? await pair.server.send(bytes) }
                 try await pair.client.fill(until: count)
                 #expect(pair.client.buffered.elementsEqual(bytes))
-                #expect(pair.client.capacity == capacity, "\(count) bytes")
-                #expect(loop.largeBlocks.lent == (capacity == BlockPool.largeBlockSize ? 1 : 0))
+                #expect(pair.client.capacity == size.bytes, "\(count) bytes")
+                #expect(loop.blocks(of: size).lent == 1 && loop.lentBlocks == 1)
                 pair.client.consume(count)
                 pair.client.releaseBufferIfEmpty()
-                #expect(loop.largeBlocks.lent == 0)
+                #expect(loop.lentBlocks == 0)
             }
         }
     }
@@ -139,10 +141,10 @@ struct ConnectionTests {
         try await withLoop { loop in
             let pairs = [try await ConnectionPair.make(loop), try await ConnectionPair.make(loop)]
             for pair in pairs { loop.spawn { _ = try? await pair.server.receive(5) } }
-            #expect(loop.blocks.lent == 0)
+            #expect(loop.lentBlocks == 0)
             try await pairs[0].client.send("four")
             for _ in 0..<3 { await loop.yieldTurn() }
-            #expect(loop.blocks.lent == 0, "consumed to the end: given back before waiting again")
+            #expect(loop.lentBlocks == 0, "consumed to the end: given back before waiting again")
             for pair in pairs { pair.server.abort() }
             await loop.yieldTurn()
         }

@@ -76,7 +76,7 @@ struct TLSTests {
             try pair.client.setKernelBuffers(send: 8192)
             try pair.server.setKernelBuffers(send: 4096)
             try await exchange(loop, pair, bytesEachWay: 2_000_000, seed: seed)
-            #expect(loop.blocks.lent <= 2)
+            #expect(loop.lentBlocks <= 2)
         }
     }
 
