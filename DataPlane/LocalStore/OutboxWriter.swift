@@ -1,4 +1,5 @@
 import EventLoops
+import Glibc
 import Synchronization
 
 /// The writer thread's loop: take what is queued, commit it, tell the loops, seal when it is time.
@@ -14,6 +15,7 @@ final class OutboxWriter {
     private var records = PendingRecords()
     private var shares: [PortShare] = []
     private var commands: [@Sendable (OutboxWriter) -> Void] = []
+    private var committedAt: Int64 = 0
     private var sealDeadline: Int64?
     private var retryAt: Int64?
     private var isAlarmed = false
@@ -53,6 +55,7 @@ final class OutboxWriter {
 
     func run() {
         while true {
+            gatherCompany()
             let isStopping = take()
             for command in commands { command(self) }
             commands.removeAll(keepingCapacity: true)
@@ -63,6 +66,15 @@ final class OutboxWriter {
             shared.sleep(nanoseconds: [sealDeadline, retryAt].compactMap { $0 }.min().map { $0 - now })
         }
         finish()
+    }
+
+    /// A commit costs as much as a call or two, however many records it holds. Under more load than one
+    /// record a gap, those that come meanwhile go along, and need not wake this thread.
+    private func gatherCompany() {
+        let left = committedAt + options.commitGapNanoseconds - monotonicNanoseconds()
+        guard left > 0 else { return }
+        var pause = timespec(tv_sec: 0, tv_nsec: Int(left))
+        nanosleep(&pause, nil)
     }
 
     /// Moves the queue here; whether the outbox is being closed.
@@ -94,6 +106,7 @@ final class OutboxWriter {
             return
         }
         retryAt = nil
+        committedAt = now
         setWriting(true, "")
         commits += 1
         events += records.count

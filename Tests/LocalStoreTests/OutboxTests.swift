@@ -63,6 +63,41 @@ struct OutboxTests {
         outbox.close()
     }
 
+    @Test("commits keep their distance, and take along what came meanwhile")
+    func distance() async throws {
+        var options = Self.never()
+        let gap: Int64 = 60_000_000
+        options.commitGapNanoseconds = gap
+        let outbox = try Outbox.opened(
+            TemporaryDirectory().directory, options: options, alarm: Alarms().record)
+        try await withLoop { loop in
+            let port = outbox.port(for: loop)
+            #expect(await port.append([0]))
+            let first = monotonicNanoseconds()
+            let all = Wakeup()
+            var left = 20
+            for number in 1...20 {
+                loop.spawn {
+                    await loop.sleep(nanoseconds: Int64(number) * 10_000)
+                    #expect(await port.append([UInt8(number)]))
+                    left -= 1
+                    if left == 0 { all.signal() }
+                }
+            }
+            await all.wait()
+            let elapsed = monotonicNanoseconds() - first
+            #expect(outbox.status.events == 21)
+            #expect(Int64(outbox.status.commits - 1) <= elapsed / gap + 1)
+            #expect(outbox.status.commits >= 2)
+            // One that finds no commit before it waits for none.
+            await loop.sleep(nanoseconds: 2 * gap)
+            let commits = outbox.status.commits
+            #expect(await port.append([21]))
+            #expect(outbox.status.commits == commits + 1)
+        }
+        outbox.close()
+    }
+
     @Test("a batch is sealed by itself after its time")
     func sealingByTime() async throws {
         var options = OutboxOptions()
