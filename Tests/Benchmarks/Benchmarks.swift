@@ -22,7 +22,8 @@ import Glibc
           --help         this text
 
         Core 0 carries the proxy that is measured, core 1 the load and the provider. Trust CPU µs a call, then
-        the ratio of calls/s. Needs two cores, nginx and a release build (make bench sees to the last two).
+        the ratio of calls/s. With --control core 0 carries the control plane, core 1 the load and Postgres.
+        Needs two cores, nginx and a release build (make bench sees to the last two).
         """
 
     static func main() {
@@ -42,7 +43,7 @@ import Glibc
         do {
             raiseOpenFiles()
             if let keys = options.controlKeys {
-                try ControlBench(seconds: options.seconds, keys: keys).run()
+                try ControlBench(seconds: options.seconds, rounds: options.rounds, keys: keys).run()
             } else {
                 try options.bench.run()
             }

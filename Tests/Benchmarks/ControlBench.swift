@@ -1,9 +1,10 @@
 import Glibc
 
 /// The control plane on a private Postgres: authorised reads, pages of large lists, and what a flood of
-/// sign-ins does to everybody else.
+/// sign-ins does to everybody else; beside nginx that serves the same bytes of one read from a file.
 struct ControlBench {
     let seconds: Int
+    let rounds: Int
     let keys: Int
 
     static let connections = 32
@@ -23,59 +24,151 @@ struct ControlBench {
         let control = try eclusa.restartControlWithoutLimits()
         defer { control.stop() }
         try waitForSnapshot(of: keys, eclusa)
-        let meter = ProcessMeter(pid: control.pid)
-        try meter.pin(toCore: 0)
-        try ProcessMeter(pid: getpid()).pin(toCore: 1)
+        let postmaster = try eclusa.postmaster()
+        try waitForQuiet([ProcessMeter(pid: control.pid)] + postmaster.family)
         let token = try signIn(eclusa)
-        let engine = try LoadEngine(providerPort: 0)
-        try measure(engine, eclusa.adminPort, token, tenant, meter)
+        let path = "/tenants/\(Self.identifier("tenant", tenant))/keys"
+        let one = "\(path)/\(Self.identifier("key", Self.uuid(keys / 2)))"
+        let nginx = try serve(try body(of: one, eclusa, token), eclusa)
+        defer { nginx.stop() }
+
+        try ProcessMeter(pid: control.pid).pin(toCore: 0)
+        try ProcessMeter(pid: nginx.pid).pin(toCore: 0)
+        try ProcessMeter(pid: getpid()).pin(toCore: 1)
+        for process in postmaster.family { try process.pin(toCore: 1) }
+        func get(_ name: String, _ path: String) -> Contender {
+            Contender(
+                name: name, meter: ProcessMeter(pid: control.pid), port: eclusa.adminPort,
+                request: Self.request("/api/v1\(path)", token))
+        }
+        let file = Contender(
+            name: "nginx, one key from a file", meter: ProcessMeter(pid: nginx.pid), port: Self.nginxPort,
+            request: Self.request("/key.json", token))
+        try measure(
+            [
+                file, get("one key", one), get("page of \(keys) keys", "\(path)?limit=50"),
+                get("page of \(keys / 10) users", "/users?limit=50"),
+            ], postmaster)
     }
 
-    private func measure(
-        _ engine: LoadEngine, _ port: UInt16, _ token: String, _ tenant: String, _ meter: ProcessMeter
-    ) throws {
-        func get(_ path: String) -> [UInt8] {
-            Array(
-                ("GET /api/v1\(path) HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer \(token)\r\n\r\n")
-                    .utf8)
-        }
-        output(row("", ["requests/s", "CPU µs", "p50 µs", "p99 µs"]))
-        let tenant = Self.identifier("tenant", tenant)
-        let one = get("/tenants/\(tenant)/keys/\(Self.identifier("key", Self.uuid(keys / 2)))")
-        for (name, request) in [
-            ("one key", one), ("page of \(keys) keys", get("/tenants/\(tenant)/keys?limit=50")),
-            ("page of \(keys / 10) users", get("/users?limit=50")),
-        ] {
-            _ = try engine.closedLoop(request, to: port, connections: Self.connections, seconds: 1)
-            let cpu = meter.cpuNanoseconds()
-            let busy = try engine.closedLoop(
-                request, to: port, connections: Self.connections, seconds: seconds)
-            let each = Double(meter.cpuNanoseconds() - cpu) / 1000 / Double(max(busy.answers, 1))
-            guard busy.failures == 0 else { throw BenchFailure(text: "\(name): requests failed") }
-            let paced = try engine.openLoop(
-                request, to: port, connections: Self.connections, perSecond: 100, seconds: seconds)
-            guard paced.failures == 0 else {
-                throw BenchFailure(text: "\(name): requests failed")
+    /// The first of the contenders is the anchor, the second what others wait for during the flood.
+    private func measure(_ contenders: [Contender], _ postmaster: ProcessMeter) throws {
+        let engine = try LoadEngine(providerPort: 0)
+        engine.sharesItsCore = true
+        var seen = [[Figures]](repeating: [], count: contenders.count)
+        for round in 1...rounds {
+            for (index, contender) in contenders.enumerated() {
+                seen[index].append(try figures(of: contender, postmaster, engine))
             }
-            output(
-                row(
-                    name,
-                    [
-                        decimal(Double(busy.answers) / busy.seconds, 0), decimal(each, 0),
-                        "\(paced.percentile(0.5))", "\(paced.percentile(0.99))",
-                    ]))
+            output("round \(round) of \(rounds) done")
         }
-        let flooded = try engine.openLoop(
-            one, to: port, connections: Self.connections, perSecond: 100, seconds: seconds,
-            background: (Self.floodPerSecond, Self.signInRequest))
+        output("")
+        output(
+            "core 0: the control plane or nginx; core 1: the load and Postgres with all its processes; "
+                + "\(Self.connections) connections")
         output(
             row(
-                "one key, \(Self.floodPerSecond) sign-ins/s",
-                ["", "", "\(flooded.percentile(0.5))", "\(flooded.percentile(0.99))"]))
+                "medians of \(rounds)",
+                ["requests/s", "CPU µs", "Postgres µs", "p50 µs, 100/s", "p99 µs, 100/s"]))
+        let medians = seen.map(median)
+        for (contender, figures) in zip(contenders, medians) {
+            output(
+                row(
+                    contender.name,
+                    [
+                        decimal(figures.callsPerSecond, 0), decimal(figures.cpuPerCall, 1),
+                        decimal(figures.databaseCPUPerCall, 1), "\(figures.p50)", "\(figures.p99)",
+                    ]))
+        }
+        try flood(contenders[1], engine)
+        output("")
+        let (anchor, one) = (medians[0], medians[1])
+        output(
+            "{\"reads_per_second\": \(decimal(one.callsPerSecond, 0)), \"reads_vs_nginx_file\": "
+                + "\(decimal(one.callsPerSecond / max(anchor.callsPerSecond, 1), 3)), \"cpu_per_read\": "
+                + "\(decimal(one.cpuPerCall, 1)), \"database_cpu_per_read\": "
+                + "\(decimal(one.databaseCPUPerCall, 1))}")
+    }
+
+    /// One round: as many requests as it answers in half of the time, then 100 a second.
+    private func figures(
+        of contender: Contender, _ postmaster: ProcessMeter, _ engine: LoadEngine
+    ) throws -> Figures {
+        let half = max(1, seconds / 2)
+        func run(seconds: Int) throws -> LoadResult {
+            try engine.closedLoop(
+                contender.request, to: contender.port, connections: Self.connections, seconds: seconds)
+        }
+        func databaseCPU() -> Int64 { database.reduce(0) { $0 + $1.cpuNanoseconds() } }
+        _ = try run(seconds: 1)
+        let database = postmaster.family
+        let (cpu, others) = (contender.meter.cpuNanoseconds(), databaseCPU())
+        let busy = try run(seconds: half)
+        var figures = Figures()
+        let each = 1000 * Double(max(busy.answers, 1))
+        figures.cpuPerCall = Double(contender.meter.cpuNanoseconds() - cpu) / each
+        figures.databaseCPUPerCall = Double(databaseCPU() - others) / each
+        figures.callsPerSecond = Double(busy.answers) / busy.seconds
+        let paced = try engine.openLoop(
+            contender.request, to: contender.port, connections: Self.connections, perSecond: 100,
+            seconds: half)
+        (figures.p50, figures.p99) = (paced.percentile(0.5), paced.percentile(0.99))
+        guard busy.failures == 0, paced.failures == 0 else {
+            throw BenchFailure(
+                text: "\(contender.name): \(busy.failures + paced.failures) requests failed, status "
+                    + "\(max(busy.unexpectedStatus, paced.unexpectedStatus))")
+        }
+        return figures
+    }
+
+    private func flood(_ contender: Contender, _ engine: LoadEngine) throws {
+        let flooded = try engine.openLoop(
+            contender.request, to: contender.port, connections: Self.connections, perSecond: 100,
+            seconds: seconds, background: (Self.floodPerSecond, Self.signInRequest))
+        output(
+            row(
+                "\(contender.name), \(Self.floodPerSecond) sign-ins/s",
+                ["", "", "", "\(flooded.percentile(0.5))", "\(flooded.percentile(0.99))"]))
         output(
             "sign-ins answered: "
                 + flooded.background.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }
                 .joined(separator: ", ") + "; reads failed: \(flooded.failures)")
+    }
+
+    // MARK: What is asked, and who answers
+
+    private static let nginxPort = UInt16(8090 + Bench.offset)
+
+    private static func request(_ path: String, _ token: String) -> [UInt8] {
+        Array("GET \(path) HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer \(token)\r\n\r\n".utf8)
+    }
+
+    /// What the control plane answers.
+    private func body(of path: String, _ eclusa: Installation, _ token: String) throws -> String {
+        let answer = "\(eclusa.folder)/read.json"
+        let code = try Child.run(
+            [
+                "curl", "-s", "-f", "-H", "authorization: Bearer \(token)",
+                "http://127.0.0.1:\(eclusa.adminPort)/api/v1\(path)",
+            ], log: answer)
+        guard code == 0, let text = ProcessMeter.read(answer) else {
+            throw BenchFailure(text: "cannot read \(path): \(ProcessMeter.read(answer) ?? "")")
+        }
+        return text
+    }
+
+    /// nginx with one file and nothing else to do.
+    private func serve(_ text: String, _ eclusa: Installation) throws -> Child {
+        try write(text, to: "\(eclusa.folder)/key.json")
+        let server = """
+            server {
+                listen 127.0.0.1:\(Self.nginxPort);
+                location = /key.json { root \(eclusa.folder); default_type application/json; }
+            }
+            """
+        let nginx = try Bench.nginx("file", server, eclusa.folder)
+        pause(milliseconds: 500)
+        return nginx
     }
 
     /// The control plane has told its nodes of the keys: what is timed is not timed beside that.
@@ -90,6 +183,19 @@ struct ControlBench {
             pause(milliseconds: 100)
         }
         throw BenchFailure(text: "no snapshot of \(keys) keys within two minutes")
+    }
+
+    /// They have nothing left to do by themselves: the publisher has compared once more what it published.
+    private func waitForQuiet(_ processes: [ProcessMeter]) throws {
+        func cpu() -> Int64 { processes.reduce(0) { $0 + $1.cpuNanoseconds() } }
+        var quietSeconds = 0
+        for _ in 0..<120 {
+            let before = cpu()
+            pause(milliseconds: 1_000)
+            quietSeconds = cpu() - before < 20_000_000 ? quietSeconds + 1 : 0
+            if quietSeconds == 2 { return }
+        }
+        throw BenchFailure(text: "the control plane and Postgres do not come to rest within two minutes")
     }
 
     /// The access token of the first administrator.

@@ -14,6 +14,7 @@ struct Installation {
     private var restarted: Child?
     private var usualGateway: (arguments: [String], environment: [String])?
     private let standIn: pid_t
+    private let databaseURL: String
 
     var gatewayPort: UInt16 { UInt16(8080 + offset) }
     var adminPort: UInt16 { UInt16(7070 + offset) }
@@ -36,17 +37,21 @@ struct Installation {
             }
             pause(milliseconds: 50)
         }
-        let children = ProcessMeter.children(of: runner.pid)
+        let children = Dictionary(ProcessMeter.children(of: runner.pid)) { first, _ in first }
         guard let gateway = children["eclusa-gateway"], let control = children["eclusa-control"],
             let standIn = children["eclusa-stand-in"],
             let key = ProcessMeter.read("\(folder)/state/demo-key")
         else {
             throw BenchFailure(text: "eclusa up did not start everything:\n\(ProcessMeter.read(log) ?? "")")
         }
+        let name = "ECLUSA_DATABASE_URL="
+        guard let url = command(of: control).environment.first(where: { $0.hasPrefix(name) }) else {
+            throw BenchFailure(text: "the control plane has no database")
+        }
         return Installation(
             folder: folder, programs: programs, offset: offset, runner: runner, key: key,
-            gateway: ProcessMeter(pid: gateway), control: control,
-            standIn: standIn)
+            gateway: ProcessMeter(pid: gateway), control: control, standIn: standIn,
+            databaseURL: String(url.dropFirst(name.count)))
     }
 
     /// Ends the stand-in provider, so that the load can answer at its address: egress is allowed there.
@@ -161,17 +166,19 @@ struct Installation {
         try body()
     }
 
+    /// The process of Postgres that starts all others.
+    func postmaster() throws -> ProcessMeter {
+        let first = try sql("select split_part(pg_read_file('postmaster.pid'), chr(10), 1)")
+        guard let pid = pid_t(first) else { throw BenchFailure(text: "no Postgres in: \(first)") }
+        return ProcessMeter(pid: pid)
+    }
+
     /// What Postgres answers to a statement, as text.
     func sql(_ text: String) throws -> String {
-        let environment = ProcessMeter.read("/proc/\(control)/environ") ?? ""
-        guard let start = environment.range(of: "ECLUSA_DATABASE_URL=") else {
-            throw BenchFailure(text: "the control plane has no database")
-        }
-        let url = String(environment[start.upperBound...].prefix { $0 != "\0" })
         let log = "\(folder)/sql.log"
         guard
             try Child.run(
-                ["psql", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", url, "-c", text], log: log)
+                ["psql", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", databaseURL, "-c", text], log: log)
                 == 0
         else { throw BenchFailure(text: "psql: \(ProcessMeter.read(log) ?? "")") }
         return (ProcessMeter.read(log) ?? "").split(separator: "\n").joined(separator: " ")

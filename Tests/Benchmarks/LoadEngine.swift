@@ -40,6 +40,8 @@ final class LoadEngine {
     var result = LoadResult()
     /// Latencies of open-loop runs are those of a stream's first event.
     var timesFirstEvent = false
+    /// Others work on its core too: it lets them while nothing comes.
+    var sharesItsCore = false
     /// What an answer of the run itself must say.
     var expectedStatus = 200
     private var request: [UInt8] = []
@@ -199,6 +201,7 @@ final class LoadEngine {
 
     func turn(spins: Bool) {
         let count = loop_epoll_wait(epoll, events, 512, spins ? 0 : 100)
+        if count == 0, sharesItsCore { sched_yield() }
         for index in 0..<max(0, Int(count)) {
             let descriptor = Int32(truncatingIfNeeded: loop_event_tag(events + index))
             switch slots[Int(descriptor)] {

@@ -29,9 +29,12 @@ struct ProcessMeter {
         guard code == 0 else { throw BenchFailure(text: "cannot pin process \(pid) to core \(core)") }
     }
 
+    /// The process and those it has started.
+    var family: [ProcessMeter] { [self] + Self.children(of: pid).map { ProcessMeter(pid: $0.pid) } }
+
     /// The children of a process, by program name (its first 15 characters, as the kernel keeps them).
-    static func children(of parent: pid_t) -> [String: pid_t] {
-        var found: [String: pid_t] = [:]
+    static func children(of parent: pid_t) -> [(name: String, pid: pid_t)] {
+        var found: [(name: String, pid: pid_t)] = []
         for entry in entries(of: "/proc") {
             guard let pid = pid_t(entry), let text = read("/proc/\(pid)/stat"),
                 let close = text.lastIndex(of: ")"),
@@ -39,7 +42,7 @@ struct ProcessMeter {
             else { continue }
             let fields = text[text.index(after: close)...].split(separator: " ")
             guard fields.count > 1, pid_t(fields[1]) == parent else { continue }
-            found[String(text[text.index(after: open)..<close])] = pid
+            found.append((String(text[text.index(after: open)..<close]), pid))
         }
         return found
     }

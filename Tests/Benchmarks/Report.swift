@@ -2,6 +2,8 @@
 struct Figures {
     var callsPerSecond = 0.0
     var cpuPerCall = 0.0
+    /// Of all of Postgres' processes.
+    var databaseCPUPerCall = 0.0
     var cpuPerChunk = 0.0
     var chunksPerSecond = 0.0
     var p50 = 0
@@ -18,6 +20,7 @@ func median(_ rounds: [Figures]) -> Figures {
     var figures = Figures()
     figures.callsPerSecond = middle(\.callsPerSecond)
     figures.cpuPerCall = middle(\.cpuPerCall)
+    figures.databaseCPUPerCall = middle(\.databaseCPUPerCall)
     figures.cpuPerChunk = middle(\.cpuPerChunk)
     figures.chunksPerSecond = middle(\.chunksPerSecond)
     figures.residentMiB = middle(\.residentMiB)
