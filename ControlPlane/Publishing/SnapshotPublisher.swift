@@ -16,8 +16,8 @@ package final class SnapshotPublisher {
         package var periodNanoseconds: Int64 = NodeProtocol.heartbeatSeconds * 1_000_000_000
         /// Changes within this time after a publication go together.
         package var debounceNanoseconds: Int64 = 20_000_000
-        /// The time in which everything is read anew, a slice a period, and compared with what is published;
-        /// then what nobody needs is deleted.
+        /// The time in which everything is read anew, slice by slice, and compared with what is
+        /// published; then what nobody needs is deleted.
         package var sweepNanoseconds: Int64 = 3_600_000_000_000
         /// Versions kept in the database.
         package var keptVersions = 50
@@ -27,6 +27,14 @@ package final class SnapshotPublisher {
         package var mirror: SnapshotMirror?
 
         package init() {}
+
+        /// How many tenants a slice of the sweep has, and how long it is from one to the next: a round takes
+        /// the time of a sweep, however few tenants there are and however many keys one has.
+        func slices(of tenants: Int) -> (size: Int, nanoseconds: Int64) {
+            let looks = max(1, sweepNanoseconds / max(1, periodNanoseconds))
+            let size = tenants / Int(looks) + 1
+            return (size, max(periodNanoseconds, sweepNanoseconds / Int64(tenants / size + 1)))
+        }
     }
 
     private static let attempts = 5
@@ -124,7 +132,8 @@ package final class SnapshotPublisher {
                 if try await reconcile() {
                     await loop.sleep(nanoseconds: options.debounceNanoseconds)
                 } else if loop.now >= sliceDue {
-                    sliceDue = loop.now + options.periodNanoseconds
+                    let tenants = published?.compiled.tenants.count ?? 0
+                    sliceDue = loop.now + options.slices(of: tenants).nanoseconds
                     if try await sweepSlice() { try await collectGarbage() }
                 }
             } catch {
@@ -147,14 +156,12 @@ package final class SnapshotPublisher {
         ended.signal()
     }
 
-    /// Compares the next tenants, and the platform after the last one; true when it is through with all. As
-    /// many as make one round in the time of a sweep.
+    /// Compares the next tenants, and the platform after the last one; true when it is through with all.
     @discardableResult
     package func sweepSlice() async throws -> Bool {
         guard let published else { return false }
-        let perRound = max(1, options.sweepNanoseconds / max(1, options.periodNanoseconds))
         let tenants = published.compiled.tenants.map(\.id), first = swept
-        let limit = tenants.count / Int(perRound) + 1
+        let limit = options.slices(of: tenants.count).size
         let slice = try await database.withConnection {
             try await SnapshotExport.tenantIDs(after: first, limit: limit, $0)
         }

@@ -298,6 +298,17 @@ struct SnapshotPublisherTests {
         }
     }
 
+    @Test(
+        "a round of the sweep takes its hour, with one tenant and with many",
+        arguments: [
+            (tenants: 0, size: 1, seconds: 3600), (1, 1, 1800), (8, 1, 400), (359, 1, 10), (360, 2, 19),
+            (100_000, 278, 10),
+        ] as [(tenants: Int, size: Int, seconds: Int64)])
+    func pace(_ tenants: Int, _ size: Int, _ seconds: Int64) {
+        let slices = SnapshotPublisher.Options().slices(of: tenants)
+        #expect(slices.size == size && slices.nanoseconds / 1_000_000_000 == seconds)
+    }
+
     @Test("a sweep goes through all tenants in slices, and finds what changed without a note in its slice")
     func slices() async throws {
         try await withControlPlane { rig in
