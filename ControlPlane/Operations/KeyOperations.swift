@@ -145,10 +145,9 @@ package struct KeyOperations {
         try caller.demandSomewhere(.keysRead, in: tenant)
         let now = environment.clock.now()
         return try await environment.view(of: tenant) { connection in
-            let use = connection.sendAlong(KeyStore.lastUseStatement(id, tenant))
-            let key = try await visible(id, tenant, .keysRead, to: caller, connection)
-            return KeyState(
-                key, lastUsedAt: try KeyStore.lastUse(try await connection.rows(of: use)), at: now)
+            let listed = try found(try await KeyStore.findListed(id, of: tenant, connection))
+            try demand(.keysRead, of: listed.key, by: caller)
+            return KeyState(listed.key, lastUsedAt: listed.lastUsedAt, at: now)
         }
     }
 
@@ -306,10 +305,15 @@ package struct KeyOperations {
         _ connection: PostgresConnection
     ) async throws -> Key {
         let key = try found(try await KeyStore.find(id, of: tenant, connection))
-        guard caller.may(permission, in: .workspace(tenant, key.workspace)) else {
-            throw OperationError.notFound
-        }
+        try demand(permission, of: key, by: caller)
         return key
+    }
+
+    /// To callers without the permission in its workspace a key is not there.
+    private func demand(
+        _ permission: Permission, of key: Key, by caller: Caller
+    ) throws(OperationError) {
+        guard caller.may(permission, in: .workspace(key.tenant, key.workspace)) else { throw .notFound }
     }
 
     /// As `visible`, of a key that is not revoked.

@@ -1,5 +1,7 @@
-/// A statement in the form libpq takes: text, types, and one buffer with all values.
+/// A statement in the form libpq takes: one buffer with all values. Its text is put together when it has to
+/// be prepared, which is once.
 struct EncodedStatement {
+    let sql: SQL
     let key: StatementCache.Key
     private let values: [UInt8]
     /// Offset and length of each value; nil for a null.
@@ -9,22 +11,32 @@ struct EncodedStatement {
     static let maximumParameters = 65_535
 
     init(_ sql: SQL) throws(PostgresError) {
-        let parameters = sql.parameters
-        guard parameters.count <= Self.maximumParameters else {
-            throw PostgresError(.misuse, privateDetail: "\(parameters.count) parameters in one statement")
-        }
         var wire = WireBytes()
-        places = parameters.map { parameter in
-            if parameter.isNull { return nil }
-            let offset = wire.count
-            parameter.encode(into: &wire)
-            return (offset, wire.count - offset)
+        var key = StatementCache.Key()
+        var places: [(offset: Int, length: Int)?] = []
+        for part in sql.parts {
+            switch part {
+            case .text(let literal): key.append(literal)
+            case .bind(let parameter):
+                key.append(typeID: parameter.oid)
+                let offset = wire.count
+                parameter.encode(into: &wire)
+                places.append(parameter.isNull ? nil : (offset, wire.count - offset))
+            }
+        }
+        guard places.count <= Self.maximumParameters else {
+            throw PostgresError(.misuse, privateDetail: "\(places.count) parameters in one statement")
         }
         // One byte more, so that an empty value has an address: libpq reads a null pointer as SQL null.
         wire.append(0 as UInt8)
         values = wire.bytes
-        key = StatementCache.Key(text: sql.text, types: parameters.map(\.oid))
+        self.sql = sql
+        self.key = key
+        self.places = places
     }
+
+    /// What it binds.
+    var types: [UInt32] { sql.parameters.map(\.oid) }
 
     typealias Values = UnsafePointer<UnsafePointer<CChar>?>?
 

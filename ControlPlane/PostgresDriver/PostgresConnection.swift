@@ -45,13 +45,13 @@ package final class PostgresConnection {
         try checkCancellation()
         try begin()
         defer { end() }
-        let statement = try EncodedStatement(sql)
         if owesCommit || opening != nil || !companions.isEmpty {
-            guard let rows = try await runPipeline([statement]).last else {
+            guard let rows = try await runPipeline([sql]).last else {
                 throw PostgresError(.misuse, privateDetail: "an empty statement")
             }
             return rows
         }
+        let statement = try EncodedStatement(sql)
         do throws(PostgresError) {
             return try await run(statement)
         } catch  where error.isStalePlan && PQtransactionStatus(handle) == PQTRANS_IDLE {
@@ -72,9 +72,7 @@ package final class PostgresConnection {
         try checkCancellation()
         try begin()
         defer { end() }
-        var encoded: [EncodedStatement] = []
-        for sql in list { encoded.append(try EncodedStatement(sql)) }
-        return try await runPipeline(encoded)
+        return try await runPipeline(list)
     }
 
     /// Has a statement go along with the next one, in its round trip: for what must be known beside it, and
@@ -271,30 +269,21 @@ extension PostgresConnection {
     }
 
     /// Runs what is owed to the connection and then these; gives the rows of these.
-    private func runPipeline(_ wanted: [EncodedStatement]) async throws(PostgresError) -> [Rows] {
-        var list: [EncodedStatement] = []
-        for sql in opening?.statements ?? [] { list.append(try EncodedStatement(sql)) }
+    private func runPipeline(_ wanted: [SQL]) async throws(PostgresError) -> [Rows] {
         let companions = companions
-        for companion in companions { list.append(try EncodedStatement(companion.sql)) }
-        var owed = list.count
-        list += wanted
         // Those missing are prepared first, each on its own: in an aborted pipeline nobody knows which were.
-        var names: [String] = []
-        for statement in list { names.append(try await prepared(statement)) }
-        if owesCommit {
-            let commit = try EncodedStatement("commit")
-            let name = try await prepared(commit)
-            if owesCommit {
-                list.insert(commit, at: 0)
-                names.insert(name, at: 0)
-                owed += 1
-            }
-        }
+        let rest = try await prepared((opening?.settingStatements ?? []) + companions.map(\.sql) + wanted)
+        var first: [(statement: EncodedStatement, name: String)], isOver: Bool
+        repeat {
+            isOver = owesCommit
+            first = try await prepared(boundaries)
+        } while owesCommit != isOver  // to prepare one has ended the snapshot that is over
+        let list = first + rest, owed = list.count - wanted.count
         owesCommit = false
         opening = nil
         self.companions.removeAll()
         guard PQenterPipelineMode(handle) == 1 else { throw failure() }
-        for (statement, name) in zip(list, names) where !send(statement, as: name) { throw failure() }
+        for (statement, name) in list where !send(statement, as: name) { throw failure() }
         guard PQpipelineSync(handle) == 1 else { throw failure() }
         try await flush()
         var results: [Rows] = []
@@ -318,7 +307,7 @@ extension PostgresConnection {
         }
         guard PQexitPipelineMode(handle) == 1 else { throw failure() }
         if let failed {
-            if failed.isStalePlan { for statement in list { await forget(statement.key) } }
+            if failed.isStalePlan { for (statement, _) in list { await forget(statement.key) } }
             throw failed
         }
         if owed == 0 { return results }
@@ -326,6 +315,24 @@ extension PostgresConnection {
             companion.rows = rows
         }
         return Array(results.dropFirst(owed))
+    }
+
+    /// What ends the snapshot that is over and begins the transaction that was asked for.
+    private var boundaries: [SQL] {
+        guard let opening else { return owesCommit ? ["commit"] : [] }
+        if !owesCommit { return [opening.beginning] }
+        return opening.mode == .readOnlySnapshot ? ["commit and chain"] : ["commit", opening.beginning]
+    }
+
+    private func prepared(
+        _ list: [SQL]
+    ) async throws(PostgresError) -> [(statement: EncodedStatement, name: String)] {
+        var prepared: [(statement: EncodedStatement, name: String)] = []
+        for sql in list {
+            let statement = try EncodedStatement(sql)
+            prepared.append((statement, try await self.prepared(statement)))
+        }
+        return prepared
     }
 
     private func prepared(_ statement: EncodedStatement) async throws(PostgresError) -> String {
@@ -344,8 +351,8 @@ extension PostgresConnection {
     }
 
     private func sendPrepare(_ statement: EncodedStatement, as name: String) -> Bool {
-        statement.key.types.withUnsafeBufferPointer { types in
-            PQsendPrepare(handle, name, statement.key.text, Int32(types.count), types.baseAddress) == 1
+        statement.types.withUnsafeBufferPointer { types in
+            PQsendPrepare(handle, name, statement.sql.text, Int32(types.count), types.baseAddress) == 1
         }
     }
 

@@ -1,11 +1,18 @@
-/// Names of the statements one connection has prepared, by text and parameter types; bounded, least
-/// recently used out.
+/// Names of the statements one connection has prepared; bounded, least recently used out.
 ///
 /// Pure: it only keeps the books. The connection prepares and deallocates.
 struct StatementCache {
+    /// What tells statements apart without their text being put together: where each literal lies in the
+    /// program, and between them the types of what is bound. Literals end in a zero byte, so that no two of
+    /// them begin at one place; a text that lies in two places is prepared twice.
     struct Key: Hashable {
-        let text: String
-        let types: [UInt32]
+        private var parts: [UInt] = []
+
+        /// Not an address: those of programs are lower.
+        private static let typeMark: UInt = 1 << 63
+
+        mutating func append(_ literal: StaticString) { parts.append(UInt(bitPattern: literal.utf8Start)) }
+        mutating func append(typeID: UInt32) { parts.append(UInt(typeID) | Self.typeMark) }
     }
     enum Lookup: Equatable {
         case prepared(String)

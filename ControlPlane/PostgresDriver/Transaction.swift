@@ -29,9 +29,9 @@ package enum TransactionSetting: Sendable {
 
     fileprivate var statement: SQL {
         switch self {
-        case .role(let name): "set local role " + SQL(stringLiteral: name)
+        case .role(let name): "set local role \(fragment: SQL(stringLiteral: name))"
         case .uuid(let name, let value):
-            "select set_config('" + SQL(stringLiteral: name) + "', \(value.text), true)"
+            "select set_config('\(fragment: SQL(stringLiteral: name))', \(value)::text, true)"
         case .commitsEarly: "set local synchronous_commit = off"
         }
     }
@@ -50,8 +50,9 @@ struct TransactionOpening {
     let mode: TransactionMode
     let settings: [TransactionSetting]
 
-    /// To go in front of the first statement, in its round trip.
-    var statements: [SQL] { [SQL(stringLiteral: mode.begin)] + settings.map(\.statement) }
+    /// These go in front of the first statement, in its round trip.
+    var beginning: SQL { SQL(stringLiteral: mode.begin) }
+    var settingStatements: [SQL] { settings.map(\.statement) }
     /// To go alone.
     var script: String { ([mode.begin.description] + settings.map(\.text)).joined(separator: "; ") }
 }

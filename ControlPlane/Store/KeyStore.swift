@@ -56,6 +56,21 @@ package enum KeyStore {
         package let lastUsedAt: Timestamp?
     }
 
+    private static let listedColumns: SQL =
+        """
+        \(fragment: columns),
+        (select last_used_at from key_uses as used
+          where used.tenant_id = keys.tenant_id and used.key_id = keys.id)
+        """
+
+    package static func findListed(
+        _ id: KeyID, of tenant: TenantID, _ connection: PostgresConnection
+    ) async throws(PostgresError) -> Listed? {
+        let rows = try await connection.query(
+            "select \(fragment: listedColumns) from keys where tenant_id = \(tenant) and id = \(id)")
+        return try rows.first.map(readListed)
+    }
+
     /// The keys of a tenant that pass a filter, newest first; with `standing` those that are so at a moment.
     package static func list(
         of tenant: TenantID, where filter: KeyFilter = KeyFilter(),
@@ -63,9 +78,7 @@ package enum KeyStore {
     ) async throws(PostgresError) -> Listing<Listed, Key> {
         let rows = try await connection.query(
             """
-            select \(fragment: columns),
-                   (select last_used_at from key_uses as used
-                     where used.tenant_id = keys.tenant_id and used.key_id = keys.id)
+            select \(fragment: listedColumns)
               from keys
              where keys.tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
                    \(fragment: standing.map(condition) ?? "")
@@ -73,10 +86,7 @@ package enum KeyStore {
              order by id desc
              limit \(page.fetchLimit)
             """)
-        let listed = try rows.read { row throws(PostgresError) in
-            Listed(key: try read(row), lastUsedAt: try row.optionalTimestamp(columnCount))
-        }
-        return page.listing(listed, \.key.id)
+        return page.listing(try rows.read(readListed), \.key.id)
     }
 
     /// `KeyStanding.of` in SQL, as the partial indexes have it.
@@ -96,17 +106,9 @@ package enum KeyStore {
     package static func lastUse(
         of id: KeyID, _ tenant: TenantID, _ connection: PostgresConnection
     ) async throws(PostgresError) -> Timestamp? {
-        try lastUse(try await connection.query(lastUseStatement(id, tenant)))
-    }
-
-    /// What finds the last use, to go along with another statement.
-    package static func lastUseStatement(_ id: KeyID, _ tenant: TenantID) -> SQL {
-        "select last_used_at from key_uses where tenant_id = \(tenant) and key_id = \(id)"
-    }
-
-    /// From the rows of `lastUseStatement`.
-    package static func lastUse(_ rows: Rows) throws(PostgresError) -> Timestamp? {
-        try rows.first.map { row throws(PostgresError) in try row.timestamp(0) }
+        let rows = try await connection.query(
+            "select last_used_at from key_uses where tenant_id = \(tenant) and key_id = \(id)")
+        return try rows.first.map { row throws(PostgresError) in try row.timestamp(0) }
     }
 
     /// Writes everything an administrator may change of a key that is not revoked. nil: no such key, revoked,
@@ -246,6 +248,10 @@ package enum KeyStore {
             metadata: Dictionary(zip(names, values)) { first, _ in first },
             previousSecretUntil: try row.optionalTimestamp(20), createdAt: try row.timestamp(12),
             updatedAt: try row.timestamp(13))
+    }
+
+    private static func readListed(_ row: Row) throws(PostgresError) -> Listed {
+        Listed(key: try read(row), lastUsedAt: try row.optionalTimestamp(columnCount))
     }
 
     /// Reads endpoints, routes, models and ranges of addresses from `first` on.

@@ -110,7 +110,9 @@ package struct RouteMatcher<Endpoint> {
     /// `path` is decoded, with dot segments resolved, as ``RequestHead/path(in:)`` gives it.
     package func match(_ method: HTTPMethod, _ path: String) -> Match {
         guard path.hasPrefix("/") else { return .notFound }
-        let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        let slash = UInt8(ascii: "/")
+        let segments = path.utf8.dropFirst().split(separator: slash, omittingEmptySubsequences: false)
+            .map { Substring($0) }
         // Patterns are short; a path with more segments than this can only be meant to cost time.
         guard segments.count <= 64 else { return .notFound }
         var parameters = RouteParameters()

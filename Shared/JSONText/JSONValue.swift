@@ -23,8 +23,8 @@ package struct JSONObject: Sendable, Equatable {
 
     package init() { members = [] }
 
-    // The parser has compared the names.
-    init(uniqueMembers: [Member]) { members = uniqueMembers }
+    /// The caller sees to it that no two have one name.
+    package init(uniqueMembers: [Member]) { members = uniqueMembers }
 
     package var names: [String] { members.map(\.name) }
     package var isEmpty: Bool { members.isEmpty }
@@ -48,10 +48,10 @@ package struct JSONObject: Sendable, Equatable {
         names.filter { name in !allowed.contains { $0.utf8.elementsEqual(name.utf8) } }
     }
 
-    // String equality would take "é" and "e" + accent for one name; JSON names are the same only code by
-    // code.
+    // String equality, which is quick to say no, would take "é" and "e" + accent for one name; JSON names are
+    // the same only code by code.
     private func index(of name: String) -> Int? {
-        members.firstIndex { $0.name.utf8.elementsEqual(name.utf8) }
+        members.firstIndex { $0.name == name && $0.name.utf8.elementsEqual(name.utf8) }
     }
 }
 

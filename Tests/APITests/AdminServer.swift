@@ -163,7 +163,7 @@ final class AdminServer {
         let isDryRun = reply.fields["eclusa-dry-run"] != nil
         #expect((reply.change != nil) == (route.answer.carriesChange && !isDryRun), "\(route.operationID)")
         #expect(
-            (reply.fields["etag"] != nil) == Self.tags.carriesTag(route.answer), "\(route.operationID)")
+            (reply.fields["etag"] != nil) == Self.tags.carriesTag(route), "\(route.operationID)")
         if case .json(let schema) = route.answer.content {
             for problem in schema.problems(in: reply.json) {
                 Issue.record("\(route.operationID) answered \(problem)")

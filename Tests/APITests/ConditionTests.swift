@@ -144,7 +144,7 @@ struct ConditionTests {
                     Self.withoutTag.contains(route.operationID), "\(route.operationID) has no GET beside it")
                 continue
             }
-            #expect(tags.carriesTag(reader.answer), "\(reader.operationID)")
+            #expect(tags.carriesTag(reader), "\(reader.operationID)")
             guard let noun = route.pathParameters.last else { continue }
             #expect(NounLock.knows(noun.prefix), "Store/NounLock.swift lacks the table of \(noun.name)")
         }

@@ -91,4 +91,39 @@ struct RoundTripTests {
             await pool.close()
         }
     }
+
+    @Test("a snapshot that begins as another ends sees what came since, and nothing holds that held there")
+    func chaining() async throws {
+        try await withTestDatabase(.empty) { database in
+            let pool = database.makePool(size: 1), tenant = PostgresUUID(high: 1, low: 2)
+            try await database.pool.withConnection { try await $0.executeScript("create table t (n int8)") }
+            var owner = ""
+            let rounds: [(settings: [TransactionSetting], role: String?, tenant: String)] = [
+                ([], nil, ""),
+                (
+                    [.uuid("eclusa.tenant", tenant), .role("pg_read_all_data")], "pg_read_all_data",
+                    tenant.text
+                ),
+                ([], nil, ""), ([.role("pg_read_all_data")], "pg_read_all_data", ""),
+                ([.uuid("eclusa.tenant", tenant)], nil, tenant.text), ([], nil, ""),
+            ]
+            for (number, round) in rounds.enumerated() {
+                let seen = try await pool.withTransaction(.readOnlySnapshot, round.settings) { connection in
+                    let rows = try await connection.query(
+                        """
+                        select current_user::text, coalesce(current_setting('eclusa.tenant', true), ''),
+                               current_setting('transaction_isolation'),
+                               current_setting('transaction_read_only'), (select count(*) from t)
+                        """)
+                    guard let row = rows.first else { return [] as [String] }
+                    return try (0...3).map { try row.text($0) } + ["\(try row.int64(4))"]
+                }
+                if number == 0 { owner = seen[0] }
+                #expect(
+                    seen == [round.role ?? owner, round.tenant, "repeatable read", "on", "\(number)"])
+                try await database.pool.withConnection { try await $0.execute("insert into t values (1)") }
+            }
+            await pool.close()
+        }
+    }
 }

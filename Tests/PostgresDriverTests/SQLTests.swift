@@ -57,39 +57,57 @@ struct SQLTests {
 
 @Suite("statement cache")
 struct StatementCacheTests {
-    private func key(_ text: String) -> StatementCache.Key { .init(text: text, types: []) }
+    private let a, b, c: StatementCache.Key
 
-    @Test("a statement keeps its name, and one with other types is another")
-    func names() {
+    init() throws {
+        a = try EncodedStatement("a").key
+        b = try EncodedStatement("b").key
+        c = try EncodedStatement("c").key
+    }
+
+    @Test("a statement keeps its name whatever it binds, and one with other types is another")
+    func names() throws {
+        func key(_ value: some SQLBindable, _ condition: SQL = "true") throws -> StatementCache.Key {
+            try EncodedStatement("select \(value) where \(fragment: condition)").key
+        }
         var cache = StatementCache(capacity: 4)
-        #expect(cache.lookUp(key("a")) == .missing(name: "s1", evicted: nil))
-        cache.insert(key("a"), name: "s1")
-        #expect(cache.lookUp(key("a")) == .prepared("s1"))
-        let typed = StatementCache.Key(text: "a", types: [25])
-        #expect(cache.lookUp(typed) == .missing(name: "s2", evicted: nil))
+        #expect(cache.lookUp(try key("one")) == .missing(name: "s1", evicted: nil))
+        cache.insert(try key("one"), name: "s1")
+        #expect(cache.lookUp(try key("two")) == .prepared("s1"))
+        for other in [try key(1), try key("one", "false"), try key("one", "a = \(1)")] {
+            #expect(cache.lookUp(other) != .prepared("s1"))
+        }
+    }
+
+    @Test("what is bound between the same literals makes another statement")
+    func order() throws {
+        let (and, or): (SQL, SQL) = (" and ", " or "), bound: SQL = "\(1)"
+        let keys = try [and + or + bound, and + bound + or, bound + and + or, or + and + bound, and + or]
+            .map { try EncodedStatement($0).key }
+        #expect(Set(keys).count == keys.count)
     }
 
     @Test("a full cache gives up what was not used for longest")
     func eviction() {
         var cache = StatementCache(capacity: 2)
-        for name in ["a", "b"] {
-            guard case .missing(let statement, _) = cache.lookUp(key(name)) else { continue }
-            cache.insert(key(name), name: statement)
+        for key in [a, b] {
+            guard case .missing(let statement, _) = cache.lookUp(key) else { continue }
+            cache.insert(key, name: statement)
         }
-        _ = cache.lookUp(key("a"))
-        #expect(cache.lookUp(key("c")) == .missing(name: "s3", evicted: "s2"))
+        _ = cache.lookUp(a)
+        #expect(cache.lookUp(c) == .missing(name: "s3", evicted: "s2"))
         #expect(cache.count == 1)
-        #expect(cache.lookUp(key("a")) == .prepared("s1"))
+        #expect(cache.lookUp(a) == .prepared("s1"))
     }
 
     @Test("a forgotten statement is prepared again")
     func removal() {
         var cache = StatementCache(capacity: 2)
-        _ = cache.lookUp(key("a"))
-        cache.insert(key("a"), name: "s1")
-        #expect(cache.remove(key("a")) == "s1")
-        #expect(cache.remove(key("a")) == nil)
-        #expect(cache.lookUp(key("a")) == .missing(name: "s2", evicted: nil))
+        _ = cache.lookUp(a)
+        cache.insert(a, name: "s1")
+        #expect(cache.remove(a) == "s1")
+        #expect(cache.remove(a) == nil)
+        #expect(cache.lookUp(a) == .missing(name: "s2", evicted: nil))
     }
 }
 

@@ -67,7 +67,8 @@ package final class AdminAPI {
     // MARK: Files
 
     private func webFile(_ exchange: Exchange) -> WebFiles.Found? {
-        guard exchange.method == .get || exchange.method == .head else { return nil }
+        guard exchange.method == .get || exchange.method == .head, !exchange.path.hasPrefix("/api/v1/")
+        else { return nil }
         return surroundings.webFiles.find(exchange.path)
     }
 
@@ -122,7 +123,7 @@ package final class AdminAPI {
     ) async -> (operation: String, reply: Reply) {
         let requestID = exchange.requestID.description
         var operation = "none"
-        let form = AdminRoute.Form(of: exchange.path)
+        var form: AdminRoute.Form { AdminRoute.Form(of: exchange.path) }
         do throws(OperationError) {
             let client = surroundings.proxies.client(of: exchange)
             try surroundings.limits.check(address: client.subscriber.description)
@@ -213,7 +214,7 @@ package final class AdminAPI {
     private func reply(_ answer: Answer, _ route: AdminRoute) -> Reply {
         var reply = Reply(
             status: answer.status, mediaType: answer.mediaType, body: answer.body, change: answer.change,
-            entityTag: tags.tag(of: answer.json, route.answer))
+            entityTag: tags.tag(of: answer.json, route))
         reply.parts = answer.parts
         if let location = answer.location { reply.fields.append("location", location) }
         if let policy = answer.securityPolicy { reply.fields.append("content-security-policy", policy) }
@@ -263,7 +264,7 @@ package final class AdminAPI {
         }
         return KeptAnswer(
             status: answer.status, body: body, change: isDryRun ? nil : answer.change,
-            entityTag: tags.tag(of: answer.json, route.answer))
+            entityTag: tags.tag(of: answer.json, route))
     }
 
     /// Reads what is to be changed, as its own route reads it, and compares its tag. Its row is locked.
@@ -275,7 +276,7 @@ package final class AdminAPI {
         }
         let query = try RequestReader.query([], by: reader.parameters, in: reader.form)
         let current = try await reader.handle(call.with(call.operations, query: query))
-        guard condition.holds(for: tags.tag(of: current.json, reader.answer)) else {
+        guard condition.holds(for: tags.tag(of: current.json, reader)) else {
             throw OperationError(.preconditionFailed)
         }
     }

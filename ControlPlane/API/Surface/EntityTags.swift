@@ -10,8 +10,14 @@ import Operations
 /// It follows from the route table: a noun has tags when it can be read at a path that a write goes to, or at
 /// the path above an action's.
 package struct EntityTags: Sendable {
-    /// Names of the representations that have tags.
-    private let nouns: Set<String>
+    /// The noun inside a route's answer: the answer itself, or one member of it.
+    private struct Place {
+        let noun: ObjectSchema
+        let member: String?
+    }
+
+    /// Of the routes whose answers have tags, by operation.
+    private let places: [String: Place]
     /// The route that reads what another changes, by the operation of the latter.
     private let readers: [String: AdminRoute]
 
@@ -27,8 +33,10 @@ package struct EntityTags: Sendable {
             nouns.insert(name)
             readers[route.operationID] = reader
         }
-        self.nouns = nouns
         self.readers = readers
+        var places: [String: Place] = [:]
+        for route in routes { places[route.operationID] = Self.place(of: nouns, route.answer) }
+        self.places = places
     }
 
     /// Where the thing is read that a write changes. `…/keys/{key}/revoke` changes what `…/keys/{key}`
@@ -52,29 +60,28 @@ package struct EntityTags: Sendable {
         guard route.method == .post else { return reader != nil || !route.pathParameters.isEmpty }
         guard let reader else { return false }
         return route.pathParameters.last != .tenant
-            || place(route.answer)?.schema.name == place(reader.answer)?.schema.name
+            || places[route.operationID]?.noun.name == places[reader.operationID]?.noun.name
     }
 
-    /// The noun inside an answer of this shape: the answer itself, or one member of it.
-    private func place(_ shape: AnswerShape) -> (schema: ObjectSchema, member: String?)? {
+    private static func place(of nouns: Set<String>, _ shape: AnswerShape) -> Place? {
         guard case .json(.object(let object)) = shape.content else { return nil }
-        if let name = object.name, nouns.contains(name) { return (object, nil) }
+        if let name = object.name, nouns.contains(name) { return Place(noun: object, member: nil) }
         for member in object.members {
             if case .object(let inner) = member.schema, let name = inner.name, nouns.contains(name) {
-                return (inner, member.name)
+                return Place(noun: inner, member: member.name)
             }
         }
         return nil
     }
 
-    /// Whether answers of this shape carry a tag.
-    package func carriesTag(_ shape: AnswerShape) -> Bool { place(shape) != nil }
+    /// Whether a route's answers carry a tag.
+    package func carriesTag(_ route: AdminRoute) -> Bool { places[route.operationID] != nil }
 
-    /// The tag of an answer, quotes and all; nil when its shape has none.
-    func tag(of json: JSONValue?, _ shape: AnswerShape) -> String? {
-        guard let json, let (schema, member) = place(shape) else { return nil }
-        guard let noun = member.map({ json[$0] }) ?? json else { return nil }
-        let digest = sha256(Schema.object(schema).steadyPart(of: noun).bytes)
+    /// The tag of a route's answer, quotes and all; nil when it has none.
+    func tag(of json: JSONValue?, _ route: AdminRoute) -> String? {
+        guard let json, let place = places[route.operationID] else { return nil }
+        guard let noun = place.member.map({ json[$0] }) ?? json else { return nil }
+        let digest = sha256(Schema.object(place.noun).steadyPart(of: noun).bytes)
         return "\"\(Base64.encodeURL(Array(digest.bytes.prefix(16))))\""
     }
 }
@@ -147,11 +154,11 @@ extension Schema {
         guard hasMovingPart else { return json }
         switch (self, json) {
         case (.object(let schema), .object(let object)):
-            var steady = JSONObject()
-            for member in schema.members where !member.isMoving {
-                steady[member.name] = object[member.name].map { member.schema.steadyPart(of: $0) }
+            let steady = schema.members.compactMap { member -> JSONObject.Member? in
+                guard !member.isMoving, let value = object[member.name] else { return nil }
+                return JSONObject.Member(name: member.name, value: member.schema.steadyPart(of: value))
             }
-            return .object(steady)
+            return .object(JSONObject(uniqueMembers: steady))
         case (.list(let element, _), .array(let elements)):
             return .array(elements.map { element.steadyPart(of: $0) })
         case (.nullable(let wrapped), _): return wrapped.steadyPart(of: json)

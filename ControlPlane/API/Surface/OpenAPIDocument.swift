@@ -212,7 +212,7 @@ package struct OpenAPIDocument {
             headers[name] = ["$ref": .string("#/components/headers/\(component)")]
         }
         if route.answer.carriesChange { add("eclusa-change", "Change") }
-        if entityTags.carriesTag(route.answer) { add("etag", "ETag") }
+        if entityTags.carriesTag(route) { add("etag", "ETag") }
         if route.takesTerms { add("eclusa-dry-run", "DryRun") }
         if route.takesTerms && route.method == .post { add("idempotency-replayed", "Replayed") }
         return headers

@@ -21,7 +21,9 @@ package struct Representation<Value>: Sendable {
     package let name: String
     package let members: [Member]
 
+    /// No two members have one name.
     package init(_ name: String, _ members: [Member]) {
+        precondition(Set(members.map(\.schema.name)).count == members.count, "two members of one name")
         self.name = name
         self.members = members
     }
@@ -31,9 +33,8 @@ package struct Representation<Value>: Sendable {
     }
 
     package func json(_ value: Value) -> JSONValue {
-        var object = JSONObject()
-        for member in members { object[member.schema.name] = member.json(value) }
-        return .object(object)
+        let members = members.map { JSONObject.Member(name: $0.schema.name, value: $0.json(value)) }
+        return .object(JSONObject(uniqueMembers: members))
     }
 }
 
