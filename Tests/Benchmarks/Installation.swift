@@ -60,7 +60,7 @@ struct Installation {
         kill(runner.pid, SIGSTOP)
         kill(standIn, SIGKILL)
         for _ in 0..<100 {
-            if (ProcessMeter.read("/proc/\(standIn)/stat") ?? ") Z").contains(") Z") { return }
+            if ProcessMeter(pid: standIn).isOver { return }
             pause(milliseconds: 10)
         }
         throw BenchFailure(text: "the stand-in provider does not end")

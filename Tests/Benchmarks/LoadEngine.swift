@@ -73,7 +73,10 @@ final class LoadEngine {
         var address = loop_address()
         (address.bytes.0, address.bytes.3, address.port) = (127, 1, port)
         listener = loop_listen(&address, 0, 4096)
-        guard listener >= 0 else { throw BenchFailure(text: "cannot listen on 127.0.0.1:\(port)") }
+        guard listener >= 0 else {
+            let reason = String(cString: strerror(-listener))
+            throw BenchFailure(text: "cannot listen on 127.0.0.1:\(port): \(reason)")
+        }
         watch(listener, as: .listener)
     }
 

@@ -23,6 +23,14 @@ struct ProcessMeter {
     /// Open descriptors.
     func descriptorCount() -> Int { Self.entries(of: "/proc/\(pid)/fd").count }
 
+    /// Whether it has ended and its sockets are closed, even when nobody has taken note of its end.
+    ///
+    /// Its first thread may be a zombie while others still end, and those hold what the process had open.
+    var isOver: Bool {
+        (Self.read("/proc/\(pid)/stat") ?? ") Z").contains(") Z")
+            && Self.entries(of: "/proc/\(pid)/task").count <= 1
+    }
+
     /// Puts every thread of the process on one core.
     func pin(toCore core: Int) throws {
         let code = try Child.run(["taskset", "-a", "-p", "-c", "\(core)", "\(pid)"], log: "/dev/null")
