@@ -184,10 +184,14 @@ struct Installation {
         return (ProcessMeter.read(log) ?? "").split(separator: "\n").joined(separator: " ")
     }
 
+    /// Ends everything and deletes its data: a database of root's lies outside the folder.
     func stop() {
         restarted?.stop()
         for pid in [control, gateway.pid, standIn, runner.pid] { kill(pid, SIGCONT) }
         runner.stop(SIGINT)
+        _ = try? Child.run(
+            ["\(programs)/eclusa", "reset", "--yes", "--state-directory", "\(folder)/state"],
+            log: "/dev/null")
     }
 }
 
