@@ -71,12 +71,19 @@ struct Child {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // Some are stopped in a run. When the shell that began it all goes, the kernel hangs up on a process
+        // group with a stopped member and wakes it: `eclusa up` would end everything under load.
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
         let all = ["setpriv", "--pdeathsig", "TERM", "--"] + words
         var pid: pid_t = 0
         let path = String(cString: getenv("PATH") ?? strdup("/usr/sbin:/usr/bin:/bin"))
         let code = withCStrings(all) { argv in
             withCStrings(["PATH=\(path)"] + environment) { envp in
-                posix_spawnp(&pid, all[0], &actions, nil, argv, envp)
+                posix_spawnp(&pid, all[0], &actions, &attributes, argv, envp)
             }
         }
         guard code == 0 else {
