@@ -28,6 +28,8 @@ package final class LiveSnapshot {
 package final class LiveSnapshots: Sendable {
     private struct State {
         var current: ServingSnapshot?
+        /// Ran before; held here too, so that no loop is the last to hold one.
+        var earlier: [ServingSnapshot] = []
         var views: [LoopView] = []
         var issuedAt: Timestamp?
         var freshUntil: Timestamp?
@@ -52,11 +54,29 @@ package final class LiveSnapshots: Sendable {
     /// one.
     package func activate(_ snapshot: ServingSnapshot) {
         let views = state.withLock { state in
+            if let earlier = state.current { state.earlier.append(earlier) }
             state.current = snapshot
             return state.views
         }
         hasSnapshot.store(true, ordering: .relaxed)
         for view in views { view.show(snapshot) }
+    }
+
+    /// Lets go of snapshots that ran before, as far as no loop and no call holds them any more; whether some
+    /// are still held. For one of very many keys that takes milliseconds: not on a loop that serves.
+    func letGo() -> Bool {
+        var unheld: [ServingSnapshot] = []
+        let areHeld = state.withLock { state in
+            var held: [ServingSnapshot] = []
+            while var earlier = state.earlier.popLast() {
+                let isHeld = !isKnownUniquelyReferenced(&earlier)
+                if isHeld { held.append(earlier) } else { unheld.append(earlier) }
+            }
+            state.earlier = held.reversed()
+            return !held.isEmpty
+        }
+        unheld.removeAll()
+        return areHeld
     }
 
     /// Notes a verified statement of the running snapshot.

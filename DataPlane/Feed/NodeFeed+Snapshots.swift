@@ -10,6 +10,7 @@ import Telemetry
 extension NodeFeed {
     private static let fetchAttempts = 3
     private static let mirrorPauseNanoseconds: Int64 = 1_000_000_000
+    private static let letGoNanoseconds: Int64 = 1_000_000_000
 
     func handle(_ event: SnapshotMachine.Event) {
         if isStopped { return }
@@ -22,6 +23,7 @@ extension NodeFeed {
         case .takeAway(let verified):
             guard let current = snapshots.current else { return }
             snapshots.activate(current.taking(away: verified))
+            letGoLater()
             log.info("took away", ["kills": LogValue(verified.manifest.kills.count)])
         case .obtain(let addresses): loop.spawn { await self.obtain(addresses) }
         case .compile(let assembly): loop.spawn { await self.compile(assembly) }
@@ -45,11 +47,24 @@ extension NodeFeed {
 
     private func activate(_ serving: ServingSnapshot) {
         snapshots.activate(serving)
+        letGoLater()
         metrics.activations.add()
         log.info(
             "running a new snapshot",
             ["version": LogValue("\(serving.version)"), "keys": LogValue(serving.compiled.keyCount)])
         maintainLater()
+    }
+
+    /// Off the loops, once the calls of the snapshots before are over.
+    private func letGoLater() {
+        if isStopped || letGoTimer?.isArmed == true { return }
+        letGoTimer = loop.schedule(afterNanoseconds: Self.letGoNanoseconds) { [unowned self] in
+            loop.spawn {
+                let snapshots = self.snapshots
+                let areHeld = try? await self.disk.run { snapshots.letGo() }
+                if areHeld != false { self.letGoLater() }
+            }
+        }
     }
 
     // MARK: Objects

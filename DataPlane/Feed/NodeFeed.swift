@@ -58,6 +58,7 @@ package final class NodeFeed {
     var snapshotMachine: SnapshotMachine
     var fetchPermits = LoopSemaphore(permits: 8)
     var confirmTimer: Timer?
+    var letGoTimer: Timer?
     var isMaintaining = false
     private let directory: DataDirectory
     private var streamMachine = StreamMachine()
@@ -155,6 +156,7 @@ package final class NodeFeed {
         reportPause.end()
         renewalPause.end()
         confirmTimer?.cancel()
+        letGoTimer?.cancel()
         streamTimer?.cancel()
     }
 
