@@ -258,7 +258,8 @@ struct GatewayParts {
         _ resolver: BlockingPool, _ metrics: MetricsRegistry
     ) async throws -> NodeFeed {
         let disk = try await parts.start("disk") {
-            BlockingPool(threads: 1, queueLimit: 4096, name: "disk")
+            // A new snapshot is read on it: no call waits for that.
+            BlockingPool(threads: 1, queueLimit: 4096, name: "disk", givesWay: true)
         } stop: { pool, _ in
             pool.shutdown()
         }
