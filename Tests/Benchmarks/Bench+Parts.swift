@@ -16,6 +16,8 @@ enum BenchPart: String, CaseIterable {
     case latency
     /// One loop and two.
     case loops
+    /// With very many keys: the start from the cache, and what the swap of a snapshot does to calls.
+    case keys
     /// What a translation, a durable disk, traces and limits cost a call. The last: limits stay.
     case features
 }
@@ -67,6 +69,7 @@ extension Bench {
         case .tls: try measureTLS(&eclusa, engine)
         case .latency: try measureLatency(&eclusa, anchor, engine)
         case .loops: try measureLoops(&eclusa, engine)
+        case .keys: try measureKeys(&eclusa, anchor, engine)
         case .features: try measureFeatures(&eclusa, engine)
         }
     }

@@ -16,6 +16,8 @@ final class Bench {
     let parts: [BenchPart]?
     /// How many streams are open at a time in that part.
     let openStreams: Int
+    /// How many keys there are in that part.
+    let keys: Int
     /// Calls of a long run that looks for growth alone.
     let endurance: Int?
     /// LiteLLM's program, when it is the anchor.
@@ -23,13 +25,14 @@ final class Bench {
 
     init(
         seconds: Int, rounds: Int, onlyStreams: Int? = nil, parts: [BenchPart]? = nil,
-        openStreams: Int = 10_000, endurance: Int? = nil, liteLLM: String? = nil
+        openStreams: Int = 10_000, keys: Int = 100_000, endurance: Int? = nil, liteLLM: String? = nil
     ) {
         self.seconds = seconds
         self.rounds = rounds
         self.onlyStreams = onlyStreams
         self.parts = parts
         self.openStreams = openStreams
+        self.keys = keys
         self.endurance = endurance
         self.liteLLM = liteLLM
     }
@@ -43,6 +46,15 @@ final class Bench {
         var eclusa = try Installation.start(
             programs: Self.programFolder(), folder: folder, offset: Self.offset)
         defer { eclusa.stop() }
+        do { try measure(&eclusa) } catch {
+            // It is deleted with everything else.
+            output("what the gateway said last:\n\(eclusa.lastWords())")
+            throw error
+        }
+    }
+
+    private func measure(_ eclusa: inout Installation) throws {
+        let folder = eclusa.folder
         try eclusa.replaceStandIn()
         let engine = try LoadEngine(providerPort: eclusa.standInPort)
         let anchor = try Anchor.start(

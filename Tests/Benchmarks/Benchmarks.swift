@@ -13,9 +13,11 @@ import Glibc
           --streams N    only the streams, N at a time (1 to 10000; otherwise 200 after everything else)
           --only PARTS   other parts instead: job (beside nginx doing a gateway's work with Lua), large
                          (20 KB calls), refusals, open (streams with a chunk a second), tls (both sides),
-                         latency (what is added, and by the outbox), loops (one and two), features (what
-                         each costs); several with commas, or all
+                         latency (what is added, and by the outbox), loops (one and two), keys (start from
+                         the cache, and swaps of snapshots under load), features (what each costs);
+                         several with commas, or all
           --open N       streams open at a time in the part open (default 10000)
+          --keys N       keys in the part keys (default 100000)
           --endure N     only N calls and a tenth as many streams left in the middle: memory, descriptors
           --litellm PATH only this LiteLLM proxy beside the gateway (make bench-litellm sees to it)
           --control N    the control plane instead, with N keys and a tenth as many users (at least 1000)
@@ -65,13 +67,14 @@ struct BenchOptions {
     private var streams: Int?
     private var parts: [BenchPart]?
     private var openStreams = 10_000
+    private var keys = 100_000
     private var endurance: Int?
     private var liteLLM: String?
 
     var bench: Bench {
         Bench(
             seconds: seconds, rounds: rounds, onlyStreams: streams, parts: parts, openStreams: openStreams,
-            endurance: endurance, liteLLM: liteLLM)
+            keys: keys, endurance: endurance, liteLLM: liteLLM)
     }
 
     /// False when it makes no sense.
@@ -81,6 +84,7 @@ struct BenchOptions {
         case ("--rounds", let number?) where (1...99).contains(number): rounds = number
         case ("--streams", let number?) where (1...10_000).contains(number): streams = number
         case ("--open", let number?) where (1...20_000).contains(number): openStreams = number
+        case ("--keys", let number?) where (1000...10_000_000).contains(number): keys = number
         case ("--endure", let number?) where (100...100_000_000).contains(number): endurance = number
         case ("--control", let number?) where (1000...10_000_000).contains(number): controlKeys = number
         case ("--litellm", nil) where !value.isEmpty: liteLLM = value

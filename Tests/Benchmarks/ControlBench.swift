@@ -20,7 +20,7 @@ struct ControlBench {
             programs: Bench.programFolder(), folder: folder, offset: Bench.offset)
         defer { eclusa.stop() }
         let tenant = try eclusa.sql("select id from tenants where slug = 'demo'")
-        try fill(eclusa, tenant)
+        try fill(eclusa)
         let control = try eclusa.restartControlWithoutLimits()
         defer { control.stop() }
         try waitForSnapshot(of: keys, eclusa)
@@ -35,7 +35,7 @@ struct ControlBench {
         try ProcessMeter(pid: control.pid).pin(toCore: 0)
         try ProcessMeter(pid: nginx.pid).pin(toCore: 0)
         try ProcessMeter(pid: getpid()).pin(toCore: 1)
-        for process in postmaster.family { try process.pin(toCore: 1) }
+        try eclusa.pinDatabase(toCore: 1)
         func get(_ name: String, _ path: String) -> Contender {
             Contender(
                 name: name, meter: ProcessMeter(pid: control.pid), port: eclusa.adminPort,
@@ -254,23 +254,17 @@ struct ControlBench {
         return "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits
     }
 
-    private func fill(_ eclusa: Installation, _ tenant: String) throws {
-        let id = "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
+    private func fill(_ eclusa: Installation) throws {
+        try eclusa.fill(keys: keys)
         _ = try eclusa.sql(
             """
             set session_replication_role = replica;
-            insert into keys (tenant_id, id, workspace_id, name, public_id, secret_hash, endpoints, routes,
-                              created_at, updated_at)
-            select '\(tenant)', \(id), (select id from workspaces where tenant_id = '\(tenant)' limit 1),
-                   'key ' || n, lpad(n::text, 16, '0'), sha256(n::text::bytea), 1, '{}', now(), now()
-              from generate_series(1, \(keys)) n;
-            insert into snapshot_changes (tenant_id, part, changed_by)
-            values ('\(tenant)', '*', pg_current_xact_id());
             insert into users (id, email, name, status, created_at, updated_at)
-            select \(id), 'user' || n || '@example.com', 'User ' || n, 'active', now(), now()
+            select \(Installation.numbered), 'user' || n || '@example.com', 'User ' || n, 'active',
+                   now(), now()
               from generate_series(1, \(keys / 10)) n
             """)
-        for table in ["keys", "users"] { _ = try eclusa.sql("vacuum analyze \(table)") }
+        _ = try eclusa.sql("vacuum analyze users")
         // What the filling left to be written is written before anything is timed.
         _ = try eclusa.sql("checkpoint")
     }

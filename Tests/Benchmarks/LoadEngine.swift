@@ -18,7 +18,15 @@ final class LoadEngine {
         var hasBegun = false
         /// Its requests are the background's, whose answers are only counted.
         var isBackground = false
+        /// Which of several systems that are called side by side it calls.
+        var lane: Int?
         init(_ descriptor: Int32) { self.descriptor = descriptor }
+    }
+
+    /// Of several systems that are called side by side: who may call it now, and what its calls took.
+    struct Lane {
+        var idle: [Client]
+        var times: [TimedCall] = []
     }
 
     enum Slot {
@@ -37,6 +45,7 @@ final class LoadEngine {
     private var listener: Int32 = -1
     var idle: [Client] = []
     private var idleBackground: [Client] = []
+    var lanes: [Lane] = []
     var result = LoadResult()
     /// Latencies of open-loop runs are those of a stream's first event.
     var timesFirstEvent = false
@@ -171,7 +180,7 @@ final class LoadEngine {
         return result
     }
 
-    private func connect(_ port: UInt16) throws -> Client {
+    func connect(_ port: UInt16) throws -> Client {
         var address = loop_address()
         (address.bytes.0, address.bytes.3, address.port) = (127, 1, port)
         var pending: Int32 = 0
@@ -230,7 +239,7 @@ final class LoadEngine {
 
     func send(_ client: Client) { send(client, request) }
 
-    private func send(_ client: Client, _ request: [UInt8]) {
+    func send(_ client: Client, _ request: [UInt8]) {
         client.isBusy = true
         outstanding += 1
         let sent = request.withUnsafeBytes { loop_send(client.descriptor, $0.baseAddress, $0.count, nil, 0) }
@@ -274,6 +283,11 @@ final class LoadEngine {
         client.hasBegun = false
         outstanding -= 1
         if client.isBackground { return idleBackground.append(client) }
+        if let lane = client.lane {
+            lanes[lane].times.append(
+                TimedCall(due: client.due, nanoseconds: monotonicNow() - client.due))
+            return lanes[lane].idle.append(client)
+        }
         if !repeats {
             if !timesFirstEvent { result.latencies.append(Int((monotonicNow() - client.due) / 1000)) }
             idle.append(client)
@@ -353,3 +367,5 @@ final class LoadEngine {
 }
 
 func monotonicNow() -> Int64 { loop_monotonic_nanoseconds() }
+
+func wallMicroseconds() -> Int64 { loop_wall_microseconds() }
