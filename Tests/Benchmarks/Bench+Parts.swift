@@ -130,6 +130,13 @@ extension Bench {
     private func measureOpenStreams(
         _ eclusa: Installation, _ nginx: ProcessMeter, _ anchor: Anchor, _ engine: LoadEngine
     ) throws {
+        // A proxy has two sockets a stream, and so has the load, which is the provider too.
+        let (needed, allowed) = (2 * openStreams + 100, raiseOpenFiles())
+        guard allowed >= needed else {
+            throw BenchFailure(
+                text: "\(openStreams) open streams take \(needed) descriptors a process and \(allowed) are "
+                    + "allowed here: raise `ulimit -Hn`, or ask for fewer with --open")
+        }
         engine.setGap(milliseconds: 1000)
         defer { engine.setGap(milliseconds: 20) }
         output(

@@ -59,11 +59,13 @@ extension LoadEngine {
     }
 }
 
-/// Lets this process, and those it starts, hold as many sockets as the system allows.
-func raiseOpenFiles() {
+/// Lets this process, and those it starts, hold as many sockets as the system allows; how many that are.
+@discardableResult
+func raiseOpenFiles() -> Int {
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     var limit = rlimit()
-    guard getrlimit(resource, &limit) == 0 else { return }
+    guard getrlimit(resource, &limit) == 0 else { return 0 }
     limit.rlim_cur = limit.rlim_max
     setrlimit(resource, &limit)
+    return Int(clamping: limit.rlim_max)
 }
