@@ -184,6 +184,9 @@ static const char m0098[] = {
 static const char m0099[] = {
 #embed "0099_add_untranslated_fields_to_routes.sql"
 };
+static const char m0103[] = {
+#embed "0103_find_keys_by_tag.sql"
+};
 
 static const struct migration all[] = {
     {"0001_create_tenants", m0001, sizeof m0001},
@@ -247,6 +250,7 @@ static const struct migration all[] = {
     {"0097_find_failed_calls", m0097, sizeof m0097},
     {"0098_issue_invoices", m0098, sizeof m0098},
     {"0099_add_untranslated_fields_to_routes", m0099, sizeof m0099},
+    {"0103_find_keys_by_tag", m0103, sizeof m0103},
 };
 
 const struct migration *const migrations = all;

@@ -194,6 +194,19 @@ CREATE FUNCTION public.next_report(period text, zone text, hour bigint, moment t
      where candidate > moment
 $$;
 
+CREATE FUNCTION public.note_key_tags() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+begin
+    if tg_op = 'UPDATE' then
+        delete from key_tags where tenant_id = new.tenant_id and key_id = new.id;
+    end if;
+    insert into key_tags (tenant_id, tag, key_id)
+    select distinct new.tenant_id, tag, new.id from unnest(new.tags) as tag;
+    return null;
+end
+$$;
+
 CREATE FUNCTION public.open_grant_stream() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -1040,6 +1053,14 @@ CREATE TABLE public.join_tokens (
     CONSTRAINT join_token_is_hashed CHECK ((octet_length(token_hash) = 32)),
     CONSTRAINT join_token_use_is_complete CHECK (((used_at IS NULL) = (used_by IS NULL)))
 );
+
+CREATE TABLE public.key_tags (
+    tenant_id uuid NOT NULL,
+    tag text NOT NULL,
+    key_id uuid NOT NULL
+);
+
+ALTER TABLE ONLY public.key_tags FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE public.key_uses (
     tenant_id uuid NOT NULL,
@@ -2142,6 +2163,9 @@ ALTER TABLE ONLY public.join_tokens
 ALTER TABLE ONLY public.join_tokens
     ADD CONSTRAINT join_tokens_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.key_tags
+    ADD CONSTRAINT key_tags_pkey PRIMARY KEY (tenant_id, tag, key_id);
+
 ALTER TABLE ONLY public.key_uses
     ADD CONSTRAINT key_uses_pkey PRIMARY KEY (tenant_id, key_id);
 
@@ -2420,17 +2444,19 @@ CREATE UNIQUE INDEX invoice_is_the_only_one_of_its_month ON public.invoices USIN
 
 CREATE UNIQUE INDEX key_public_id_is_unique ON public.keys USING btree (public_id);
 
+CREATE INDEX key_tags_by_key ON public.key_tags USING btree (tenant_id, key_id);
+
 CREATE INDEX keys_by_beginning ON public.keys USING btree (tenant_id, not_before) WHERE ((revoked_at IS NULL) AND (not_before IS NOT NULL));
 
 CREATE INDEX keys_by_expiry ON public.keys USING btree (tenant_id, expires_at) WHERE ((revoked_at IS NULL) AND (expires_at IS NOT NULL));
+
+CREATE INDEX keys_by_kind ON public.keys USING btree (tenant_id, kind, id DESC) WHERE (kind <> 'application'::text);
 
 CREATE INDEX keys_by_name ON public.keys USING btree (tenant_id, folded_name);
 
 CREATE INDEX keys_by_owner ON public.keys USING btree (tenant_id, owner_id, id DESC) WHERE (owner_id IS NOT NULL);
 
 CREATE INDEX keys_by_revocation ON public.keys USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
-
-CREATE INDEX keys_by_tag ON public.keys USING gin (tags) WHERE (tags <> '{}'::text[]);
 
 CREATE INDEX keys_by_workspace ON public.keys USING btree (tenant_id, workspace_id, id DESC);
 
@@ -2537,6 +2563,10 @@ CREATE TRIGGER books_stay BEFORE DELETE OR UPDATE OR TRUNCATE ON public.payments
 CREATE TRIGGER history_stays BEFORE DELETE OR UPDATE ON public.audit_events FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_history();
 
 CREATE TRIGGER invoice_stays BEFORE DELETE OR UPDATE ON public.invoices FOR EACH ROW EXECUTE FUNCTION public.refuse_to_change_invoice();
+
+CREATE TRIGGER note_tags_of_changed AFTER UPDATE OF tags ON public.keys FOR EACH ROW WHEN ((new.tags IS DISTINCT FROM old.tags)) EXECUTE FUNCTION public.note_key_tags();
+
+CREATE TRIGGER note_tags_of_new AFTER INSERT ON public.keys FOR EACH ROW WHEN ((new.tags <> '{}'::text[])) EXECUTE FUNCTION public.note_key_tags();
 
 CREATE TRIGGER open_grant_stream AFTER INSERT ON public.nodes FOR EACH ROW EXECUTE FUNCTION public.open_grant_stream();
 
@@ -2682,6 +2712,9 @@ ALTER TABLE ONLY public.join_tokens
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT key_belongs_to_a_workspace FOREIGN KEY (tenant_id, workspace_id) REFERENCES public.workspaces(tenant_id, id);
+
+ALTER TABLE ONLY public.key_tags
+    ADD CONSTRAINT key_of_a_tag_exists FOREIGN KEY (tenant_id, key_id) REFERENCES public.keys(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.keys
     ADD CONSTRAINT key_owner_is_a_member FOREIGN KEY (tenant_id, owner_id) REFERENCES public.members(tenant_id, user_id) ON DELETE SET NULL (owner_id);
@@ -2841,6 +2874,8 @@ ALTER TABLE public.invoice_lines ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.invoices ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.key_tags ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.key_uses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.keys ENABLE ROW LEVEL SECURITY;
@@ -2942,6 +2977,8 @@ CREATE POLICY tenant_isolation ON public.invitations USING ((tenant_id = ( SELEC
 CREATE POLICY tenant_isolation ON public.invoice_lines USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.invoices USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
+
+CREATE POLICY tenant_isolation ON public.key_tags USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
 CREATE POLICY tenant_isolation ON public.key_uses USING ((tenant_id = ( SELECT public.current_tenant() AS current_tenant)));
 
@@ -3169,6 +3206,8 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.job_runs TO eclusa_app;
 
 GRANT SELECT,INSERT,DELETE ON TABLE public.join_tokens TO eclusa_app;
 GRANT SELECT,UPDATE ON TABLE public.join_tokens TO eclusa_publisher;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.key_tags TO eclusa_app;
 
 GRANT SELECT,DELETE ON TABLE public.key_uses TO eclusa_app;
 GRANT SELECT,INSERT,UPDATE ON TABLE public.key_uses TO eclusa_ingest;

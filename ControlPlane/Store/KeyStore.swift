@@ -80,7 +80,8 @@ package enum KeyStore {
             """
             select \(fragment: listedColumns)
               from keys
-             where keys.tenant_id = \(tenant) and id < \(page.bound) \(fragment: filter.condition)
+             where keys.tenant_id = \(tenant) and id < \(page.bound)
+                   \(fragment: filter.condition(below: page.bound))
                    \(fragment: standing.map(condition) ?? "")
                    \(fragment: page.condition(onFoldedName: "folded_name"))
              order by id desc
@@ -190,7 +191,7 @@ package enum KeyStore {
             """
             with chosen as (
                 select id from keys
-                 where tenant_id = \(tenant) and revoked_at is null \(fragment: filter.condition)
+                 where tenant_id = \(tenant) and revoked_at is null \(fragment: filter.condition())
                  order by id desc
                  limit \(limit)
                    for update
@@ -211,7 +212,7 @@ package enum KeyStore {
         let rows = try await connection.query(
             """
             select count(*) from keys
-             where tenant_id = \(tenant) and revoked_at is null \(fragment: filter.condition)
+             where tenant_id = \(tenant) and revoked_at is null \(fragment: filter.condition())
             """)
         return Int(try rows.first?.int64(0) ?? 0)
     }
@@ -267,14 +268,26 @@ package enum KeyStore {
 }
 
 extension KeyFilter {
-    /// Only what is asked for becomes part of the statement, so that each filter finds its index.
-    fileprivate var condition: SQL {
+    /// Only what is asked for becomes part of the statement, so that each filter finds its index. `bound`:
+    /// what the page begins below, said again where another table's index is read.
+    fileprivate func condition(below bound: KeyID? = nil) -> SQL {
         var parts: [SQL] = []
         if let ids { parts.append("and id = any(\(ids))") }
         if let workspace { parts.append("and workspace_id = \(workspace)") }
         if let owner { parts.append("and owner_id = \(owner)") }
-        if let kind { parts.append("and kind = \(kind.rawValue)") }
-        if let tag { parts.append("and tags <> '{}' and tags @> \([tag])") }
+        if let kind {
+            parts.append("and kind = \(kind.rawValue)")
+            if kind != .application { parts.append("and kind <> 'application'") }
+        }
+        if let tag {
+            let below: SQL = bound.map { "and tagged.key_id < \($0)" } ?? ""
+            parts.append(
+                """
+                and exists (select from key_tags as tagged
+                             where tagged.tenant_id = keys.tenant_id and tagged.key_id = keys.id
+                               and tagged.tag = \(tag) \(fragment: below))
+                """)
+        }
         if let createdBefore { parts.append("and created_at < \(createdBefore)") }
         if let unusedSince {
             parts.append(

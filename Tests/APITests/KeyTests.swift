@@ -192,6 +192,29 @@ struct KeyTests {
         }
     }
 
+    @Test("a key is found by the tags it has, not by those it had")
+    func tags() async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)/keys"
+            func found(_ tag: String) async throws -> [String?] {
+                let list = try await server.send(.get, "\(base)?tag=\(tag)", token: world.admin)
+                return (list.json["data"]?.array ?? []).map { $0["id"]?.string }
+            }
+            let key = world.acme.key
+            let steps: [(tags: JSONValue, red: [String], blue: [String])] = [
+                (["red", "blue"], [key], [key]), (["blue"], [], [key]), ([], [], []), (["red"], [key], []),
+            ]
+            for (tags, red, blue) in steps {
+                let changed = try await server.send(
+                    .patch, "\(base)/\(key)", token: world.admin, body: ["tags": tags])
+                #expect(changed.status == 200, "\(changed.text)")
+                #expect(try await found("red") == red, "\(tags)")
+                #expect(try await found("blue") == blue, "\(tags)")
+            }
+        }
+    }
+
     @Test("a personal key ends when its owner leaves; other keys only lose their owner")
     func owners() async throws {
         try await withAdminServer { server in

@@ -59,6 +59,7 @@ struct DatabaseRoleTests {
         invoices: app=arw reports=r
         job_runs: app=arw
         join_tokens: app=ard publisher=rw
+        key_tags: app=ard
         key_uses: app=rd ingest=arw
         keys: app=arwd publisher=r
         ledger_balances: app=arw ingest=arw publisher=r reports=r

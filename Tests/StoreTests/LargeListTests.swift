@@ -28,6 +28,10 @@ struct LargeListTests {
             ).items.count
         }
 
+        func keys(_ filter: KeyFilter, _ connection: PostgresConnection) async throws -> Int {
+            try await KeyStore.list(of: tenant, where: filter, middle(), connection).items.count
+        }
+
         func middle<Noun>() -> Page<Noun> {
             Page(after: id(LargeListTests.rows / 2), limit: LargeListTests.limit)
         }
@@ -59,6 +63,18 @@ struct LargeListTests {
         Example(testDescription: "keys by name", table: "keys", count: 11) { world, connection in
             let page = Page<Key>(limit: LargeListTests.limit, namePrefix: "Key 777")
             return try await KeyStore.list(of: world.tenant, page, connection).items.count
+        },
+        Example(testDescription: "keys of a workspace", table: "keys") { world, connection in
+            try await world.keys(KeyFilter(workspace: world.workspace), connection)
+        },
+        Example(testDescription: "keys with a rare tag", table: "keys", count: 10) { world, connection in
+            try await world.keys(KeyFilter(tag: "rare"), connection)
+        },
+        Example(testDescription: "keys with a tag that many have", table: "keys") { world, connection in
+            try await world.keys(KeyFilter(tag: "often"), connection)
+        },
+        Example(testDescription: "keys of a rare kind", table: "keys", count: 10) { world, connection in
+            try await world.keys(KeyFilter(kind: .playground), connection)
         },
         Example(testDescription: "users", table: "users") { world, connection in
             try await UserStore.search(UserFilter(), world.middle(), connection).items.count
@@ -153,13 +169,17 @@ struct LargeListTests {
             _ = try await connection.execute(
                 """
                 insert into keys (tenant_id, id, workspace_id, name, public_id, secret_hash, endpoints,
-                                  routes, created_at, updated_at, revoked_at, expires_at, not_before)
+                                  routes, created_at, updated_at, revoked_at, expires_at, not_before, tags,
+                                  kind)
                 select \(tenant.id), ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
                        \(workspace.id), 'key ' || n, lpad(n::text, 16, '0'), sha256(n::text::bytea), 1, '{}',
                        now(), now(), case n % 10 when 1 then now() end,
                        case when n % 1000 = 2 then timestamptz '2020-01-01'
                             when n % 2 = 0 then timestamptz '2099-01-01' end,
-                       case when n % 1000 = 3 then timestamptz '2098-01-01' end
+                       case when n % 1000 = 3 then timestamptz '2098-01-01' end,
+                       case when n % 1000 = 4 then '{often,rare}' when n % 100 = 5 then '{often}'
+                            else '{}' end::text[],
+                       case when n % 1000 = 6 then 'playground' else 'application' end
                   from generate_series(1, \(count)) n
                 """)
             _ = try await connection.execute(
