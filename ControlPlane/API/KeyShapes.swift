@@ -25,7 +25,7 @@ extension Representation<KeyState> {
         },
         .init(
             "endpoints", .nullable(.list(.words(Endpoint.allCases.map(\.name)), maximumCount: 32)),
-            "The kinds of calls it may make; null: all, those of later releases too."
+            "The kinds of calls it may make; null: all but passthrough, those of later releases too."
         ) { state in
             let endpoints = state.key.permitted.endpoints
             return endpoints == .all ? .null : .array(endpoints.endpoints.map { .string($0.name) })
@@ -128,7 +128,7 @@ enum KeyBody {
         "name", .text(.displayName, example: "checkout service"), "Name for people.")
     static let endpoints = Field<EndpointSet>.defaulted(
         "endpoints", .endpoints, to: .all,
-        "The kinds of calls it may make; missing or null: all but passthrough.")
+        "The kinds of calls it may make; missing or null: all but passthrough, those of later releases too.")
     static let routes = Field<[RouteID]>.defaulted(
         "routes", .list(of: .id(), 0...KeyPermissions.maximumRoutes), to: [],
         "The only routes it may use; empty: every route of the tenant.")
@@ -173,7 +173,8 @@ enum KeyChangeBody {
     static let name = Field<String?>.change("name", .text(.displayName), "Name for people.")
     static let owner = Field<Edit<UserID>>.edit("owner", .id(), "The member it belongs to.")
     static let endpoints = Field<EndpointSet?>.change(
-        "endpoints", .endpoints, "The kinds of calls it may make; null: all but passthrough.")
+        "endpoints", .endpoints,
+        "The kinds of calls it may make; null: all but passthrough, those of later releases too.")
     static let routes = Field<[RouteID]?>.change(
         "routes", .list(of: .id(), 0...KeyPermissions.maximumRoutes), "The only routes it may use.")
     static let models = Field<[ModelID]?>.change(

@@ -212,7 +212,7 @@ package struct EndpointSet: OptionSet, Hashable, Sendable {
         rawValue = endpoints.reduce(0) { $0 | 1 << UInt32($1.rawValue) }
     }
 
-    /// Every endpoint, those of later releases too.
+    /// Every endpoint, those of later releases too; but `passthrough` only keys may use that name it.
     package static let all = EndpointSet(rawValue: .max)
 
     package func allows(_ endpoint: Endpoint) -> Bool { rawValue & (1 << UInt32(endpoint.rawValue)) != 0 }

@@ -215,6 +215,41 @@ struct KeyTests {
         }
     }
 
+    @Test(
+        "what is read of a key can be sent back, and makes another like it",
+        arguments: [nil, ["chat"], ["embeddings", "passthrough"]] as [[String]?])
+    func sentBack(_ endpoints: [String]?) async throws {
+        try await withAdminServer { server in
+            let world = try await World(server)
+            let base = "/api/v1/tenants/\(world.acme.tenant)/keys"
+            func kept(_ json: JSONValue, by operation: String) -> JSONValue {
+                let route = RouteTable.all.first { $0.operationID == operation }
+                var body = JSONObject()
+                for field in route?.body?.fields ?? [] { body[field.name] = json[field.name] }
+                return .object(body)
+            }
+            let sent: JSONValue = endpoints.map { .array($0.map { .string($0) }) } ?? .null
+            let made = try await server.send(
+                .post, base, token: world.admin,
+                body: [
+                    "workspace": .string(world.acme.workspace), "name": "first", "endpoints": sent,
+                    "tags": ["a"], "metadata": ["team": "x"],
+                ])
+            let first = try #require(made.json["key"])
+            #expect(first["endpoints"] == sent)
+            let changed = try await server.send(
+                .patch, "\(base)/\(try #require(first["id"]?.string))", token: world.admin,
+                body: kept(first, by: "keys.update"))
+            #expect(changed.status == 200, "\(changed.text)")
+            #expect(kept(changed.json, by: "keys.create") == kept(first, by: "keys.create"))
+            let copied = try await server.send(
+                .post, base, token: world.admin, body: kept(first, by: "keys.create"))
+            #expect(copied.status == 201, "\(copied.text)")
+            let copy = try #require(copied.json["key"])
+            #expect(kept(copy, by: "keys.create") == kept(first, by: "keys.create"))
+        }
+    }
+
     @Test("a personal key ends when its owner leaves; other keys only lose their owner")
     func owners() async throws {
         try await withAdminServer { server in
