@@ -8,7 +8,7 @@ import Store
 enum RefusalRoutes {
     static let all: [AdminRoute] = [
         .one(
-            .get, "/api/v1/tenants/{tenant}/refusals", .needs(.usageRead, in: .tenant), "refusals.report",
+            .get, "/api/v1/tenants/{tenant}/refusals", .needs(.usageRead, in: .workspace), "refusals.report",
             "Which calls were refused, and why", query: RefusalParameters.all, answers: .refusalStatement
         ) { call throws(OperationError) in
             try await call.operations.refusals.report(

@@ -78,14 +78,14 @@ enum WorkspaceRoutes {
                 by: try call.caller)
         },
         .one(
-            .get, "\(base)/{workspace}", .needs(.workspacesRead, in: .tenant), "workspaces.get",
+            .get, "\(base)/{workspace}", .needs(.workspacesRead, in: .workspace), "workspaces.get",
             "Get a workspace", answers: .workspace
         ) { call throws(OperationError) in
             try await call.operations.workspaces.get(
                 try call.workspace, in: try call.tenant, by: try call.caller)
         },
         .write(
-            .patch, "\(base)/{workspace}", .needs(.workspacesUpdate, in: .tenant), "workspaces.update",
+            .patch, "\(base)/{workspace}", .needs(.workspacesUpdate, in: .workspace), "workspaces.update",
             "Change a workspace", body: NamedBody.workspaceChange, answers: .workspace
         ) { call throws(OperationError) in
             try await call.operations.workspaces.update(

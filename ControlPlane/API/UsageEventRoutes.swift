@@ -8,7 +8,8 @@ import Store
 enum UsageEventRoutes {
     static let all: [AdminRoute] = [
         .list(
-            base, .needs(.usageRead, in: .tenant), "usage-events.list", "A tenant's calls, the newest first",
+            base, .needs(.usageRead, in: .workspace), "usage-events.list",
+            "A tenant's calls, the newest first",
             isByCreation: false, query: CallParameters.filters, of: .loggedCall
         ) { call throws(OperationError) in
             try await call.operations.callLog.list(
@@ -16,7 +17,7 @@ enum UsageEventRoutes {
                 by: try call.caller)
         },
         .stream(
-            "\(base)/export", .needs(.usageRead, in: .tenant), "usage-events.export",
+            "\(base)/export", .needs(.usageRead, in: .workspace), "usage-events.export",
             "A tenant's calls, the newest first, streamed", query: CallParameters.filters,
             formats: [.ndjson, .csv]
         ) { call throws(OperationError) in

@@ -5,7 +5,7 @@ import Operations
 enum UsageRoutes {
     static let all: [AdminRoute] = [
         .one(
-            .get, "/api/v1/tenants/{tenant}/usage", .needs(.usageRead, in: .tenant), "usage.report",
+            .get, "/api/v1/tenants/{tenant}/usage", .needs(.usageRead, in: .workspace), "usage.report",
             "What was used and what it cost", query: UsageParameters.all, answers: .usageStatement
         ) { call throws(OperationError) in
             try await call.operations.usage.report(
@@ -20,7 +20,7 @@ enum UsageRoutes {
                 try OutcomeParameters.request(call.query), in: try call.tenant, by: try call.caller)
         },
         .stream(
-            "/api/v1/tenants/{tenant}/usage/export", .needs(.usageRead, in: .tenant), "usage.export",
+            "/api/v1/tenants/{tenant}/usage/export", .needs(.usageRead, in: .workspace), "usage.export",
             "The lines of a usage report as rows", query: UsageParameters.exported(UsageParameters.all),
             formats: [.csv, .ndjson]
         ) { call throws(OperationError) in

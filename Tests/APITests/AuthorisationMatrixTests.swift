@@ -37,12 +37,17 @@ struct AuthorisationMatrixTests {
             let world = try await World(server)
             let nobody = try await world.signIn(try await world.user())
             let viewer = try #require(world.tokens[Role.viewer.name])
+            let acme = try #require(TenantID(world.acme.tenant))
+            let owner = Role.tenantOwner, workspace = try #require(WorkspaceID(world.acme.workspace))
+            let ownerOfOne = try await world.token(owner, .workspace(acme, workspace))
             for route in RouteTable.all {
-                guard case .needs(let permission, _) = route.access else { continue }
+                guard case .needs(let permission, let place) = route.access else { continue }
                 let probe = RouteProbe(route, world)
                 try await probe.refusesFirst(nobody)
                 try await probe.refusesFirst(world.stranger)
                 if !Role.viewer.permissions.contains(permission) { try await probe.refusesFirst(viewer) }
+                // What they have in one workspace counts for no more.
+                if place != .workspace { try await probe.refusesFirst(ownerOfOne) }
             }
         }
     }
@@ -74,7 +79,7 @@ struct AuthorisationMatrixTests {
     func table() {
         for route in RouteTable.all {
             guard case .needs(_, let place) = route.access else { continue }
-            #expect((place == .tenant) == route.path.contains("{tenant}"), "\(route.operationID)")
+            #expect((place != .platform) == route.path.contains("{tenant}"), "\(route.operationID)")
         }
         let ids = RouteTable.all.map(\.operationID)
         #expect(Set(ids).count == ids.count, "operation ids are unique")

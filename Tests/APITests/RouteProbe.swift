@@ -46,7 +46,7 @@ struct RouteProbe {
     /// Another tenant's things are not there; the platform's are, but not for its members.
     func isHidden(from stranger: String, _ place: Access.Place) async throws {
         let reply = try await send(token: stranger)
-        guard place == .tenant else { return expect(reply, 403, "forbidden", "a stranger") }
+        guard place != .platform else { return expect(reply, 403, "forbidden", "a stranger") }
         expect(reply, 404, "not_found", "a stranger")
         // Word for word what a tenant that does not exist answers, but for the request's id.
         var missing = try await path()

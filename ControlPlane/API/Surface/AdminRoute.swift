@@ -5,8 +5,9 @@ package import Operations
 
 /// Who may use a route. Every route says it; there is no default.
 package enum Access: Sendable {
-    /// Where a permission is asked for: the whole platform, or the tenant of the path's `{tenant}`.
-    package enum Place: Sendable { case platform, tenant }
+    /// Where a permission is asked for: the whole platform, the tenant of the path's `{tenant}`, or that
+    /// tenant's workspace which the request or its thing turns out to be about.
+    package enum Place: Sendable { case platform, tenant, workspace }
 
     /// Callers whose roles include the permission there. The operation decides; the matrix test proves that
     /// it decides by this very permission.
@@ -123,15 +124,19 @@ package struct AdminRoute: Sendable {
     package var tag: String { String(operationID.prefix { $0 != "." }) }
 
     /// Turns away who cannot be allowed whatever else they send, so that they learn nothing about it: the
-    /// permission must be theirs in the place of the path, or in one of its workspaces. The operation decides
-    /// about the very thing.
+    /// permission must be theirs in the place of the path, or where a workspace may do in any of them. The
+    /// operation decides about the very thing.
     func admit(_ caller: Caller, _ parameters: RouteParameters) throws(OperationError) {
         guard case .needs(let permission, let place) = access else { return }
         switch place {
         case .platform: try caller.demand(permission, in: .platform)
-        case .tenant:
+        case .tenant, .workspace:
             guard let tenant = TenantID(parameters[PathParameter.tenant.name] ?? "") else { throw .notFound }
-            try caller.demandSomewhere(permission, in: tenant)
+            if place == .tenant {
+                try caller.demand(permission, in: .tenant(tenant))
+            } else {
+                try caller.demandSomewhere(permission, in: tenant)
+            }
         }
     }
 

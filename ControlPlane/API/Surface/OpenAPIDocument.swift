@@ -83,8 +83,7 @@ package struct OpenAPIDocument {
         switch route.access {
         case .needs(let permission, let place):
             operation["description"] = .string(
-                "Needs the permission `\(permission.rawValue)` in the "
-                    + (place == .tenant ? "tenant." : "platform.")
+                "Needs the permission `\(permission.rawValue)` in the \(place.words)."
             )
             operation["x-permission"] = .string(permission.rawValue)
         case .signedIn(let reason): operation["description"] = .string("For everybody signed in: \(reason)")
@@ -294,5 +293,15 @@ extension Schema {
     /// What stands inside `nullable`: a query parameter that may be missing is never null.
     var unwrapped: Schema {
         if case .nullable(let wrapped) = self { wrapped } else { self }
+    }
+}
+
+extension Access.Place {
+    fileprivate var words: String {
+        switch self {
+        case .platform: "platform"
+        case .tenant: "tenant"
+        case .workspace: "tenant, or in the one workspace concerned"
+        }
     }
 }
