@@ -55,15 +55,17 @@ extension NodeFeed {
         maintainLater()
     }
 
-    /// Off the loops, once the calls of the snapshots before are over.
     private func letGoLater() {
         if isStopped || letGoTimer?.isArmed == true { return }
-        letGoTimer = loop.schedule(afterNanoseconds: Self.letGoNanoseconds) { [unowned self] in
-            loop.spawn {
-                let snapshots = self.snapshots
-                let areHeld = try? await self.disk.run { snapshots.letGo() }
-                if areHeld != false { self.letGoLater() }
-            }
+        letGoTimer = loop.schedule(afterNanoseconds: Self.letGoNanoseconds) { [unowned self] in letGo() }
+    }
+
+    /// Off the loops, once the calls of the snapshots before are over.
+    private func letGo() {
+        let snapshots = snapshots
+        loop.spawn {
+            let areHeld = try? await self.disk.run { snapshots.letGo() }
+            if areHeld != false { self.letGoLater() }
         }
     }
 

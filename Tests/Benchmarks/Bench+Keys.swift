@@ -120,7 +120,7 @@ enum Swaps {
         try write(script, to: path)
         return try Child.start(
             ["sh", path], log: "\(eclusa.folder)/changes.log",
-            environment: ["URL=\(try eclusa.databaseURL())"])
+            environment: ["URL=\(eclusa.databaseURL)"])
     }
 
     /// The snapshots the gateway began to run since then, by its log.

@@ -14,7 +14,7 @@ struct Installation {
     private var restarted: Child?
     private var usualGateway: (arguments: [String], environment: [String])?
     private let standIn: pid_t
-    private let databaseURL: String
+    let databaseURL: String
 
     var gatewayPort: UInt16 { UInt16(8080 + offset) }
     var adminPort: UInt16 { UInt16(7070 + offset) }
@@ -218,14 +218,6 @@ struct Installation {
         for process in try postmaster().family { try process.pin(toCore: core) }
     }
 
-    func databaseURL() throws -> String {
-        let environment = ProcessMeter.read("/proc/\(control)/environ") ?? ""
-        guard let start = environment.range(of: "ECLUSA_DATABASE_URL=") else {
-            throw BenchFailure(text: "the control plane has no database")
-        }
-        return String(environment[start.upperBound...].prefix { $0 != "\0" })
-    }
-
     /// Gives the demo tenant further keys that look as if they had always been there, and has them published.
     func fill(keys: Int) throws {
         _ = try sql(
@@ -250,7 +242,6 @@ struct Installation {
 
     /// What Postgres answers to a statement, as text.
     func sql(_ text: String) throws -> String {
-        let url = try databaseURL()
         let log = "\(folder)/sql.log"
         guard
             try Child.run(
