@@ -92,14 +92,15 @@ final class Fixture {
     }
 
     func key(
-        of workspace: Workspace, permitted: KeyPermissions = .everything, _ connection: PostgresConnection
+        of workspace: Workspace, permitted: KeyPermissions = .everything, tags: [String] = [],
+        _ connection: PostgresConnection
     ) async throws -> (key: Key, text: KeyText) {
         let now = now
         var generator = SystemRandomNumberGenerator()
         let text = KeyText(using: &generator)
         let key = Key(
             id: KeyID(at: now), tenant: workspace.tenant, workspace: workspace.id, name: "app",
-            publicID: text.publicID, permitted: permitted, createdAt: now)
+            publicID: text.publicID, permitted: permitted, tags: tags, createdAt: now)
         try await KeyStore.create(key, secretHash: SecretHash(of: text), createdBy: nil, connection)
         return (key, text)
     }

@@ -106,7 +106,7 @@ struct TenantStoreTests {
                     let model = try await fixture.model(of: provider, connection)
                     _ = try await fixture.price(of: model, connection)
                     _ = try await fixture.route(of: tenant, to: [model], connection)
-                    _ = try await fixture.key(of: workspace, connection)
+                    _ = try await fixture.key(of: workspace, tags: ["a"], connection)
                     let user = try await fixture.user("ana@\(tenant.slug).example", connection)
                     try await BindingStore.create(
                         Binding(
@@ -146,7 +146,7 @@ struct TenantStoreTests {
             try await database.pool.withConnection { connection in
                 for table: SQL in [
                     "workspaces", "providers", "models", "prices", "routes", "route_targets", "keys",
-                    "members", "bindings",
+                    "key_tags", "members", "bindings",
                 ] {
                     let rows = try await connection.query("select tenant_id from \(fragment: table)")
                     #expect(rows.count == 1)
