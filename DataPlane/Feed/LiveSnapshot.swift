@@ -64,7 +64,7 @@ package final class LiveSnapshots: Sendable {
 
     /// Lets go of snapshots that ran before, as far as no loop and no call holds them any more; whether some
     /// are still held. For one of very many keys that takes milliseconds: not on a loop that serves.
-    func letGo() -> Bool {
+    package func letGo() -> Bool {
         var unheld: [ServingSnapshot] = []
         let areHeld = state.withLock { state in
             var held: [ServingSnapshot] = []
