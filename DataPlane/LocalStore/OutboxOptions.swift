@@ -14,8 +14,8 @@ package struct OutboxOptions: Sendable {
     package var sealAfterNanoseconds: Int64 = 1_000_000_000
     package var sealAtEvents = 2_000
     package var sealAtBytes = 1 << 20
-    /// Commits begin at least this far apart; less than a second. A client that waits for each answer does
-    /// not notice it: a call takes as long.
+    /// Commits begin at least this far apart; less than a second. Shorter than a call takes on a node that
+    /// has little to do.
     package var commitGapNanoseconds: Int64 = 150_000
     /// How long to wait before writing again what the disk refused.
     package var retryAfterNanoseconds: Int64 = 250_000_000

@@ -42,7 +42,6 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// Turns of the loop so far: equal values mean the same batch of events.
     package private(set) var turn: UInt64 = 0
 
-    /// A loop that does nothing until some thread calls `run`.
     package func blocks(of size: BlockSize) -> BlockPool {
         switch size {
         case .small: smallBlocks
@@ -54,6 +53,7 @@ package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable
     /// Buffers taken and not given back, of all sizes.
     package var lentBlocks: Int { smallBlocks.lent + blocks.lent + largeBlocks.lent }
 
+    /// A loop that does nothing until some thread calls `run`.
     package init() throws(SystemError) {
         epoll = try SystemError.check(loop_epoll_create(), "epoll_create1")
         wakeDescriptor = loop_eventfd_create()

@@ -89,7 +89,7 @@ struct OutboxTests {
             #expect(outbox.status.events == 21)
             #expect(Int64(outbox.status.commits - 1) <= elapsed / gap + 1)
             #expect(outbox.status.commits >= 2)
-            // One that finds no commit before it waits for none.
+            // One that comes alone has a commit of its own.
             await loop.sleep(nanoseconds: 2 * gap)
             let commits = outbox.status.commits
             #expect(await port.append([21]))
